@@ -1,0 +1,57 @@
+/**
+ * What is written beside the data directory, flushed before etcd first runs on it, and never guessed afterwards.
+ * It is how a start tells its own data from another instance's, another epoch's or another cluster's.
+ */
+export interface DataIdentity {
+  readonly format: 1;
+  readonly instanceId: string;
+  /** The initial-cluster token of the epoch that these data belong to. */
+  readonly token: string;
+  readonly epoch: number;
+  /** Null until known: computed for a founder, read from the member list for a joiner. Hex, 16 digits. */
+  readonly clusterId: string | null;
+  readonly memberId: string | null;
+  /** Whether this appliance saw the claim of these data formed (or joined a formed one). */
+  readonly formed: boolean;
+  /** Version of the etcd binary that last ran on the data, as 3.5.35; null before the first run. */
+  readonly version: string | null;
+  /** Where the claim's register is: `route53:<zone id>/<record name>`. A name has one register. */
+  readonly register: string;
+}
+
+/** A founder's mark as kept on disk: it is flushed before the TXT record is made, and again before etcd is run. */
+export interface LocalMark {
+  readonly token: string;
+  readonly nonce: string;
+  readonly started: boolean;
+}
+
+/** Data moved beside the data directory. */
+export interface AsideEntry {
+  readonly directory: string;
+  readonly identity: DataIdentity | null;
+  /** ISO 8601, when it was moved. */
+  readonly at: string;
+  readonly reason: string;
+}
+
+/** What the disk holds. */
+export interface LocalData {
+  /** Whether etcd's data directory holds a write-ahead log or a database. */
+  readonly present: boolean;
+  readonly identity: DataIdentity | null;
+  readonly mark: LocalMark | null;
+  readonly aside: readonly AsideEntry[];
+}
+
+/** How an etcd process ended, with what its last lines told. The exit code alone tells nothing (etcd-lab.md 9). */
+export interface EtcdExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** It logged that it was permanently removed from the cluster. */
+  readonly saysRemoved: boolean;
+  /** It named the write-ahead log or the database unreadable. */
+  readonly saysDamaged: 'wal' | 'database' | null;
+  /** The last fatal or panic line, shortened; empty where there was none. */
+  readonly lastWords: string;
+}

@@ -1,0 +1,49 @@
+/** A member as etcd lists it. Ids are 16 hex digits, lower case, as etcdctl prints them with padding. */
+export interface Member {
+  readonly id: string;
+  /** Empty until the member has published itself; a founding member has its name before it ever ran. */
+  readonly name: string;
+  readonly peerUrls: readonly string[];
+  /** Empty until the member started once (design.md: "started" is this, not the name). */
+  readonly clientUrls: readonly string[];
+  readonly learner: boolean;
+}
+
+/** A member list, and who answered. */
+export interface MemberList {
+  readonly clusterId: string;
+  /** The member that answered. */
+  readonly answeredBy: string;
+  readonly members: readonly Member[];
+}
+
+/** What one member says about itself (Maintenance.Status). Indexes fit a double up to 2^53; etcd's never get there. */
+export interface MemberStatus {
+  readonly clusterId: string;
+  readonly memberId: string;
+  /** Binary version, as 3.5.35. */
+  readonly version: string;
+  /** Member id of the leader; null when there is none. */
+  readonly leader: string | null;
+  readonly raftIndex: number;
+  readonly raftAppliedIndex: number;
+  readonly raftTerm: number;
+  readonly learner: boolean;
+  readonly dbSizeBytes: number;
+  readonly errors: readonly string[];
+}
+
+/** Whether the member published its client URLs at least once. It tells nothing about whether it lives now. */
+export function isStarted(member: Member): boolean {
+  return member.clientUrls.length > 0;
+}
+
+/** Votes needed among `voters` voters. */
+export function quorumOf(voters: number): number {
+  return Math.floor(voters / 2) + 1;
+}
+
+/** The voters of a member list. */
+export function votersOf(members: readonly Member[]): readonly Member[] {
+  return members.filter((member) => !member.learner);
+}
