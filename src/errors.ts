@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /**
  * What can go wrong, by code. Errors are for the unexpected: what a caller must expect (a lost compare-and-swap, a
  * fact that could not be had) is a value. A code that no one throws or handles does not belong here.
@@ -92,17 +94,22 @@ export function hasCode<C extends ErrorCode>(
   error: unknown,
   code: C,
 ): error is ApplianceError<Extract<ErrorDetails, { readonly code: C }>> {
-  return error instanceof ApplianceError && error.details.code === code;
+  return isOurs(error) && error.code === code;
+}
+
+/** `instanceof` narrows a generic class to `any`: this does not. */
+function isOurs(error: unknown): error is ApplianceError {
+  return error instanceof ApplianceError;
 }
 
 /** Whether the same act is worth doing again a little later. An error that is not ours is not understood: no. */
 export function isRetryable(error: unknown): boolean {
-  return error instanceof ApplianceError && POLICY[error.details.code].retry;
+  return isOurs(error) && POLICY[error.code].retry;
 }
 
 /** The exit code of a process that ends because of `error`. */
 export function exitCodeOf(error: unknown): ExitCode {
-  return error instanceof ApplianceError ? POLICY[error.details.code].exit : EXIT.failed;
+  return isOurs(error) ? POLICY[error.code].exit : EXIT.failed;
 }
 
 const DEEPEST_CAUSE = 8;
@@ -128,5 +135,5 @@ function messageOf(thrown: unknown): string {
     return thrown.errors.map((inner) => messageOf(inner)).join(', ');
   }
   if (thrown instanceof Error) return thrown.message || thrown.name;
-  return typeof thrown === 'string' ? thrown : (JSON.stringify(thrown) ?? String(thrown));
+  return typeof thrown === 'string' ? thrown : inspect(thrown, { depth: 1, breakLength: Infinity });
 }

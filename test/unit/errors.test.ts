@@ -55,7 +55,7 @@ describe('describeError', () => {
 
   test.each([
     { thrown: 'text', said: 'text' },
-    { thrown: { a: 1 }, said: '{"a":1}' },
+    { thrown: { a: 1 }, said: '{ a: 1 }' },
     { thrown: undefined, said: 'unknown error' },
     { thrown: new AggregateError([new Error('a'), new Error('b')]), said: 'a, b' },
     { thrown: new Error(''), said: 'Error' },
