@@ -1,0 +1,268 @@
+import type { BirthAnswer } from '../core/birth.ts';
+import type { Ec2Evidence, Fleet, Self } from '../core/fleet.ts';
+import type { Known } from '../core/known.ts';
+import type { DataIdentity, EtcdExit, LocalData, LocalMark } from '../core/local-data.ts';
+import type { MemberList, MemberStatus } from '../core/members.ts';
+import type { ChangeOutcome, RecordChange, RecordSet } from '../core/records.ts';
+
+/*
+ * All that a daemon has of the world. The real ones are in aws/, etcd/ and http/, wired in app.ts; a test hands it fakes,
+ * and a simulator runs a whole fleet in one process on virtual time.
+ *
+ * Invariants of every port:
+ * - no call throws for what is normal weather (an outage, a refusal): that is a value. A throw is a bug or an abort.
+ * - every call ends by itself, within the deadline that its adapter sets; the signal ends it earlier.
+ * - a port may go silent for good (its machine was killed): the promise then never settles, and nothing behind it runs.
+ */
+
+/** Time. Monotonic, so that a deadline holds whatever the wall clock does. */
+export interface Clock {
+  /** Milliseconds since some moment; never goes back. */
+  now(): number;
+  /** ISO 8601, for people only: no decision rests on it. */
+  wallTime(): string;
+  /** Ends after `ms`, or rejects with the signal's reason. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Randomness. */
+export interface Random {
+  /** In [0, 1). */
+  fraction(): number;
+  /** 128 bits as 32 hex digits. */
+  token(): string;
+}
+
+/** Structured log: a static message, and fields. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What the daemon counts. */
+export interface Meter {
+  planned(code: string): void;
+  acted(kind: string, result: string): void;
+  restarted(): void;
+  evicted(): void;
+  dnsWritten(result: string): void;
+  ticked(loop: string, seconds: number): void;
+}
+
+/** EC2 metadata of the own instance. */
+export interface MetadataPort {
+  /** Auto Scaling's target state; null outside a group. */
+  targetState(signal: AbortSignal): Promise<Known<string | null>>;
+  spotNotice(signal: AbortSignal): Promise<Known<{ readonly action: string; readonly time: string } | null>>;
+}
+
+/** The fleet, asked of AWS. */
+export interface FleetPort {
+  /** Complete, with the asking instance in it; else unknown. */
+  observe(signal: AbortSignal): Promise<Known<Fleet>>;
+  /** EC2's word on instances, each asked in its own region; an answer without the asking instance is unknown. */
+  evidence(
+    instances: readonly { readonly id: string; readonly region: string }[],
+    signal: AbortSignal,
+  ): Promise<Known<ReadonlyMap<string, Ec2Evidence>>>;
+}
+
+/** Lifecycle hooks of the own group. */
+export interface HooksPort {
+  complete(
+    which: 'launching' | 'terminating',
+    result: 'CONTINUE' | 'ABANDON',
+    signal: AbortSignal,
+  ): Promise<Known<'done' | 'not-waiting' | 'no-hook'>>;
+  heartbeat(which: 'launching' | 'terminating', signal: AbortSignal): Promise<Known<'done' | 'not-waiting' | 'no-hook'>>;
+}
+
+/** The hosted zone: the register of the claim, and the names. */
+export interface ZonePort {
+  /** Where the register is, as kept beside the data. */
+  readonly register: string;
+  /** All record sets at and under the cluster's name. */
+  list(signal: AbortSignal): Promise<Known<readonly RecordSet[]>>;
+  /** All or nothing. */
+  change(changes: readonly RecordChange[], signal: AbortSignal): Promise<ChangeOutcome>;
+}
+
+/** The result of a call that changes etcd. */
+export type AdminOutcome<T = unknown> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly code: AdminRefusal; readonly message: string };
+
+/** etcd's refusals, by what they mean to the caller. */
+export type AdminRefusal =
+  | 'peer-url-exists'
+  | 'too-many-learners'
+  | 'unhealthy-cluster'
+  | 'not-enough-started'
+  | 'not-found'
+  | 'not-in-sync'
+  | 'not-a-learner'
+  | 'not-leader'
+  | 'learner-refuses'
+  | 'no-answer'
+  | 'other';
+
+/** A key as read. */
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+  readonly createRevision: string;
+  readonly modRevision: string;
+}
+
+/** A comparison that an etcd transaction carries: the lock's key still has this create revision (law 8). */
+export interface Fence {
+  readonly key: string;
+  readonly createRevision: string;
+}
+
+/** etcd's client API, one endpoint at a time, no retries. An endpoint is a client URL. */
+export interface AdminPort {
+  memberList(
+    endpoint: string,
+    options: { readonly linearizable: boolean },
+    signal: AbortSignal,
+  ): Promise<Known<MemberList>>;
+  status(endpoint: string, signal: AbortSignal): Promise<Known<MemberStatus>>;
+  read(
+    endpoint: string,
+    key: string,
+    options: { readonly serializable: boolean },
+    signal: AbortSignal,
+  ): Promise<Known<KeyValue | null>>;
+  readPrefix(endpoint: string, prefix: string, signal: AbortSignal): Promise<Known<readonly KeyValue[]>>;
+  addLearner(
+    endpoint: string,
+    peerUrl: string,
+    signal: AbortSignal,
+  ): Promise<AdminOutcome<{ readonly memberId: string; readonly list: MemberList }>>;
+  removeMember(endpoint: string, memberId: string, signal: AbortSignal): Promise<AdminOutcome>;
+  promote(endpoint: string, memberId: string, signal: AbortSignal): Promise<AdminOutcome>;
+  moveLeader(endpoint: string, targetId: string, signal: AbortSignal): Promise<AdminOutcome>;
+  grantLease(endpoint: string, ttlSeconds: number, signal: AbortSignal): Promise<Known<string>>;
+  /** Known(false): the lease is gone. */
+  keepAlive(endpoint: string, leaseId: string, signal: AbortSignal): Promise<Known<boolean>>;
+  revokeLease(endpoint: string, leaseId: string, signal: AbortSignal): Promise<Known<boolean>>;
+  /** Creates the key where it does not exist; null: it exists. */
+  createKey(
+    endpoint: string,
+    key: string,
+    value: string,
+    leaseId: string,
+    signal: AbortSignal,
+  ): Promise<Known<{ readonly createRevision: string } | null>>;
+  /** Known(false): the fence is broken, nothing was written. */
+  put(
+    endpoint: string,
+    key: string,
+    value: string,
+    options: { readonly leaseId?: string; readonly fence?: Fence },
+    signal: AbortSignal,
+  ): Promise<Known<boolean>>;
+}
+
+/** What speaks at an address on etcd's ports. */
+export type Probe =
+  /** Nothing listens, or nothing there is etcd. */
+  | { readonly kind: 'silent'; readonly reason: string }
+  /** Something answers as etcd, with or without quorum; its ids where it told them. */
+  | { readonly kind: 'answers'; readonly clusterId: string | null; readonly memberId: string | null };
+
+/** Asks whether etcd speaks at an address (client and peer port), in at most a second. */
+export interface ProbePort {
+  probe(address: string, signal: AbortSignal): Promise<Probe>;
+}
+
+/** One installed etcd. */
+export interface Binary {
+  readonly version: string;
+  readonly minor: string;
+}
+
+/** What a start of etcd needs; how it is spelled for the binary's version is the adapter's business. */
+export interface EtcdStart {
+  /** Version of an installed binary. */
+  readonly version: string;
+  readonly name: string;
+  readonly address: string;
+  readonly initial:
+    | {
+        readonly state: 'new' | 'existing';
+        readonly cluster: readonly { readonly name: string; readonly peerUrl: string }[];
+        readonly token: string;
+      }
+    /** Data are there: etcd takes its membership from them. */
+    | null;
+}
+
+/** A running etcd. */
+export interface RunningEtcd {
+  readonly pid: number;
+  readonly version: string;
+  /** Ends with the process, never rejects. */
+  readonly exited: Promise<EtcdExit>;
+  /** SIGTERM, then SIGKILL after the grace; ends with the process. */
+  stop(graceMs: number): Promise<EtcdExit>;
+}
+
+/** The etcd processes of this machine. */
+export interface ProcessPort {
+  binaries(signal: AbortSignal): Promise<readonly Binary[]>;
+  start(start: EtcdStart, signal: AbortSignal): Promise<Known<RunningEtcd>>;
+  /** An etcd of this data directory that runs already, left by an earlier appliance; null where there is none. */
+  adopt(signal: AbortSignal): Promise<RunningEtcd | null>;
+  /** What would keep etcd from starting: a missing binary, a full disk, a port in use; null where nothing. */
+  preflight(version: string, address: string, signal: AbortSignal): Promise<string | null>;
+}
+
+/** The data on this machine's disk. */
+export interface DataPort {
+  read(signal: AbortSignal): Promise<LocalData>;
+  /** Flushed when it resolves. */
+  writeIdentity(identity: DataIdentity, signal: AbortSignal): Promise<void>;
+  /** Flushed when it resolves. */
+  writeMark(mark: LocalMark | null, signal: AbortSignal): Promise<void>;
+  /** Moves data and identity beside the data directory; nothing is deleted. */
+  setAside(reason: string, signal: AbortSignal): Promise<void>;
+}
+
+/** How etcd derives ids from what a birth uses. */
+export interface IdsPort {
+  memberId(peerUrl: string, token: string): string;
+  clusterId(peerUrls: readonly string[], token: string): string;
+}
+
+/** The other appliances, over HTTP. */
+export interface PeersPort {
+  /** Asks one appliance for its birth answer; `hint` is an epoch that it should look for in the register, 0 for none. */
+  askBirth(
+    address: string,
+    hint: { readonly epoch: number; readonly from: string },
+    signal: AbortSignal,
+  ): Promise<Known<BirthAnswer>>;
+}
+
+/** All ports of one appliance. */
+export interface Ports {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly self: Self;
+  readonly metadata: MetadataPort;
+  readonly fleet: FleetPort;
+  readonly hooks: HooksPort;
+  readonly zone: ZonePort;
+  readonly admin: AdminPort;
+  readonly probe: ProbePort;
+  readonly process: ProcessPort;
+  readonly data: DataPort;
+  readonly ids: IdsPort;
+  readonly peers: PeersPort;
+}
