@@ -1,0 +1,107 @@
+import { isIP } from 'node:net';
+import path from 'node:path';
+import { z } from 'zod';
+
+/** The variables, in the order in which they are described. The YAML file uses the same names. */
+export type ConfigKey = (typeof KEYS)[number];
+
+export const KEYS = [
+  'HOSTED_ZONE',
+  'ACTIVE_REGIONS',
+  'STACK_NAME',
+  'ETCD_DIR',
+  'ETCD_VERSION',
+  'ETCD_EXTRA_FLAGS',
+  'DATA_DIR',
+  'LISTEN_ADDRESS',
+  'STATUS_PORT',
+  'LOG_LEVEL',
+  'HOUSEKEEPING_INTERVAL',
+  'BOOTSTRAP_WAIT',
+] as const;
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const HOUR_MS = 3_600_000;
+
+/** A duration like 500ms, 90s, 2m or 1h, in ms, within bounds. */
+function duration(minMs: number, maxMs: number) {
+  return z
+    .string()
+    .regex(/^\d+(\.\d+)?(ms|s|m|h)$/)
+    .transform((text) => Math.round(Number.parseFloat(text) * (UNITS_MS[text.replace(/^[\d.]+/, '')] ?? 1)))
+    .refine((ms) => ms >= minMs && ms <= maxMs);
+}
+
+/** A list of words: of YAML, or separated by commas or blanks. */
+const words = z
+  .union([z.string().transform((text) => text.split(/[\s,]+/)), z.array(z.string().trim())])
+  .transform((list) => [...new Set(list.filter((word) => word !== ''))]);
+
+/** Flags may hold commas in their values, and may be given twice on purpose. */
+const flags = z
+  .union([z.string().transform((text) => text.split(/\s+/)), z.array(z.string().trim())])
+  .transform((list) => list.filter((flag) => flag !== ''))
+  .pipe(z.array(z.string().regex(/^--[a-z0-9][a-z0-9-]*(=.*)?$/)));
+
+const directory = z
+  .string()
+  .refine((text) => path.isAbsolute(text) && path.resolve(text) !== '/')
+  .transform((text) => path.resolve(text));
+
+const hostedZone = z
+  .string()
+  .transform((text) => text.replace(/^\/hostedzone\//, ''))
+  .transform((text) => (/^Z[A-Z0-9]{5,31}$/.test(text) ? text : text.toLowerCase().replace(/\.$/, '')))
+  .refine(
+    (text) =>
+      /^Z[A-Z0-9]{5,31}$/.test(text) ||
+      /^(?!.{200})([a-z0-9_]([a-z0-9_-]{0,62})\.)*[a-z0-9-]{1,63}$/.test(text),
+  );
+
+/** One variable: how its text becomes a value, and the words that say which texts are allowed. */
+export const SETTINGS = {
+  HOSTED_ZONE: {
+    schema: hostedZone,
+    allowed: 'the name of a hosted zone, as example.org, or its id, as Z0123456789ABC',
+  },
+  ACTIVE_REGIONS: {
+    schema: words.pipe(z.array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/)).min(1)),
+    allowed: 'AWS regions separated by commas, as eu-central-1,eu-west-1',
+  },
+  STACK_NAME: {
+    // The part behind the last dash becomes a label of DNS names.
+    schema: z
+      .string()
+      .regex(/^[A-Za-z](?=.{0,127}$)([A-Za-z0-9-]*-)?[A-Za-z0-9]{0,63}$/)
+      .regex(/[A-Za-z0-9]$/),
+    allowed: 'letters, digits and dashes, a letter first and no dash last, as etcd-prod',
+  },
+  ETCD_DIR: { schema: directory, allowed: 'an absolute path, not /' },
+  ETCD_VERSION: {
+    schema: z
+      .string()
+      .regex(/^v?3\.[4-7](\.\d+)?$/)
+      .transform((text) => text.replace(/^v/, '')),
+    allowed: 'a minor from 3.4 to 3.7, as 3.6, or a version of these, as 3.6.16',
+  },
+  ETCD_EXTRA_FLAGS: {
+    schema: flags,
+    allowed: 'flags of etcd, each as --flag or --flag=value, none that the appliance sets itself',
+  },
+  DATA_DIR: { schema: directory, allowed: 'an absolute path, not /' },
+  LISTEN_ADDRESS: { schema: z.string().refine((text) => isIP(text) !== 0), allowed: 'an IP address' },
+  STATUS_PORT: {
+    schema: z
+      .string()
+      .regex(/^\d{1,5}$/)
+      .transform(Number)
+      .pipe(z.number().min(1).max(65_535)),
+    allowed: 'a port from 1 to 65535, not 2379 or 2380',
+  },
+  LOG_LEVEL: { schema: z.enum(['debug', 'info', 'warn', 'error']), allowed: 'debug, info, warn or error' },
+  HOUSEKEEPING_INTERVAL: {
+    schema: duration(1000, HOUR_MS),
+    allowed: 'a duration from 1s to 1h, as 90s or 2m',
+  },
+  BOOTSTRAP_WAIT: { schema: duration(0, 24 * HOUR_MS), allowed: 'a duration from 0s to 24h, as 90s or 2m' },
+} as const satisfies Record<ConfigKey, { readonly schema: z.ZodType; readonly allowed: string }>;
