@@ -1,0 +1,148 @@
+/**
+ * Makes ready what the tests need and npm does not bring: binaries of four minors of etcd, moto, and tools of Debian.
+ * Run before every test run: with all there it takes less than a second and says so. What cannot be had is one line.
+ */
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { listBinaries, pickBinary } from '../src/etcd/binaries.ts';
+import { installEtcd } from '../src/etcd/install.ts';
+import { OFFICIAL_RELEASES } from '../src/etcd/source-release.ts';
+import { installSources } from '../src/etcd/sources.ts';
+import { CACHE_DIRECTORY, ETCD_DIRECTORY, MOTO_DIRECTORY, MOTO_VERSION, TESTED_MINORS } from './tools.ts';
+
+const run = promisify(execFile);
+const root = process.getuid?.() === 0;
+const signal = new AbortController().signal;
+
+/** Programs that tests run, and the packages of Debian that have them. */
+const PROGRAMS = [
+  { name: 'dig', package: 'bind9-dnsutils' },
+  { name: 'ip', package: 'iproute2' },
+  { name: 'iptables', package: 'iptables' },
+] as const;
+
+async function main(): Promise<void> {
+  // What apt has comes first: the venv and Debian's etcd may need the lists that it refreshes.
+  const failures = [...(await preparePrograms())];
+  failures.push(...(await Promise.all([prepareEtcd(), prepareMoto()])).flat());
+  for (const failure of failures) console.error(`cannot prepare: ${failure}`);
+  if (failures.length > 0) process.exitCode = 1;
+}
+
+async function prepareEtcd(): Promise<readonly string[]> {
+  const { binaries } = await listBinaries(ETCD_DIRECTORY, signal);
+  const failures: string[] = [];
+  for (const minor of TESTED_MINORS) {
+    const there = pickBinary(binaries, minor);
+    if (there !== null) {
+      console.log(`etcd ${there.version} is there`);
+      continue;
+    }
+    console.log(`etcd ${minor} is being installed (a minute where it has to be built)`);
+    try {
+      const { binary, source } = await installEtcd(
+        { directory: ETCD_DIRECTORY, what: minor, sources },
+        signal,
+      );
+      console.log(`etcd ${binary.version} is installed, from ${source ?? 'another installation'}`);
+    } catch (error) {
+      failures.push(oneLine(error));
+    }
+  }
+  return failures;
+}
+
+const sources = installSources({
+  baseUrl: process.env['ETCD_RELEASES_URL'] ?? OFFICIAL_RELEASES,
+  env: process.env,
+  platform: process.platform,
+  arch: process.arch,
+  root,
+});
+
+const MOTO_STAMP = join(MOTO_DIRECTORY, 'complete');
+const MOTO_WANTED = `moto[server,ec2,autoscaling,route53]==${MOTO_VERSION}`;
+
+async function prepareMoto(): Promise<readonly string[]> {
+  const stamp = await readFile(MOTO_STAMP, 'utf8').catch(() => null);
+  if (stamp === MOTO_WANTED) {
+    console.log(`moto ${MOTO_VERSION} is there`);
+    return [];
+  }
+  console.log(`moto ${MOTO_VERSION} is being installed`);
+  await mkdir(CACHE_DIRECTORY, { recursive: true });
+  await rm(MOTO_DIRECTORY, { recursive: true, force: true });
+  try {
+    await run('python3', ['-m', 'venv', MOTO_DIRECTORY]);
+  } catch (error) {
+    return [
+      `moto needs python3 with its venv module (Debian: apt-get install python3-venv): ${oneLine(error)}`,
+    ];
+  }
+  try {
+    await run(join(MOTO_DIRECTORY, 'bin', 'pip'), ['install', '--quiet', MOTO_WANTED], {
+      maxBuffer: 1 << 26,
+    });
+  } catch (error) {
+    return [`${MOTO_WANTED} could not be had by pip: ${oneLine(error)}`];
+  }
+  await writeFile(`${MOTO_STAMP}.new`, MOTO_WANTED);
+  await rename(`${MOTO_STAMP}.new`, MOTO_STAMP);
+  console.log(`moto ${MOTO_VERSION} is installed`);
+  return [];
+}
+
+async function preparePrograms(): Promise<readonly string[]> {
+  const present = await Promise.all(PROGRAMS.map(({ name }) => isOnPath(name)));
+  const missing = PROGRAMS.filter((_, index) => present[index] === false);
+  if (missing.length === 0) {
+    console.log(`${PROGRAMS.map(({ name }) => name).join(', ')} are there`);
+    return [];
+  }
+  const names = missing.map(({ name }) => name).join(', ');
+  const packages = missing.map((program) => program.package);
+  if (!root || !(await isOnPath('apt-get'))) {
+    // dig is needed by every run; the others only where namespaces can be made, which takes root.
+    const needed = missing.filter(({ name }) => name === 'dig' || root);
+    console.log(`${names} are missing; not root on Debian, so not installed`);
+    return needed.map((program) => `${program.name} is missing: install ${program.package}`);
+  }
+  console.log(`${names} are being installed (${packages.join(' ')})`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const install = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
+  try {
+    await run('apt-get', install, { env }).catch(async () => {
+      await run('apt-get', ['update', '-qq'], { env });
+      await run('apt-get', install, { env });
+    });
+  } catch (error) {
+    return [`apt-get could not install ${packages.join(' ')}: ${oneLine(error)}`];
+  }
+  return [];
+}
+
+async function isOnPath(name: string): Promise<boolean> {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  const found = await Promise.all(
+    folders.map((folder) =>
+      access(join(folder, name), constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return found.includes(true);
+}
+
+/** The last line that a failed program said, or the error's message. */
+function oneLine(error: unknown): string {
+  const said =
+    error instanceof Error && 'stderr' in error && typeof error.stderr === 'string' ? error.stderr : '';
+  const lines = said.trim().split('\n');
+  return lines.at(-1) || (error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
+}
+
+await main();

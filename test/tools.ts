@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defaultEtcdDirectory, type EtcdBinary, listBinaries, pickBinary } from '../src/etcd/binaries.ts';
+
+/** The minors that the tests run with. */
+export const TESTED_MINORS = ['3.4', '3.5', '3.6', '3.7'] as const;
+
+/** What `npm test` prepares is kept here. */
+export const CACHE_DIRECTORY = join(
+  process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+  'etcd-appliance',
+);
+
+/** The folder with the binaries: what the tests prepare, never /opt/etcd. */
+export const ETCD_DIRECTORY = defaultEtcdDirectory(homedir(), process.env['XDG_CACHE_HOME'], false);
+
+export const MOTO_VERSION = '5.2.5';
+
+/** The virtual environment that has moto; its name changes with what is in it. */
+export const MOTO_DIRECTORY = join(CACHE_DIRECTORY, `moto-${MOTO_VERSION}`);
+
+let folder: Promise<readonly EtcdBinary[]> | undefined;
+
+/** The prepared binary of a minor, or of a version. Throws where `npm test` (test/prepare.ts) did not make it. */
+export async function etcdBinary(wanted: string): Promise<EtcdBinary> {
+  folder ??= listBinaries(ETCD_DIRECTORY, new AbortController().signal).then(({ binaries }) => binaries);
+  const binary = pickBinary(await folder, wanted);
+  if (binary === null) throw new Error(`no etcd ${wanted} in ${ETCD_DIRECTORY}: run node test/prepare.ts`);
+  return binary;
+}
+
+let addresses = 0;
+
+/**
+ * An address of 127.77.0.0/16 that no other call gives, in this process or in another that runs now: so etcd can have
+ * its usual ports on it. Derived from the process id and a count.
+ */
+export function ownAddress(): string {
+  const perProcess = 16;
+  if (addresses >= perProcess) addresses = 0;
+  const slot = (process.pid % 4000) * perProcess + addresses;
+  addresses += 1;
+  return `127.77.${Math.floor(slot / 250) % 256}.${(slot % 250) + 2}`;
+}
+
+/** An empty folder that is removed with everything in it at the end of the scope. */
+export async function temporaryDirectory(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'etcd-appliance-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const server = createServer();
+  server.listen(0, host);
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** A running moto: the base of the endpoints of every AWS service that it plays. */
+export interface MotoServer extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** Starts moto on a port of its own; takes about a second. Ends with the scope. */
+export async function motoServer(): Promise<MotoServer> {
+  const program = join(MOTO_DIRECTORY, 'bin', 'moto_server');
+  if (!existsSync(program)) throw new Error(`no moto in ${MOTO_DIRECTORY}: run node test/prepare.ts`);
+  const port = await freePort();
+  const child = spawn(program, ['-H', '127.0.0.1', '-p', String(port)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
+  const url = `http://127.0.0.1:${port}`;
+  await eventually(async () => {
+    if (child.exitCode !== null) throw new Error(`moto ended: ${said}`);
+    return (await fetch(`${url}/moto-api/data.json`)).ok;
+  });
+  return { url, [Symbol.asyncDispose]: () => endProcess(child) };
+}
+
+/** Ends a child and waits for its end. */
+export async function endProcess(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  await ended;
+}
+
+/** Asks until the answer is true, and says at the limit what went wrong last. A failure to ask counts as false. */
+export async function eventually(ask: () => Promise<boolean> | boolean, limitMs = 20_000): Promise<void> {
+  const end = performance.now() + limitMs;
+  let last: unknown = 'it stayed false';
+  while (performance.now() < end) {
+    try {
+      if (await ask()) return;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`not so within ${limitMs} ms`, { cause: last });
+}
