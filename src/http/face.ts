@@ -1,0 +1,86 @@
+import type { BirthAnswer } from '../core/birth.ts';
+
+/** What a caller of `/birth` says of itself: an epoch to look for in the register (0: none), and who asks. A hint only. */
+export interface BirthHint {
+  readonly epoch: number;
+  readonly from: string | null;
+}
+
+/** The answer of a health check; the reason is a sentence, for `ok`, too. */
+export interface Check {
+  readonly ok: boolean;
+  readonly reason: string;
+}
+
+/** One line of the members table: what etcd says, joined with what the group says. Null where neither knows. */
+export interface MemberRow {
+  readonly instanceId: string | null;
+  readonly memberId: string | null;
+  readonly role: 'leader' | 'voter' | 'learner' | 'none';
+  readonly health: 'healthy' | 'unhealthy' | 'unknown';
+  readonly region: string | null;
+  readonly zone: string | null;
+  readonly address: string | null;
+  readonly lifecycle: string | null;
+  readonly state: string | null;
+  readonly raftIndex: number | null;
+  readonly version: string | null;
+  readonly dbSizeBytes: number | null;
+}
+
+/** Answer of `/members`. */
+export interface MembersView {
+  /** ISO 8601; null: never observed. */
+  readonly observedAt: string | null;
+  readonly clusterId: string | null;
+  readonly members: readonly MemberRow[];
+  /** Clauses naming what could not be had, and why. */
+  readonly unknown: readonly string[];
+}
+
+/** One sentence of the plan. */
+export interface PlanLine {
+  readonly code: string;
+  readonly sentence: string;
+}
+
+/** Something that happened. */
+export interface EventLine {
+  readonly at: string;
+  readonly level: string;
+  readonly component: string;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** Answer of `/status`. */
+export interface StatusView {
+  readonly version: string;
+  readonly instanceId: string;
+  readonly region: string;
+  readonly zone: string;
+  readonly address: string;
+  /** The cluster's DNS name, or the stack's name where there is no zone. */
+  readonly cluster: string;
+  /** What the appliance is doing, in a sentence. */
+  readonly phase: string;
+  readonly claim: { readonly state: string; readonly epoch: number } | null;
+  readonly observedAt: string | null;
+  /** The last observation as it was, for people and tools. */
+  readonly observation: unknown;
+  readonly plan: readonly PlanLine[];
+  /** The last 100, the newest last. */
+  readonly events: readonly EventLine[];
+}
+
+/** All that the HTTP server shows. Plain functions over what is in memory: none may ask the network. */
+export interface Face {
+  birth(hint: BirthHint): BirthAnswer | Promise<BirthAnswer>;
+  members(): MembersView;
+  status(): StatusView;
+  /** Whether the appliance itself works: its loops turn, its own etcd answers. Says nothing about quorum (law 7). */
+  health(): Check;
+  /** Whether this member serves clients (design.md section 5, readiness). */
+  ready(): Check;
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+}

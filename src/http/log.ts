@@ -1,0 +1,154 @@
+import { inspect } from 'node:util';
+import { pino } from 'pino';
+import type { Logger } from 'pino';
+import { describeError } from '../errors.ts';
+import type { EventLine } from './face.ts';
+import type { LogOutput } from './log-output.ts';
+
+/** Structured log: fields, and a static message. An error goes under `error`. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Levels that can be asked for. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Where log lines go. */
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** For people at a terminal instead of JSON lines. */
+  readonly pretty: boolean;
+  readonly output: LogOutput;
+}
+
+/** The log of one appliance. */
+export interface ApplianceLog {
+  /** A log whose lines name the part that they come from. */
+  component(name: string): Log;
+  /** Passes one line of etcd's own log on: its own fields, time and level stay as they are. */
+  etcdLine(line: string): void;
+  /** The last 100 lines of info and above, the newest last; etcd's own are not among them. */
+  recent(): readonly EventLine[];
+  /** Waits a second at most until all is written. Call it last. */
+  flush(): Promise<void>;
+}
+
+const KEPT_EVENTS = 100;
+const SECRETS = ['secretAccessKey', 'sessionToken', 'authorization', 'password'];
+const RANK: Readonly<Record<string, number>> = {
+  debug: 20,
+  info: 30,
+  warn: 40,
+  error: 50,
+  dpanic: 60,
+  panic: 60,
+  fatal: 60,
+};
+
+/** Creates the log. JSON lines by pino; pino-pretty is loaded only where it is asked for. */
+export async function createLog(options: LogOptions): Promise<ApplianceLog> {
+  const output = options.pretty ? await makePretty(options.output) : options.output;
+  const events: EventLine[] = [];
+  const root = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: serializeError },
+      redact: { paths: SECRETS.flatMap((key) => [key, `*.${key}`]), censor: '(secret)' },
+    },
+    output,
+  );
+  return {
+    component: (name) => createComponent(root.child({ component: name }), name, events),
+    etcdLine: (line) => {
+      const rendered = renderEtcdLine(line, options);
+      if (rendered !== null) output.write(`${rendered}\n`);
+    },
+    recent: () => [...events],
+    flush: () => output.flush(1000),
+  };
+}
+
+/** pino-pretty around an output; loaded only here, since no service needs it. */
+async function makePretty(output: LogOutput): Promise<LogOutput> {
+  const { prettyFactory } = await import('pino-pretty');
+  const render = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'caller,ts' });
+  return { write: (line) => output.write(render(line) ?? line), flush: (limitMs) => output.flush(limitMs) };
+}
+
+function createComponent(logger: Logger, component: string, events: EventLine[]): Log {
+  const keep = (level: string, fields: object, message: string) => {
+    events.push({ at: new Date().toISOString(), level, component, message, fields: plainFields(fields) });
+    if (events.length > KEPT_EVENTS) events.shift();
+  };
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => {
+      keep('info', fields, message);
+      logger.info(fields, message);
+    },
+    warn: (fields, message) => {
+      keep('warn', fields, message);
+      logger.warn(fields, message);
+    },
+    error: (fields, message) => {
+      keep('error', fields, message);
+      logger.error(fields, message);
+    },
+  };
+}
+
+/** Fields as a page may show them: no secrets, errors as a sentence, and nothing that JSON cannot say. */
+function plainFields(fields: object): Readonly<Record<string, unknown>> {
+  const plain = (key: string, value: unknown): unknown => {
+    if (SECRETS.includes(key)) return '(secret)';
+    if (value instanceof Error) return describeError(value);
+    return typeof value === 'bigint' ? String(value) : value;
+  };
+  try {
+    return JSON.parse(JSON.stringify(fields, plain)) as Record<string, unknown>;
+  } catch {
+    return { fields: inspect(fields, { depth: 1, breakLength: Infinity }) };
+  }
+}
+
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = 'code' in error ? { code: error.code } : {};
+  return { type: error.name, message: describeError(error), ...code, stack: error.stack };
+}
+
+/** etcd's line as one JSON line with `component`, or null where its level is not wanted. A panic's trace is plain text. */
+function renderEtcdLine(line: string, { level, pretty }: LogOptions): string | null {
+  const wanted = RANK[level] ?? 30;
+  const own = parseObject(line);
+  if (own === null) {
+    if (line.trim() === '' || wanted > 40) return null;
+    return JSON.stringify({ level: 'warn', time: new Date().toISOString(), component: 'etcd', msg: line });
+  }
+  if ((RANK[String(own['level'])] ?? 30) < wanted) return null;
+  // The pretty printer knows no dpanic, and looks for the time under its own name.
+  if (pretty)
+    return JSON.stringify({ ...own, level: prettyLevel(own['level']), time: own['ts'], component: 'etcd' });
+  // Spliced, not parsed and written again: JavaScript's numbers would round etcd's.
+  return Object.keys(own).length === 0 ? null : `{"component":"etcd",${line.trim().slice(1)}`;
+}
+
+function prettyLevel(level: unknown): string {
+  return (RANK[String(level)] ?? 30) === 60 ? 'fatal' : String(level);
+}
+
+function parseObject(line: string): Readonly<Record<string, unknown>> | null {
+  if (!line.startsWith('{')) return null;
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? { ...value } : null;
+  } catch {
+    return null;
+  }
+}
