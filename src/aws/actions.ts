@@ -1,0 +1,16 @@
+/**
+ * The IAM actions that an appliance needs, sorted: what the policy of its role allows, and nothing else. A test holds
+ * this list against the commands that the code sends.
+ */
+export const IAM_ACTIONS = [
+  'autoscaling:CompleteLifecycleAction',
+  'autoscaling:DescribeAutoScalingGroups',
+  'autoscaling:DescribeAutoScalingInstances',
+  'autoscaling:DescribeLifecycleHooks',
+  'autoscaling:RecordLifecycleActionHeartbeat',
+  'ec2:DescribeInstances',
+  'route53:ChangeResourceRecordSets',
+  'route53:GetHostedZone',
+  'route53:ListHostedZonesByName',
+  'route53:ListResourceRecordSets',
+] as const;

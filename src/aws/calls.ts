@@ -1,0 +1,71 @@
+import type {
+  CompleteLifecycleActionCommandInput,
+  CompleteLifecycleActionCommandOutput,
+  DescribeAutoScalingGroupsCommandInput,
+  DescribeAutoScalingGroupsCommandOutput,
+  DescribeAutoScalingInstancesCommandInput,
+  DescribeAutoScalingInstancesCommandOutput,
+  DescribeLifecycleHooksCommandInput,
+  DescribeLifecycleHooksCommandOutput,
+  RecordLifecycleActionHeartbeatCommandInput,
+  RecordLifecycleActionHeartbeatCommandOutput,
+} from '@aws-sdk/client-auto-scaling';
+import type { DescribeInstancesCommandInput, DescribeInstancesCommandOutput } from '@aws-sdk/client-ec2';
+import type {
+  ChangeResourceRecordSetsCommandInput,
+  ChangeResourceRecordSetsCommandOutput,
+  GetHostedZoneCommandInput,
+  GetHostedZoneCommandOutput,
+  ListHostedZonesByNameCommandInput,
+  ListHostedZonesByNameCommandOutput,
+  ListResourceRecordSetsCommandInput,
+  ListResourceRecordSetsCommandOutput,
+} from '@aws-sdk/client-route-53';
+
+/*
+ * Every call that the appliance makes to AWS, and no other: the IAM policy (actions.ts) is read off these.
+ * Each ends within the deadline, and throws the SDK's error, a TimeoutError or the caller's abort.
+ */
+
+type Ask<Input, Output> = (input: Input, signal: AbortSignal) => Promise<Output>;
+
+export interface Ec2Calls {
+  readonly describeInstances: Ask<DescribeInstancesCommandInput, DescribeInstancesCommandOutput>;
+}
+
+export interface AutoScalingCalls {
+  readonly describeAutoScalingGroups: Ask<
+    DescribeAutoScalingGroupsCommandInput,
+    DescribeAutoScalingGroupsCommandOutput
+  >;
+  readonly describeAutoScalingInstances: Ask<
+    DescribeAutoScalingInstancesCommandInput,
+    DescribeAutoScalingInstancesCommandOutput
+  >;
+  readonly describeLifecycleHooks: Ask<
+    DescribeLifecycleHooksCommandInput,
+    DescribeLifecycleHooksCommandOutput
+  >;
+  readonly completeLifecycleAction: Ask<
+    CompleteLifecycleActionCommandInput,
+    CompleteLifecycleActionCommandOutput
+  >;
+  readonly recordLifecycleActionHeartbeat: Ask<
+    RecordLifecycleActionHeartbeatCommandInput,
+    RecordLifecycleActionHeartbeatCommandOutput
+  >;
+}
+
+export interface Route53Calls {
+  readonly listHostedZonesByName: Ask<ListHostedZonesByNameCommandInput, ListHostedZonesByNameCommandOutput>;
+  readonly getHostedZone: Ask<GetHostedZoneCommandInput, GetHostedZoneCommandOutput>;
+  readonly listResourceRecordSets: Ask<
+    ListResourceRecordSetsCommandInput,
+    ListResourceRecordSetsCommandOutput
+  >;
+  /** Tried once: no automatic retry. */
+  readonly changeResourceRecordSets: Ask<
+    ChangeResourceRecordSetsCommandInput,
+    ChangeResourceRecordSetsCommandOutput
+  >;
+}

@@ -1,0 +1,89 @@
+import { describeError } from '../errors.ts';
+import { known, unknown } from '../core/known.ts';
+import type { Known } from '../core/known.ts';
+
+/** What an error of the SDK, of a socket or of a time limit tells. */
+export interface Failure {
+  /** The error's code as AWS gives it (Throttling), or its name (TimeoutError, ECONNREFUSED). */
+  readonly name: string;
+  readonly message: string;
+  /** HTTP status of the answer; null where none came. */
+  readonly status: number | null;
+  /** Whether the request certainly never left: no connection, no address, no credentials. */
+  readonly notSent: boolean;
+  /** How many times it was tried; 1 where that is not told. */
+  readonly tries: number;
+}
+
+/** Reads anything that a call to AWS may throw. */
+export function failureOf(thrown: unknown): Failure {
+  const error = typeof thrown === 'object' && thrown !== null ? thrown : {};
+  const code = textAt(error, 'code');
+  const name = textAt(error, 'name') ?? 'Error';
+  const metadata: object = objectAt(error, '$metadata') ?? {};
+  return {
+    // A socket's error is named just "Error"; its code is what tells.
+    name: name === 'Error' || name === 'AggregateError' ? (code ?? name) : name,
+    message: describeError(thrown),
+    status: numberAt(metadata, 'httpStatusCode'),
+    notSent: wasNotSent(error, name),
+    tries: numberAt(metadata, 'attempts') ?? 1,
+  };
+}
+
+const BEFORE_SENDING: ReadonlySet<string> = new Set(['connect', 'getaddrinfo', 'queryA', 'queryAaaa']);
+
+/**
+ * An error code such as EHOSTUNREACH can come from a connection in use as well: only the system call that failed tells
+ * for certain that nothing was sent. A connection tried at several addresses fails with a list of errors.
+ */
+function wasNotSent(error: object, name: string): boolean {
+  if (name === 'CredentialsProviderError' || name === 'TokenProviderError') return true;
+  if (textAt(error, 'message')?.includes('did not establish a connection') === true) return true;
+  if (error instanceof AggregateError) {
+    return error.errors.length > 0 && error.errors.every((inner) => isBeforeSending(inner));
+  }
+  return isBeforeSending(error);
+}
+
+function isBeforeSending(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && BEFORE_SENDING.has(textAt(error, 'syscall') ?? '');
+}
+
+function textAt(from: object, key: string): string | undefined {
+  const value: unknown = Reflect.get(from, key);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function numberAt(from: object, key: string): number | null {
+  const value: unknown = Reflect.get(from, key);
+  return typeof value === 'number' ? value : null;
+}
+
+function objectAt(from: object, key: string): object | null {
+  const value: unknown = Reflect.get(from, key);
+  return typeof value === 'object' && value !== null ? value : null;
+}
+
+/**
+ * Asks AWS. A failure is a fact that could not be had; `what` names the question in its reason. Throws only the
+ * caller's abort.
+ */
+export async function ask<T>(
+  what: string,
+  signal: AbortSignal,
+  question: () => Promise<T>,
+): Promise<Known<T>> {
+  try {
+    return known(await question());
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return unknown(`${what} ${clauseOf(failureOf(thrown))}`);
+  }
+}
+
+/** A failure as a clause: "answered Throttling (Rate exceeded)", "did not answer (connect ECONNREFUSED ...)". */
+export function clauseOf(failure: Failure): string {
+  const verb = failure.status === null ? 'did not answer' : `answered ${failure.name}`;
+  return `${verb} (${failure.message})`;
+}

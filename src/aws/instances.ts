@@ -1,0 +1,95 @@
+import type { Ec2State } from '../core/fleet.ts';
+import { known, unknown } from '../core/known.ts';
+import type { Known } from '../core/known.ts';
+import type { Ec2Calls } from './calls.ts';
+import { ask } from './failure.ts';
+
+/** An instance as EC2 describes it. */
+export interface Ec2Instance {
+  /** Null where EC2 says a word that we do not know. */
+  readonly state: Ec2State | null;
+  readonly address: string | null;
+  readonly tags: ReadonlyMap<string, string>;
+}
+
+/** EC2 takes 200 values in one filter. */
+const MOST_IDS = 200;
+
+/** A service that hands out page after page for ever would keep us for ever. */
+const MOST_PAGES = 100;
+
+/**
+ * Describes instances by their ids. Asked by filter: asked by InstanceIds, one unknown id makes the whole call fail.
+ * What EC2 does not know is not in the answer. `witness` is an instance that is there for certain (the asking one):
+ * an answer that does not show it is unknown, each chunk of ids by itself.
+ */
+export async function describeInstances(
+  ec2: Ec2Calls,
+  region: string,
+  ids: readonly string[],
+  witness: string | null,
+  signal: AbortSignal,
+): Promise<Known<ReadonlyMap<string, Ec2Instance>>> {
+  const found = new Map<string, Ec2Instance>();
+  const rest = [...new Set(ids)].filter((id) => id !== witness);
+  const always = witness === null ? [] : [witness];
+  const size = MOST_IDS - always.length;
+  for (let start = 0; start === 0 || start < rest.length; start += size) {
+    const asked = [...always, ...rest.slice(start, start + size)];
+    if (asked.length === 0) break;
+    const chunk = await describeChunk(ec2, region, asked, signal);
+    if (!chunk.known) return chunk;
+    if (witness !== null && !chunk.value.has(witness)) {
+      return unknown(`EC2's answer in ${region} does not show the asking instance ${witness}`);
+    }
+    for (const [id, instance] of chunk.value) found.set(id, instance);
+  }
+  return known(found);
+}
+
+async function describeChunk(
+  ec2: Ec2Calls,
+  region: string,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<Known<ReadonlyMap<string, Ec2Instance>>> {
+  const found = new Map<string, Ec2Instance>();
+  let token: string | undefined;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const input = {
+      Filters: [{ Name: 'instance-id', Values: [...ids] }],
+      ...(token !== undefined && { NextToken: token }),
+    };
+    const answer = await ask(`EC2 in ${region}`, signal, () => ec2.describeInstances(input, signal));
+    if (!answer.known) return answer;
+    for (const instance of (answer.value.Reservations ?? []).flatMap(
+      (reservation) => reservation.Instances ?? [],
+    )) {
+      if (instance.InstanceId === undefined)
+        return unknown(`EC2 in ${region} describes an instance without an id`);
+      found.set(instance.InstanceId, {
+        state: stateOf(instance.State?.Name),
+        address: instance.PrivateIpAddress ?? null,
+        tags: new Map((instance.Tags ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? ''])),
+      });
+    }
+    token = answer.value.NextToken;
+    if (token === undefined || token === '') return known(found);
+  }
+  return unknown(`EC2 in ${region} answers with more than ${MOST_PAGES} pages`);
+}
+
+function stateOf(name: string | undefined): Ec2State | null {
+  switch (name) {
+    case 'pending':
+    case 'running':
+    case 'shutting-down':
+    case 'terminated':
+    case 'stopping':
+    case 'stopped':
+      return name;
+    case undefined:
+    default:
+      return null;
+  }
+}
