@@ -76,7 +76,10 @@ export interface HooksPort {
     result: 'CONTINUE' | 'ABANDON',
     signal: AbortSignal,
   ): Promise<Known<'done' | 'not-waiting' | 'no-hook'>>;
-  heartbeat(which: 'launching' | 'terminating', signal: AbortSignal): Promise<Known<'done' | 'not-waiting' | 'no-hook'>>;
+  heartbeat(
+    which: 'launching' | 'terminating',
+    signal: AbortSignal,
+  ): Promise<Known<'done' | 'not-waiting' | 'no-hook'>>;
 }
 
 /** The hosted zone: the register of the claim, and the names. */

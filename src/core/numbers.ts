@@ -1,0 +1,77 @@
+/*
+ * The numbers of design.md section 7 that are not configured, each with its reason. Milliseconds unless the name says
+ * otherwise. Change them with a measurement.
+ */
+
+/** How often the housekeeper looks at etcd: a dead member is seen before clients give up. */
+export const LOOK_INTERVAL_MS = 2_000;
+
+/** While AWS work is left over (a member silent, a learner waiting) AWS is asked this often. */
+export const BUSY_AWS_INTERVAL_MS = 2_000;
+
+/** A claim that forms and never becomes formed may be replaced after this time, doubling with each epoch. */
+export const FORMING_LIMIT_MS = 3 * 60_000;
+
+/** Where the forming limit stops doubling. */
+export const FORMING_LIMIT_MAX_MS = 30 * 60_000;
+
+/** Reading the claim while waiting without a hint: Route 53 takes 5 requests a second from the whole account. */
+export const CLAIM_READ_INTERVAL_MS = 5_000;
+
+/** The lowest instance id claims first, the others this much later if there is still no claim. */
+export const CLAIM_TURN_MS = 1_000;
+
+/** The leader marks the claim formed; where it did not, other voters do after this time. */
+export const FORMED_TURN_MS = 3_000;
+
+/** A learner without progress for this long is removed; a learner seeded by snapshot may publish only after 7 s. */
+export const JOIN_LIMIT_MS = 60_000;
+
+/** Where Route 53 cannot be written for this long, members are promoted all the same: redundancy goes first. */
+export const PROMOTE_WITHOUT_CLAIM_MS = 2 * 60_000;
+
+/** Evidence that suffices for the voters of a claim whose groups exist no more. */
+export const GONE_GROUP_EVIDENCE_MS = 5 * 60_000;
+
+/** The maintenance lock: a dead housekeeper's replacement acts within 8 s. */
+export const MAINTENANCE_LOCK_TTL_SECONDS = 5;
+
+/** A leader whose view of AWS has been unknown for this long gives the housekeeping away. */
+export const BLIND_LEADER_MS = 30_000;
+
+/** A lock that was free this long may be taken by any voter's appliance with a known view of AWS. */
+export const FREE_LOCK_MS = 10_000;
+
+/** A voter whose applied index is within this many entries of the leader's is close to it. */
+export const CLOSE_ENTRIES = 1_000;
+
+/** A voter has to have been well for this long before it counts as ready. */
+export const SETTLE_MS = 1_000;
+
+/** A process that lives and does not answer a serializable read for this long has failed its liveness. */
+export const LIVENESS_LIMIT_MS = 30_000;
+
+/** Restart of a crashed etcd: at once, then this much, doubling, with full jitter. */
+export const RESTART_BACKOFF_MS = 1_000;
+
+/** Where the restart backoff stops doubling. */
+export const RESTART_BACKOFF_MAX_MS = 30_000;
+
+/** Health for this long resets the restart backoff. */
+export const RESTART_RESET_MS = 60_000;
+
+/** Starts in which etcd named its data unreadable before they count as damaged. */
+export const DAMAGED_STARTS = 2;
+
+/** TTL of names, as the Python original had it; seconds. */
+export const NAME_TTL_SECONDS = 60;
+
+/** TTL of claim and marks; seconds. */
+export const CLAIM_TTL_SECONDS = 5;
+
+/** etcd's ports; the usual ones, since the SRV records and security groups name them. */
+export const CLIENT_PORT = 2379;
+export const PEER_PORT = 2380;
+
+/** How long an ordered stop of etcd may take before SIGKILL; it hands over leadership first. */
+export const STOP_GRACE_MS = 30_000;

@@ -1,0 +1,303 @@
+import type { BirthAnswer } from './birth.ts';
+import type { Claim, Founder } from './claim.ts';
+import { claimRecord, formedClaim, foundingClaim, formingLimitMs } from './claim.ts';
+import type { Fleet, Instance } from './fleet.ts';
+import { desiredSize, isJoinable } from './fleet.ts';
+import type { Known } from './known.ts';
+import { markRecord, readMark } from './mark.ts';
+import { votersOf, quorumOf } from './members.ts';
+import { hostName, namesOf } from './names.ts';
+import { CLAIM_TURN_MS, FORMING_LIMIT_MAX_MS, FORMING_LIMIT_MS } from './numbers.ts';
+import { planFounding } from './plan-founding.ts';
+import { reason } from './reason.ts';
+import type { RecordChange, RecordSet } from './records.ts';
+import { ask, wait } from './start-actions.ts';
+import type { QuorumAnswer, StartAction, StartCode, StartObservation } from './start.ts';
+
+/** A claim with the record set that it was read from: a swap must name its exact values. */
+export interface StandingClaim {
+  readonly claim: Claim;
+  readonly record: RecordSet;
+}
+
+/**
+ * No claim stands, and no data are here (design.md section 4). A cluster that is older than the claim is adopted, one
+ * that lost its quorum is waited for; only a fleet that says of itself that it holds nothing gives birth.
+ */
+export function planBirth(
+  seen: StartObservation,
+  records: readonly RecordSet[],
+  replaced: StandingClaim | null,
+): StartAction {
+  if (replaced === null && seen.local.mark?.started === true) {
+    return {
+      kind: 'clear-mark',
+      reason: reason('stale-mark', `the claim of the mark here is gone, and so are its data`),
+    };
+  }
+  const fleet = joinableFleet(seen);
+  if ('kind' in fleet) return fleet;
+  if (seen.probes === undefined) return ask(['probes']);
+  // The etcds of the never-formed epoch that is replaced are no obstacle to the next one.
+  const forming = replaced?.claim.state === 'forming' ? seen.formingClusterId : null;
+  const obstacles = seen.probes.filter((it) => forming === null || it.clusterId !== forming);
+  if (obstacles.length > 0) return planBesideCluster(seen, fleet, replaced, obstacles);
+  const servers = records.filter((it) => it.type === 'SRV');
+  if (replaced === null && servers.length > 0) {
+    return wait(
+      'records-without-claim',
+      `there is no claim, but SRV records stand under ${seen.cluster}: a cluster lived here and does not answer; nothing is born over it (if it is gone for good: etcd-appliance claim release ${seen.cluster})`,
+    );
+  }
+  return planClaim(seen, fleet, records, replaced);
+}
+
+/** The fleet, if it is known and this instance may carry a member; else the step to take instead. */
+export function joinableFleet(seen: StartObservation): Fleet | StartAction {
+  if (seen.fleet === undefined) return ask(['fleet']);
+  if (!seen.fleet.known) return wait('fleet-unknown', `the fleet is unknown: ${seen.fleet.reason}`);
+  const own = seen.fleet.value.instances.find((it) => it.id === seen.self.id);
+  if (own === undefined || !isJoinable(own)) {
+    return wait(
+      'not-joinable',
+      `the group has this instance as ${own?.lifecycle ?? 'not its own'}: no member is meant to run here`,
+    );
+  }
+  return seen.fleet.value;
+}
+
+/** Something speaks etcd in the fleet though no formed claim stands. */
+function planBesideCluster(
+  seen: StartObservation,
+  fleet: Fleet,
+  replaced: StandingClaim | null,
+  obstacles: readonly { readonly address: string }[],
+): StartAction {
+  if (seen.quorum === undefined) return ask(['quorum']);
+  if (seen.quorum.kind === 'nobody') {
+    const where = obstacles.map((it) => it.address).join(', ');
+    return wait(
+      'etcd-without-quorum',
+      `there is no claim, and etcd at ${where} answers without a quorum: it is waited for`,
+    );
+  }
+  return adoptCluster(seen, fleet, seen.quorum, replaced);
+}
+
+/** Writes the claim of a cluster that is older than it, as formed, from its linearizable member list. */
+function adoptCluster(
+  seen: StartObservation,
+  fleet: Fleet,
+  quorum: QuorumAnswer & { readonly kind: 'answers' },
+  replaced: StandingClaim | null,
+): StartAction {
+  const empty = foundingClaim({
+    stack: seen.self.stack,
+    token: seen.freshToken,
+    groups: fleet.groups.map((it) => it.arn),
+    founders: [],
+    before: replaced?.claim ?? null,
+  });
+  const voters = votersOf(quorum.list.members).map((member) => {
+    const instance = fleet.instances.find((it) => it.id === member.name);
+    return {
+      memberId: member.id,
+      instanceId: member.name,
+      region: instance?.region ?? seen.self.region,
+      address: instance?.address ?? hostOf(member.peerUrls[0] ?? ''),
+    };
+  });
+  const name = namesOf(seen.cluster).claim;
+  return {
+    kind: 'register',
+    changes: swap(
+      replaced?.record ?? null,
+      claimRecord(name, formedClaim(empty, quorum.list.clusterId, voters)),
+    ),
+    mark: null,
+    hint: null,
+    reason: reason(
+      'cluster-without-claim',
+      `cluster ${quorum.list.clusterId} answers with a quorum and has no claim: it is older than the claim, which is written for it`,
+    ),
+  };
+}
+
+/** The host of a URL, without a parser that could throw. */
+export function hostOf(url: string): string {
+  return /^[a-z]+:\/\/(\[[^\]]*\]|[^:/]*)/.exec(url)?.[1] ?? '';
+}
+
+/** [DELETE old, CREATE new]: a compare-and-swap; without an old one, CREATE is it. */
+export function swap(before: RecordSet | null, after: RecordSet): readonly RecordChange[] {
+  const create: RecordChange = { action: 'CREATE', record: after };
+  return before === null ? [create] : [{ action: 'DELETE', record: before }, create];
+}
+
+interface Candidates {
+  /** Running, joinable, and said that they hold nothing: the own instance among them. */
+  readonly empty: readonly Founder[];
+  readonly holders: readonly string[];
+  /** Joinable instances that did not answer, with why. */
+  readonly silent: readonly string[];
+}
+
+/** Claims the name, if the fleet is complete and empty, or a majority of it is and the bootstrap wait is over. */
+export function planClaim(
+  seen: StartObservation,
+  fleet: Fleet,
+  records: readonly RecordSet[],
+  replaced: StandingClaim | null,
+): StartAction {
+  if (seen.births === undefined) return ask(['births']);
+  const candidates = sortCandidates(seen, fleet, seen.births, replaced?.claim.token ?? null);
+  const [holder] = candidates.holders;
+  if (holder !== undefined) {
+    return wait('instance-holds-data', `${holder} holds data: a cluster lived here, and it may come back`);
+  }
+  const desired = desiredSize(fleet);
+  const complete = candidates.empty.length >= desired && candidates.silent.length === 0;
+  if (!complete) {
+    const late = seen.waitedMs >= seen.bootstrapWaitMs && candidates.empty.length >= quorumOf(desired);
+    if (!late) return wait('fleet-incomplete', incomplete(candidates, desired));
+  }
+  const [first] = candidates.empty.map((it) => it.instanceId).sort();
+  const turnOver = seen.standing.code === 'not-my-turn' && seen.standing.forMs >= CLAIM_TURN_MS;
+  if (first !== seen.self.id && !turnOver) return wait('not-my-turn', `${first ?? 'nobody'} claims first`);
+  return claimName(seen, fleet, records, replaced, candidates.empty, complete);
+}
+
+function incomplete(candidates: Candidates, desired: number): string {
+  const silent = candidates.silent.length === 0 ? '' : `; waiting for ${candidates.silent.join(', ')}`;
+  return `${candidates.empty.length} of ${desired} instances say that they hold nothing${silent}`;
+}
+
+/** Sorts the joinable instances by what they say of themselves. Silence is never "no data". */
+function sortCandidates(
+  seen: StartObservation,
+  fleet: Fleet,
+  births: ReadonlyMap<string, Known<BirthAnswer>>,
+  deadToken: string | null,
+): Candidates {
+  const empty: Founder[] = [
+    { instanceId: seen.self.id, region: seen.self.region, address: seen.self.address },
+  ];
+  const holders: string[] = seen.local.aside.some((it) => it.identity?.formed === true) ? [seen.self.id] : [];
+  const silent: string[] = [];
+  for (const instance of fleet.instances.filter((it) => isJoinable(it) && it.id !== seen.self.id)) {
+    if (instance.state !== 'running' || instance.address === null) {
+      silent.push(`${instance.id} (${instance.state ?? 'not shown by EC2'})`);
+      continue;
+    }
+    const answer = births.get(instance.id);
+    if (answer === undefined || !answer.known) {
+      silent.push(`${instance.id} (${instance.address}: ${answer?.reason ?? 'not asked'})`);
+    } else if (holdsSomething(answer.value, deadToken)) {
+      holders.push(instance.id);
+    } else {
+      empty.push({ instanceId: instance.id, region: instance.region, address: instance.address });
+    }
+  }
+  return { empty, holders, silent };
+}
+
+/** Whether an instance holds anything of a cluster; what belongs to the never-formed epoch that is replaced does not count. */
+function holdsSomething(answer: BirthAnswer, deadToken: string | null): boolean {
+  const dead = (it: { token: string | null; formed?: boolean }): boolean =>
+    it.token !== null && it.token === deadToken && it.formed !== true;
+  const data = answer.data !== null && !dead(answer.data);
+  const mark = answer.mark !== null && answer.mark.started && !dead(answer.mark);
+  return data || mark || answer.aside.some((it) => it.formed && !dead(it));
+}
+
+/** The batch that claims: the claim, and the own mark. */
+function claimName(
+  seen: StartObservation,
+  fleet: Fleet,
+  records: readonly RecordSet[],
+  replaced: StandingClaim | null,
+  founders: readonly Founder[],
+  complete: boolean,
+): StartAction {
+  const claim = foundingClaim({
+    stack: seen.self.stack,
+    token: seen.freshToken,
+    groups: fleet.groups.map((it) => it.arn),
+    founders,
+    before: replaced?.claim ?? null,
+  });
+  const mark = { instanceId: seen.self.id, token: claim.token, nonce: seen.freshNonce };
+  const ownMark = readMark(seen.cluster, seen.self.id, records)?.record ?? null;
+  const who = `${founders.length} of ${desiredSize(fleet)} instances`;
+  const code: StartCode = replaced !== null ? 'forming-replaced' : complete ? 'birth' : 'birth-of-majority';
+  const why = replaced === null ? '' : `epoch ${replaced.claim.epoch} was never formed; `;
+  return {
+    kind: 'register',
+    changes: [
+      ...swap(replaced?.record ?? null, claimRecord(namesOf(seen.cluster).claim, claim)),
+      ...swap(ownMark, markRecord(seen.cluster, mark)),
+    ],
+    mark: { token: mark.token, nonce: mark.nonce, started: false },
+    hint: {
+      epoch: claim.epoch,
+      addresses: founders.filter((it) => it.instanceId !== seen.self.id).map((it) => it.address),
+    },
+    reason: reason(
+      code,
+      `${why}${who} hold nothing: ${hostName(seen.cluster, seen.self.id)} claims epoch ${claim.epoch}`,
+    ),
+  };
+}
+
+/** A claim is forming, and this instance has no data: found with it, wait for it, or replace it. */
+export function planForming(
+  seen: StartObservation,
+  records: readonly RecordSet[],
+  standing: StandingClaim,
+): StartAction {
+  const { claim } = standing;
+  const founding =
+    claim.founders.some((it) => it.instanceId === seen.self.id) && !claim.lost.includes(seen.self.id);
+  const step = founding
+    ? planFounding(seen, records, standing, 'found')
+    : wait('forming-wait', `epoch ${claim.epoch} is forming without this instance`);
+  return step.kind === 'wait' ? (planReplacement(seen, records, standing) ?? step) : step;
+}
+
+/**
+ * Replaces a claim that never lived, when a majority of its founders will not come, or when it has stood unchanged for
+ * the forming limit; null where it must stand. Any appliance may do it, with data of that epoch or without; the
+ * compare-and-swap decides between them and the founders' own `formed`.
+ */
+export function planReplacement(
+  seen: StartObservation,
+  records: readonly RecordSet[],
+  standing: StandingClaim,
+): StartAction | null {
+  const { claim } = standing;
+  if (claim.lived || claim.state !== 'forming') return null;
+  if (seen.fleet === undefined) return ask(['fleet']);
+  const overdue = seen.claimStoodMs >= formingLimitMs(claim, FORMING_LIMIT_MS, FORMING_LIMIT_MAX_MS);
+  const gone = seen.fleet.known ? goneFounders(claim, seen.fleet.value) : [...claim.lost];
+  if (!overdue && gone.length < quorumOf(claim.founders.length)) return null;
+  if (!seen.fleet.known) return wait('fleet-unknown', `the fleet is unknown: ${seen.fleet.reason}`);
+  if (seen.quorum === undefined) return ask(['quorum']);
+  if (seen.quorum.kind === 'answers') {
+    // With a quorum its own voters mark it formed; a cluster of another id is older than the claim.
+    const itself = seen.quorum.list.clusterId === seen.formingClusterId;
+    return itself ? null : adoptCluster(seen, seen.fleet.value, seen.quorum, standing);
+  }
+  return planBirth(seen, records, standing);
+}
+
+/** Founders that will not come: lost their data, or the fleet no longer has them as joinable. */
+export function goneFounders(claim: Claim, fleet: Fleet): readonly string[] {
+  const comes = (instance: Instance | undefined): boolean =>
+    instance !== undefined &&
+    isJoinable(instance) &&
+    instance.state !== 'shutting-down' &&
+    instance.state !== 'terminated';
+  return claim.founders
+    .map((it) => it.instanceId)
+    .filter((id) => claim.lost.includes(id) || !comes(fleet.instances.find((it) => it.id === id)));
+}

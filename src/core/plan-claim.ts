@@ -1,0 +1,143 @@
+import type { Claim, ClaimReading, ClaimedVoter } from './claim.ts';
+import { claimRecord, foundingClaim, formedClaim, sortedVoters } from './claim.ts';
+import type { Fleet, InstanceEvidence } from './fleet.ts';
+import { isTerminatedForCertain } from './fleet.ts';
+import type { Known } from './known.ts';
+import { allMarks } from './mark.ts';
+import type { Member, MemberList } from './members.ts';
+import { isStarted, votersOf } from './members.ts';
+import { namesOf } from './names.ts';
+import { hostOf, swap } from './plan-birth.ts';
+import type { Reason } from './reason.ts';
+import { reason } from './reason.ts';
+import type { RecordChange, RecordSet } from './records.ts';
+
+/** What the upkeep of a formed claim is planned from. */
+export interface ClaimObservation {
+  readonly stack: string;
+  readonly region: string;
+  readonly cluster: string;
+  readonly reading: ClaimReading;
+  readonly records: readonly RecordSet[];
+  /** The linearizable member list of the cluster that the housekeeper leads. */
+  readonly list: MemberList;
+  readonly fleet: Known<Fleet>;
+  readonly evidence: ReadonlyMap<string, InstanceEvidence>;
+  readonly freshToken: string;
+}
+
+/** Why the claim is changed, or is not. */
+export type ClaimCode =
+  | 'claim-right'
+  | 'claim-voters'
+  | 'claim-founders-done'
+  | 'claim-restored'
+  | 'claim-not-ours'
+  | 'claim-fleet-unknown'
+  | 'mark-done';
+
+/** Changes of claim and marks, with their reasons. */
+export interface ClaimPlan {
+  readonly changes: readonly RecordChange[];
+  readonly reasons: readonly Reason<ClaimCode>[];
+}
+
+/**
+ * Keeps a formed claim true: its voters are never fewer than the member list's, removed ones are struck out, founders go
+ * when each has started or was removed, marks go with their terminated instances; a claim that somebody deleted under a
+ * living cluster is written again, before a newcomer could take the name for free.
+ */
+export function planClaimUpkeep(seen: ClaimObservation): ClaimPlan {
+  const { reading } = seen;
+  if (reading.kind === 'none') return restoreClaim(seen);
+  if (reading.kind === 'unreadable' || !isOurs(seen, reading.claim)) {
+    return {
+      changes: [],
+      reasons: [reason('claim-not-ours', 'the claim is not of this cluster: it is left alone')],
+    };
+  }
+  const wanted = upkeep(reading.claim, seen);
+  const record = claimRecord(namesOf(seen.cluster).claim, wanted);
+  const reasons: Reason<ClaimCode>[] = [];
+  const changes: RecordChange[] = [];
+  if (record.values[0] !== reading.record.values[0]) {
+    changes.push(...swap(reading.record, record));
+    const sameVoters = JSON.stringify(sortedVoters(reading.claim.voters)) === JSON.stringify(wanted.voters);
+    reasons.push(
+      sameVoters
+        ? reason('claim-founders-done', 'every founder has started or was removed')
+        : reason(
+            'claim-voters',
+            `the claim lists ${wanted.voters.length} voters: ${wanted.voters.map((it) => it.instanceId).join(', ')}`,
+          ),
+    );
+  }
+  for (const mark of allMarks(seen.cluster, seen.records)) {
+    const evidence = seen.evidence.get(mark.instanceId);
+    if (evidence === undefined || !isTerminatedForCertain(evidence)) continue;
+    changes.push({ action: 'DELETE', record: mark.record });
+    reasons.push(reason('mark-done', `the mark of ${mark.instanceId} goes with its instance`));
+  }
+  if (reasons.length === 0)
+    reasons.push(reason('claim-right', `epoch ${reading.claim.epoch} is as the claim says`));
+  return { changes, reasons };
+}
+
+function isOurs(seen: ClaimObservation, claim: Claim): boolean {
+  return claim.stack === seen.stack && claim.state === 'formed' && claim.clusterId === seen.list.clusterId;
+}
+
+function upkeep(claim: Claim, seen: ClaimObservation): Claim {
+  const { members } = seen.list;
+  const stillThere = claim.voters.filter((voter) => members.some((it) => it.id === voter.memberId));
+  const missing = votersOf(members).filter((member) => !stillThere.some((it) => it.memberId === member.id));
+  const open = claim.founders.some((founder) =>
+    members.some((it) => it.name === founder.instanceId && !it.learner && !isStarted(it)),
+  );
+  return {
+    ...claim,
+    founders: open ? claim.founders : [],
+    lost: open ? claim.lost : [],
+    voters: sortedVoters([...stillThere, ...missing.map((it) => claimedVoter(it, seen.fleet, seen.region))]),
+  };
+}
+
+/** A voter as the claim lists it; where the fleet does not know it, its address is that of its peer URL. */
+export function claimedVoter(member: Member, fleet: Known<Fleet>, ownRegion: string): ClaimedVoter {
+  const instance = fleet.known ? fleet.value.instances.find((it) => it.id === member.name) : undefined;
+  return {
+    memberId: member.id,
+    instanceId: member.name === '' ? 'unnamed' : member.name,
+    region: instance?.region ?? ownRegion,
+    address: instance?.address ?? hostOf(member.peerUrls[0] ?? ''),
+  };
+}
+
+function restoreClaim(seen: ClaimObservation): ClaimPlan {
+  if (!seen.fleet.known) {
+    return {
+      changes: [],
+      reasons: [
+        reason('claim-fleet-unknown', 'the claim is gone, and is written again once the fleet is known'),
+      ],
+    };
+  }
+  const fleet = seen.fleet;
+  const claim = formedClaim(
+    foundingClaim({
+      stack: seen.stack,
+      token: seen.freshToken,
+      groups: fleet.value.groups.map((it) => it.arn),
+      founders: [],
+      before: null,
+    }),
+    seen.list.clusterId,
+    votersOf(seen.list.members).map((it) => claimedVoter(it, fleet, seen.region)),
+  );
+  return {
+    changes: swap(null, claimRecord(namesOf(seen.cluster).claim, claim)),
+    reasons: [
+      reason('claim-restored', `cluster ${seen.list.clusterId} lives and had no claim: it is written again`),
+    ],
+  };
+}

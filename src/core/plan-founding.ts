@@ -1,0 +1,67 @@
+import { claimRecord, claimWithLost } from './claim.ts';
+import { markRecord, readMark } from './mark.ts';
+import { namesOf } from './names.ts';
+import type { StandingClaim } from './plan-birth.ts';
+import { swap } from './plan-birth.ts';
+import { reason } from './reason.ts';
+import type { RecordSet } from './records.ts';
+import { ask, wait } from './start-actions.ts';
+import type { StartAction, StartObservation } from './start.ts';
+
+/**
+ * A founder without data, before it runs etcd under the claim's token. Its mark says beforehand that it does; a mark that
+ * is there already and is not its own memory tells that it did so before, and lost the data: founding twice with one
+ * token would bring a wiped member back under its old id (law 3). `code` says whether it founds in time or late.
+ */
+export function planFounding(
+  seen: StartObservation,
+  records: readonly RecordSet[],
+  standing: StandingClaim,
+  code: 'found' | 'late-founder',
+): StartAction {
+  const { claim } = standing;
+  const { mark: kept } = seen.local;
+  const made = readMark(seen.cluster, seen.self.id, records);
+  const keptOfClaim = kept !== null && kept.token === claim.token ? kept : null;
+  if (keptOfClaim?.started === true)
+    return declareLost(seen, standing, 'etcd was started under it, and its data are gone');
+  if (made === null || made.mark.token !== claim.token) {
+    if (seen.preflight === undefined) return ask(['preflight']);
+    if (seen.preflight !== null) return wait('preflight-failed', `etcd cannot start here: ${seen.preflight}`);
+    const nonce = keptOfClaim?.nonce ?? seen.freshNonce;
+    const mark = { token: claim.token, nonce, started: false };
+    return {
+      kind: 'register',
+      changes: swap(made?.record ?? null, markRecord(seen.cluster, { instanceId: seen.self.id, ...mark })),
+      mark,
+      hint: null,
+      reason: reason('mark', `says that it founds epoch ${claim.epoch}, before it does so`),
+    };
+  }
+  if (keptOfClaim === null || keptOfClaim.nonce !== made.mark.nonce) {
+    return declareLost(seen, standing, 'its mark was made by a disk that is gone');
+  }
+  return {
+    kind: 'found',
+    claim,
+    mark: { ...keptOfClaim, started: true },
+    reason: reason(code, `founds epoch ${claim.epoch} with ${claim.founders.length} founders`),
+  };
+}
+
+function declareLost(seen: StartObservation, standing: StandingClaim, why: string): StartAction {
+  const { claim, record } = standing;
+  if (claim.lost.includes(seen.self.id)) {
+    return wait(
+      'forming-lost',
+      `lost its data of epoch ${claim.epoch}: waits for it to be formed, or for the next`,
+    );
+  }
+  return {
+    kind: 'register',
+    changes: swap(record, claimRecord(namesOf(seen.cluster).claim, claimWithLost(claim, seen.self.id))),
+    mark: null,
+    hint: null,
+    reason: reason('data-lost', `does not found epoch ${claim.epoch} again: ${why}`),
+  };
+}

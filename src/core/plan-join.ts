@@ -1,0 +1,154 @@
+import type { Claim } from './claim.ts';
+import type { InstanceEvidence } from './fleet.ts';
+import { isTerminatedForCertain } from './fleet.ts';
+import type { Member, MemberList } from './members.ts';
+import { isStarted } from './members.ts';
+import { CLIENT_PORT, GONE_GROUP_EVIDENCE_MS, PEER_PORT } from './numbers.ts';
+import type { StandingClaim } from './plan-birth.ts';
+import { hostOf, joinableFleet, planBirth } from './plan-birth.ts';
+import { planFounding } from './plan-founding.ts';
+import { reason } from './reason.ts';
+import type { RecordSet } from './records.ts';
+import { ask, wait } from './start-actions.ts';
+import type { StartAction, StartObservation } from './start.ts';
+
+/** The URL under which a member at this address advertises itself to clients. */
+export function clientUrl(address: string): string {
+  return `http://${address}:${CLIENT_PORT}`;
+}
+
+/** The URL under which a member at this address advertises itself to its peers. */
+export function peerUrl(address: string): string {
+  return `http://${address}:${PEER_PORT}`;
+}
+
+/** The claim is formed, and no data are here: join the cluster, as a late founder or anew; never give birth to another. */
+export function planJoin(
+  seen: StartObservation,
+  records: readonly RecordSet[],
+  standing: StandingClaim,
+): StartAction {
+  const { claim } = standing;
+  const { quorum } = seen;
+  if (quorum === undefined) return ask(['quorum']);
+  if (quorum.kind === 'nobody') return planSilence(seen, records, standing);
+  const own = ownMember(quorum.list, seen);
+  if (own !== undefined) return planOwnEntry(seen, records, standing, quorum.endpoint, own);
+  const fleet = joinableFleet(seen);
+  if ('kind' in fleet) return fleet;
+  const obstacle = planObstacle(seen);
+  if (obstacle !== null) return obstacle;
+  return {
+    kind: 'join',
+    endpoint: quorum.endpoint,
+    claim,
+    reason: reason('join', `joins cluster ${quorum.list.clusterId} as a learner`),
+  };
+}
+
+/** Own entries are known by name or, where that is blank, by peer URL. */
+export function ownMember(
+  list: MemberList,
+  seen: { readonly self: { readonly id: string; readonly address: string } },
+): Member | undefined {
+  return (
+    list.members.find((it) => it.name === seen.self.id) ??
+    list.members.find((it) => it.name === '' && it.peerUrls.some((url) => hostOf(url) === seen.self.address))
+  );
+}
+
+/** What keeps a member from starting here, looked at before the cluster is changed for it; null where nothing does. */
+function planObstacle(seen: StartObservation): StartAction | null {
+  if (seen.preflight === undefined) return ask(['preflight']);
+  return seen.preflight === null
+    ? null
+    : wait('preflight-failed', `etcd cannot start here: ${seen.preflight}`);
+}
+
+/** The member list has this instance, and the disk does not: a late founder, or a member that lost its data. */
+function planOwnEntry(
+  seen: StartObservation,
+  records: readonly RecordSet[],
+  standing: StandingClaim,
+  endpoint: string,
+  own: Member,
+): StartAction {
+  const { claim } = standing;
+  const founder =
+    claim.founders.some((it) => it.instanceId === seen.self.id) && !claim.lost.includes(seen.self.id);
+  if (
+    founder &&
+    !own.learner &&
+    !isStarted(own) &&
+    own.name === seen.self.id &&
+    !foundedBefore(seen, claim)
+  ) {
+    return planFounding(seen, records, standing, 'late-founder');
+  }
+  if (seen.ownAddress === undefined) return ask(['own-address']);
+  if (
+    seen.ownAddress !== null &&
+    (seen.ownAddress.memberId === null || seen.ownAddress.memberId === own.id)
+  ) {
+    return wait(
+      'answers-as-me',
+      `something answers at ${seen.self.address} that may be member ${own.id}; it is not removed while it does`,
+    );
+  }
+  const obstacle = planObstacle(seen);
+  if (obstacle !== null) return obstacle;
+  return {
+    kind: 'remove-own',
+    endpoint,
+    memberId: own.id,
+    reason: reason(
+      'member-without-data',
+      `member ${own.id} is in the cluster and its data are gone: it is removed, then joins anew`,
+    ),
+  };
+}
+
+/** Whether this disk remembers that etcd was started under the claim's token: its data are lost then. */
+function foundedBefore(seen: StartObservation, claim: Claim): boolean {
+  return seen.local.mark?.token === claim.token && seen.local.mark.started;
+}
+
+/** Nobody of the claim's cluster answers. That is lost quorum, unless the whole group went and took the data with it. */
+function planSilence(
+  seen: StartObservation,
+  records: readonly RecordSet[],
+  standing: StandingClaim,
+): StartAction {
+  const { claim } = standing;
+  const lost = wait(
+    'quorum-lost',
+    `epoch ${claim.epoch} is formed and none of its ${claim.voters.length} voters answers: it lost its quorum or its network; nothing is born over it`,
+  );
+  if (seen.fleet === undefined) return ask(['fleet']);
+  if (!seen.fleet.known) return lost;
+  const { groups } = seen.fleet.value;
+  if (groups.some((it) => claim.groups.includes(it.arn)) || claim.groups.length === 0) return lost;
+  if (seen.evidence === undefined) return ask(['evidence']);
+  const evidence = seen.evidence;
+  if (!claim.voters.every((it) => wentWithItsGroup(evidence.get(it.instanceId)))) return lost;
+  const birth = planBirth(seen, records, standing);
+  if (birth.kind !== 'register') return birth;
+  return {
+    ...birth,
+    reason: reason(
+      'groups-gone',
+      `the groups of epoch ${claim.epoch} exist no more and all its voters are terminated: its data went with them, and an empty epoch ${claim.epoch + 1} is born`,
+    ),
+  };
+}
+
+/** For a group that was deleted, five minutes of known answers suffice (design.md section 4). */
+function wentWithItsGroup(evidence: InstanceEvidence | undefined): boolean {
+  if (evidence === undefined) return false;
+  if (isTerminatedForCertain(evidence)) return true;
+  return (
+    evidence.ec2.known &&
+    evidence.ec2.value === 'not-found' &&
+    evidence.notFoundForMs >= GONE_GROUP_EVIDENCE_MS
+  );
+}

@@ -1,0 +1,148 @@
+import type { Known } from './known.ts';
+import type { MemberList, MemberStatus } from './members.ts';
+import { quorumOf, votersOf } from './members.ts';
+import type { Reason } from './reason.ts';
+import { reason } from './reason.ts';
+
+/** Why an instance stops: it goes for good, or only its process is asked to. */
+export type Departure =
+  { readonly kind: 'going'; readonly why: string } | { readonly kind: 'restart'; readonly why: string };
+
+/** What AWS says when the appliance is asked to stop. */
+export interface DepartureObservation {
+  /** Metadata's target lifecycle state; null: not in a group. */
+  readonly targetState: Known<string | null>;
+  /** EC2's state of the own instance. */
+  readonly ec2State: Known<string>;
+  readonly spotNotice: Known<boolean>;
+  /** Auto Scaling's lifecycle state of the own instance, as last seen. */
+  readonly lifecycle: Known<string>;
+}
+
+/**
+ * Why the appliance is asked to stop (design.md, "Leaving"). Only a positive answer means that the instance goes; no
+ * answer, and Standby, mean a restart: membership and data stay.
+ */
+export function whyStopping(seen: DepartureObservation): Departure {
+  const target = seen.targetState.known ? seen.targetState.value : null;
+  if (target !== null && (target === 'Terminated' || target === 'Detached' || target.startsWith('Warmed:'))) {
+    return { kind: 'going', why: `metadata says that the instance becomes ${target}` };
+  }
+  if (seen.spotNotice.known && seen.spotNotice.value)
+    return { kind: 'going', why: 'EC2 takes the spot instance back' };
+  if (
+    seen.ec2State.known &&
+    (seen.ec2State.value === 'shutting-down' || seen.ec2State.value === 'terminated')
+  ) {
+    return { kind: 'going', why: `EC2 says ${seen.ec2State.value}` };
+  }
+  if (seen.lifecycle.known && seen.lifecycle.value.startsWith('Terminating')) {
+    return { kind: 'going', why: `the group says ${seen.lifecycle.value}` };
+  }
+  return {
+    kind: 'restart',
+    why: target === null ? 'nothing says that the instance goes' : `the instance stays ${target}`,
+  };
+}
+
+/** What a departure in order is planned from. */
+export interface LeaveObservation {
+  readonly departure: Departure;
+  readonly status: Known<MemberStatus>;
+  readonly list: Known<MemberList>;
+  /** Healthy voters besides this one, most caught-up first, those that leave too left out. */
+  readonly successors: readonly string[];
+  /** Healthy voters besides this one, leaving or not. */
+  readonly healthyOthers: number;
+  /** Whether the others know that this instance leaves. */
+  readonly announced: boolean;
+  /** Whether no client record names this instance any more, or its time for that is over. */
+  readonly outOfDns: boolean;
+  /** Whether the machine's or the hook's grace is almost over. */
+  readonly graceOver: boolean;
+}
+
+/** Why a departure goes on, or waits. */
+export type LeaveCode =
+  | 'leave-restart'
+  | 'leave-announce'
+  | 'leave-dns'
+  | 'leave-hand-over'
+  | 'leave-remove'
+  | 'leave-quorum-short'
+  | 'leave-only-voter'
+  | 'leave-removed'
+  | 'leave-grace-over'
+  | 'leave-no-answer';
+
+/** One step of a departure. */
+export type LeaveAction = { readonly reason: Reason<LeaveCode> } & (
+  | { readonly kind: 'announce' }
+  | { readonly kind: 'hand-over'; readonly targetId: string }
+  | { readonly kind: 'remove-self'; readonly memberId: string }
+  /** Keep etcd and the heartbeats running. */
+  | { readonly kind: 'wait' }
+  /** The end: stop etcd, complete the hook. */
+  | { readonly kind: 'stop' }
+);
+
+/**
+ * A departure in order: tell, leave DNS, hand over leadership, remove oneself while quorum stays, stop. While quorum
+ * would not stay, etcd runs on until an eviction or a join lets it go (law 5).
+ */
+export function planLeave(seen: LeaveObservation): LeaveAction {
+  const { status } = seen;
+  const target = seen.successors[0];
+  const leads = status.known && status.value.leader === status.value.memberId;
+  const stop = (code: LeaveCode, sentence: string): LeaveAction => ({
+    kind: 'stop',
+    reason: reason(code, sentence),
+  });
+  const wait = (code: LeaveCode, sentence: string): LeaveAction => ({
+    kind: 'wait',
+    reason: reason(code, sentence),
+  });
+  const handOver = (to: string): LeaveAction => ({
+    kind: 'hand-over',
+    targetId: to,
+    reason: reason('leave-hand-over', `hands leadership to ${to}`),
+  });
+  if (seen.departure.kind === 'restart') {
+    if (leads && target !== undefined && !seen.graceOver) return handOver(target);
+    return stop('leave-restart', `stops, and stays a member: ${seen.departure.why}`);
+  }
+  if (seen.graceOver)
+    return stop('leave-grace-over', 'the grace is almost over: stops, and is evicted later');
+  if (!status.known)
+    return stop(
+      'leave-no-answer',
+      `the own etcd does not answer (${status.reason}): stops, and is evicted later`,
+    );
+  if (!seen.list.known) return wait('leave-quorum-short', `no linearizable answer: ${seen.list.reason}`);
+  const { members } = seen.list.value;
+  const own = members.find((it) => it.id === status.value.memberId);
+  if (own === undefined) return stop('leave-removed', 'no longer a member: stops');
+  if (own.learner) return remove(status.value.memberId, 'a learner is no part of quorum: removes itself');
+  if (!seen.announced) {
+    return {
+      kind: 'announce',
+      reason: reason('leave-announce', `tells the others that it leaves: ${seen.departure.why}`),
+    };
+  }
+  const others = votersOf(members).length - 1;
+  if (others === 0)
+    return wait('leave-only-voter', 'the only voter never removes itself: waits for a successor');
+  if (!seen.outOfDns) return wait('leave-dns', 'waits until no client record names it');
+  if (seen.healthyOthers < quorumOf(others)) {
+    return wait(
+      'leave-quorum-short',
+      `only ${seen.healthyOthers} of ${others} other voters are healthy: stays until one comes or goes`,
+    );
+  }
+  if (leads && target !== undefined) return handOver(target);
+  return remove(status.value.memberId, 'removes itself: the others are a healthy majority');
+}
+
+function remove(memberId: string, sentence: string): LeaveAction {
+  return { kind: 'remove-self', memberId, reason: reason('leave-remove', sentence) };
+}

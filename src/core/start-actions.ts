@@ -1,0 +1,22 @@
+import { reason } from './reason.ts';
+import type { StartAction, StartCode, StartFact } from './start.ts';
+
+/** Ask for facts that this tick has not gathered yet. */
+export function ask(facts: readonly StartFact[]): StartAction {
+  return { kind: 'ask', facts, reason: reason('ask', `${facts.join(' and ')} must be known first`) };
+}
+
+/** Do nothing in this tick, and say why. */
+export function wait(code: StartCode, sentence: string): StartAction {
+  return { kind: 'wait', reason: reason(code, sentence) };
+}
+
+/** Move the data beside the data directory. */
+export function setAside(code: StartCode, sentence: string): StartAction {
+  return { kind: 'set-aside', reason: reason(code, sentence) };
+}
+
+/** Start etcd on the data that are here. */
+export function startData(code: StartCode, sentence: string): StartAction {
+  return { kind: 'start-data', reason: reason(code, sentence) };
+}

@@ -1,0 +1,132 @@
+import type { BirthAnswer } from './birth.ts';
+import type { Claim } from './claim.ts';
+import type { Fleet, InstanceEvidence, Self } from './fleet.ts';
+import type { Known } from './known.ts';
+import type { LocalData, LocalMark } from './local-data.ts';
+import type { MemberList } from './members.ts';
+import type { Reason } from './reason.ts';
+import type { RecordChange, RecordSet } from './records.ts';
+
+/*
+ * The vocabulary of a start: what is observed before etcd runs, and what may be done then. Facts that cost calls are
+ * asked on demand: a planner that needs one that was not asked in this tick says `ask`, and is asked again with it.
+ */
+
+/** Facts that are only gathered when a planner asks for them. */
+export type StartFact = 'fleet' | 'probes' | 'births' | 'quorum' | 'evidence' | 'own-address' | 'preflight';
+
+/** Whether the cluster in question gave a linearizable answer. */
+export type QuorumAnswer =
+  | { readonly kind: 'answers'; readonly endpoint: string; readonly list: MemberList }
+  /** Nobody did; `foreign` are cluster ids that answered though another was asked for. */
+  | { readonly kind: 'nobody'; readonly foreign: readonly string[] };
+
+/** Everything known at one moment before etcd runs. */
+export interface StartObservation {
+  readonly self: Self;
+  /** `<name>.<zone>`. */
+  readonly cluster: string;
+  /** Where the claim is kept, as configured now. */
+  readonly register: string;
+  readonly local: LocalData;
+  /** Starts in a row in which etcd named its data unreadable. */
+  readonly damagedStarts: number;
+  /** All record sets at and under the name. */
+  readonly zone: Known<readonly RecordSet[]>;
+  /** The cluster id that a forming claim's token and founders give; null without such a claim. */
+  readonly formingClusterId: string | null;
+  /** For how long this appliance has seen the very claim that stands there now, or none; ms. */
+  readonly claimStoodMs: number;
+  /** For how long this appliance has been without data and without a cluster; ms. */
+  readonly waitedMs: number;
+  /** For how long the last plan's reason has been the same; ms. */
+  readonly standing: { readonly code: string; readonly forMs: number };
+  /** Randomness for this tick. */
+  readonly freshToken: string;
+  readonly freshNonce: string;
+  readonly bootstrapWaitMs: number;
+
+  readonly fleet?: Known<Fleet>;
+  /** Addresses of the fleet (the own one left out) at which something speaks etcd. */
+  readonly probes?: readonly { readonly address: string; readonly clusterId: string | null }[];
+  /** Answers of the other joinable instances' appliances, by instance id. */
+  readonly births?: ReadonlyMap<string, Known<BirthAnswer>>;
+  /** Of a formed claim's cluster; beside a forming one of its own cluster first, else of any; without a claim, of any. */
+  readonly quorum?: QuorumAnswer;
+  /** Of the claim's voters. */
+  readonly evidence?: ReadonlyMap<string, InstanceEvidence>;
+  /** The member that answers at the own address though no etcd of ours runs; null: nothing does. */
+  readonly ownAddress?: { readonly memberId: string | null } | null;
+  /** What keeps etcd from starting here; null: nothing. */
+  readonly preflight?: string | null;
+}
+
+/** Why a start does, or does not, go on. */
+export type StartCode =
+  | 'ask'
+  | 'register-moved'
+  | 'own-data'
+  | 'own-data-claim-unknown'
+  | 'own-data-quorum-lost'
+  | 'own-data-forming'
+  | 'own-data-no-claim'
+  | 'foreign-data'
+  | 'never-born'
+  | 'other-cluster'
+  | 'removed-while-away'
+  | 'damaged-data'
+  | 'damaged-data-kept'
+  | 'data-beside-forming'
+  | 'claim-unknown'
+  | 'claim-unreadable'
+  | 'name-taken'
+  | 'reseeding'
+  | 'stale-mark'
+  | 'fleet-unknown'
+  | 'not-joinable'
+  | 'cluster-without-claim'
+  | 'etcd-without-quorum'
+  | 'records-without-claim'
+  | 'instance-holds-data'
+  | 'fleet-incomplete'
+  | 'not-my-turn'
+  | 'birth'
+  | 'birth-of-majority'
+  | 'forming-replaced'
+  | 'forming-wait'
+  | 'forming-lost'
+  | 'mark'
+  | 'found'
+  | 'late-founder'
+  | 'data-lost'
+  | 'groups-gone'
+  | 'quorum-lost'
+  | 'answers-as-me'
+  | 'preflight-failed'
+  | 'member-without-data'
+  | 'join';
+
+/** One step of a start. */
+export type StartAction = { readonly reason: Reason<StartCode> } & (
+  | { readonly kind: 'ask'; readonly facts: readonly StartFact[] }
+  | { readonly kind: 'wait' }
+  /** An operator's mistake that waiting cannot mend: end with the exit code for configuration. */
+  | { readonly kind: 'halt' }
+  | { readonly kind: 'set-aside' }
+  | { readonly kind: 'clear-mark' }
+  /** Start etcd on the data that are there. */
+  | { readonly kind: 'start-data' }
+  /** Change the register; on success `hint` tells the founders' addresses of the new epoch. */
+  | {
+      readonly kind: 'register';
+      readonly changes: readonly RecordChange[];
+      /** Flushed to disk before the batch is sent. */
+      readonly mark: LocalMark | null;
+      readonly hint: { readonly epoch: number; readonly addresses: readonly string[] } | null;
+    }
+  /** Start etcd with `new`, the claim's token and its founders. */
+  | { readonly kind: 'found'; readonly claim: Claim; readonly mark: LocalMark }
+  | { readonly kind: 'remove-own'; readonly endpoint: string; readonly memberId: string }
+  /** Add oneself as a learner and start with `existing`. */
+  | { readonly kind: 'join'; readonly endpoint: string; readonly claim: Claim }
+);
