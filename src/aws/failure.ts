@@ -21,14 +21,31 @@ export function failureOf(thrown: unknown): Failure {
   const code = textAt(error, 'code');
   const name = textAt(error, 'name') ?? 'Error';
   const metadata: object = objectAt(error, '$metadata') ?? {};
+  const refused = refusedBatch(error);
   return {
     // A socket's error is named just "Error"; its code is what tells.
-    name: name === 'Error' || name === 'AggregateError' ? (code ?? name) : name,
-    message: describeError(thrown),
+    name:
+      refused === null
+        ? name === 'Error' || name === 'AggregateError'
+          ? (code ?? name)
+          : name
+        : 'InvalidChangeBatch',
+    message: refused ?? describeError(thrown),
     status: numberAt(metadata, 'httpStatusCode'),
     notSent: wasNotSent(error, name),
     tries: numberAt(metadata, 'attempts') ?? 1,
   };
+}
+
+/**
+ * Route 53 has two ways to refuse a batch: the usual ErrorResponse, and an InvalidChangeBatch element with a list of
+ * messages, which the SDK does not know and hands on as an Unknown error with that list.
+ */
+function refusedBatch(error: object): string | null {
+  const messages = objectAt(error, 'Messages');
+  if (messages === null) return null;
+  const listed: unknown = Reflect.get(messages, 'Message');
+  return [listed].flat().map(String).join('; ');
 }
 
 const BEFORE_SENDING: ReadonlySet<string> = new Set(['connect', 'getaddrinfo', 'queryA', 'queryAaaa']);

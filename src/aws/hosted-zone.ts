@@ -16,7 +16,7 @@ export interface HostedZone {
 }
 
 /** An id has no dot and begins with a capital Z; zone names are compared in lower case, so a name never matches. */
-const ZONE_ID = /^Z[A-Z0-9]{2,31}$/;
+const ZONE_ID = /^Z[A-Z0-9]{1,31}$/;
 
 const MOST_PAGES = 10;
 
