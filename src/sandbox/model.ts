@@ -38,8 +38,8 @@ export interface Hypervisor {
 export type Service = 'ec2' | 'autoscaling' | 'route53' | 'imds';
 
 /**
- * What goes wrong. `refuse` and `reset` end the connection before anything is done (`refuse` before the request is
- * read to its end), `lost-answer` does what was asked and then ends the connection, `hang` never answers;
+ * What goes wrong. `refuse` and `reset` end the connection before anything is done (`refuse` in order, `reset` by a
+ * TCP reset), `lost-answer` does what was asked and then ends the connection, `hang` never answers;
  * `throttle` and `error` answer as the service does under load (`error` is a 500 or 503). The others change what a
  * Describe, Get or List shows: nothing, the first half (rounded down), the state `staleMs` ago, only the asking
  * instance. Calls that change something are not touched by those four.
@@ -67,6 +67,8 @@ export interface FaultRequest {
   readonly count?: number;
   /** Which part of the matching calls is hit, 0 to 1 (1 where absent), drawn from the cloud's seed. */
   readonly rate?: number;
+  /** For `throttle` and `error`: another error code than the service's usual one, such as PriorRequestNotComplete. */
+  readonly code?: string;
   /** For `stale`: how old the answer is. */
   readonly staleMs?: number;
 }
@@ -126,6 +128,10 @@ export interface CloudSettings {
   readonly route53PendingMs: number;
   /** Requests a second that Route 53 takes from the account; 0 for no limit. */
   readonly route53RateLimit: number;
+  /** How long a zone refuses the next change with PriorRequestNotComplete. */
+  readonly route53BusyMs: number;
+  /** Availability zones in which no instance can be launched now. */
+  readonly zonesWithoutCapacity: readonly string[];
   /** The most items on one page of EC2 and Auto Scaling, whatever the caller asks for; 0 for the service's own limits. */
   readonly pageSize: number;
   /** True gives a launched instance the lowest free address, so that a predecessor's comes back at once. */
