@@ -1,0 +1,98 @@
+import { request } from 'node:http';
+import { ApplianceError } from '../errors.ts';
+import type { SandboxState } from './control.ts';
+import type { CutRequest } from './cuts.ts';
+import type { CloudEvent, CloudSettings, Fault, FaultRequest } from './model.ts';
+
+/** Where a control API is: its URL, or its socket, which is reached from any network namespace. */
+export type ControlTarget = { readonly url: string } | { readonly socket: string };
+
+/** The control API, called. What it refuses is thrown with its own words. */
+export interface ControlClient {
+  readonly state: () => Promise<SandboxState>;
+  readonly events: (since: number) => Promise<readonly CloudEvent[]>;
+  readonly onInstance: (instanceId: string, verb: string, body?: object) => Promise<void>;
+  readonly cut: (instanceId: string, cut: CutRequest) => Promise<void>;
+  readonly scale: (group: string, desired: number) => Promise<void>;
+  readonly addFault: (fault: FaultRequest) => Promise<Fault>;
+  readonly liftFault: (id: string) => Promise<void>;
+  readonly liftAllFaults: () => Promise<void>;
+  readonly changeSettings: (changes: Partial<CloudSettings>) => Promise<CloudSettings>;
+  readonly shutdown: () => Promise<void>;
+}
+
+const LIMIT_MS = 60_000;
+
+/** A client of a sandbox's control API. It keeps no connection. */
+export function createControlClient(target: ControlTarget): ControlClient {
+  const call = <T>(method: string, path: string, body?: object) => callControl<T>(target, method, path, body);
+  const done = async (answer: Promise<unknown>): Promise<void> => {
+    await answer;
+  };
+  const instance = (instanceId: string, verb: string, body: object = {}) =>
+    done(call('POST', `/instances/${encodeURIComponent(instanceId)}/${verb}`, body));
+  return {
+    state: () => call('GET', '/state'),
+    events: (since) => call('GET', `/events?since=${since}`),
+    onInstance: instance,
+    cut: (instanceId, cut) => instance(instanceId, 'cut', cut),
+    scale: (group, desired) => done(call('POST', `/groups/${encodeURIComponent(group)}/scale`, { desired })),
+    addFault: (fault) => call('POST', '/faults', fault),
+    liftFault: (id) => done(call('DELETE', `/faults/${encodeURIComponent(id)}`)),
+    liftAllFaults: () => done(call('DELETE', '/faults')),
+    changeSettings: (changes) => call('POST', '/settings', changes),
+    shutdown: () => done(call('POST', '/shutdown', {})),
+  };
+}
+
+async function callControl<T>(
+  target: ControlTarget,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const sent = request(
+    { ...addressOf(target), method, path, agent: false, signal: AbortSignal.timeout(LIMIT_MS) },
+    (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (chunk: string) => (text += chunk));
+      answer.on('error', reject);
+      answer.on('end', () => {
+        try {
+          const parsed: unknown = JSON.parse(text);
+          if (answer.statusCode === 200) resolve(parsed as T);
+          else reject(new ApplianceError({ code: 'conflict', what: 'sandbox' }, wordsOf(parsed)));
+        } catch (error) {
+          reject(
+            new ApplianceError({ code: 'bad-answer', service: 'sandbox' }, 'the sandbox answered no JSON', {
+              cause: error,
+            }),
+          );
+        }
+      });
+    },
+  );
+  sent.on('error', (cause) =>
+    reject(
+      new ApplianceError({ code: 'unavailable', service: 'sandbox' }, 'the sandbox does not answer', {
+        cause,
+      }),
+    ),
+  );
+  sent.end(body === undefined ? undefined : JSON.stringify(body));
+  return promise;
+}
+
+function addressOf(target: ControlTarget): { socketPath: string } | { host: string; port: string } {
+  if ('socket' in target) return { socketPath: target.socket };
+  const { hostname, port } = new URL(target.url);
+  return { host: hostname, port };
+}
+
+function wordsOf(answer: unknown): string {
+  return typeof answer === 'object' && answer !== null && 'error' in answer
+    ? String(answer.error)
+    : 'refused';
+}

@@ -1,0 +1,233 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { describeError, hasCode } from '../errors.ts';
+import { CloudError } from './cloud-error.ts';
+import { CUT_FROM } from './cuts.ts';
+import type { Cuts, CutFrom, CutRequest } from './cuts.ts';
+import type { RunningHypervisor } from './hypervisor.ts';
+import type { MachineReport } from './machine.ts';
+import type { Cloud, CloudSettings, CloudSnapshot, FaultRequest } from './model.ts';
+
+/** Where a sandbox is reached. */
+export interface SandboxAddresses {
+  readonly aws: string;
+  readonly control: string;
+  readonly controlSocket: string;
+  readonly dns: { readonly address: string; readonly port: number };
+  /** `<name>.<zone>` of the group made at the start, without the trailing dot. */
+  readonly clusterName: string;
+  readonly group: string;
+  readonly stateDir: string;
+  /** Network namespace that it runs in; null on loopback. */
+  readonly hub: string | null;
+}
+
+/** What `GET /state` answers. */
+export interface SandboxState {
+  readonly addresses: SandboxAddresses;
+  readonly cloud: CloudSnapshot;
+  /** The machines that are switched on. */
+  readonly machines: readonly MachineReport[];
+  readonly cuts: Readonly<Record<string, CutRequest>>;
+}
+
+export interface ControlDeps {
+  readonly cloud: Cloud;
+  readonly hypervisor: RunningHypervisor;
+  readonly cuts: Cuts;
+  readonly addresses: () => SandboxAddresses;
+  /** Called for POST /shutdown, after the answer was sent. */
+  readonly onShutdown: () => void;
+}
+
+type Body = Readonly<Record<string, unknown>>;
+
+interface Call {
+  readonly path: readonly string[];
+  readonly query: URLSearchParams;
+  readonly body: Body;
+}
+
+/** What a route answers as JSON; undefined for "done". */
+type Route = (call: Call) => unknown;
+
+const LARGEST_BODY = 1_000_000;
+
+/** What can be done to an instance by POST /instances/:id/VERB. */
+export const INSTANCE_VERBS = [
+  'terminate',
+  'power-cut',
+  'kill-etcd',
+  'freeze-etcd',
+  'thaw-etcd',
+  'kill-appliance',
+  'freeze-appliance',
+  'thaw-appliance',
+  'wipe-data',
+  'cut',
+] as const;
+export type InstanceVerb = (typeof INSTANCE_VERBS)[number];
+
+/** The control API (HTTP, JSON both ways): everything that an operator, a demo or a test does to a sandbox. Not yet listening. */
+export function createControlServer(deps: ControlDeps): Server {
+  const routes = createRoutes(deps);
+  return createServer((request, response) => {
+    void serve(request, response, routes, deps).catch((error: unknown) => {
+      if (response.headersSent) response.destroy();
+      else reply(response, statusOf(error), { error: describeError(error) });
+    });
+  });
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  routes: Readonly<Record<string, Route>>,
+  deps: ControlDeps,
+): Promise<void> {
+  // A page in the operator's browser must not be able to reach this.
+  if (request.headers.origin !== undefined)
+    throw new CloudError('Forbidden', 'no browser may call this', 403);
+  const url = new URL(request.url ?? '/', 'http://sandbox');
+  const path = url.pathname.split('/').filter((part) => part !== '');
+  const method = request.method ?? 'GET';
+  if (method === 'GET' && url.pathname === '/events/stream') {
+    stream(response, deps.cloud, sinceOf(url.searchParams));
+    return;
+  }
+  const route = routes[`${method} ${path[0] ?? ''}/${path.length}`];
+  if (route === undefined) throw new CloudError('NotFound', `no route ${method} ${url.pathname}`, 404);
+  const body = method === 'POST' ? await readBody(request) : {};
+  const answer = await route({ path, query: url.searchParams, body });
+  reply(response, 200, answer ?? { done: true });
+  if (method === 'POST' && path[0] === 'shutdown') deps.onShutdown();
+}
+
+/** Keyed by method, first part of the path, and number of its parts. */
+function createRoutes(deps: ControlDeps): Readonly<Record<string, Route>> {
+  const { cloud, hypervisor, cuts } = deps;
+  return {
+    'GET state/1': async (): Promise<SandboxState> => ({
+      addresses: deps.addresses(),
+      cloud: cloud.describe(),
+      machines: await hypervisor.report(),
+      cuts: cuts.list(),
+    }),
+    'GET events/1': ({ query }) => cloud.events.since(sinceOf(query)),
+    'POST instances/3': async ({ path: [, instanceId = '', verb = ''], body }) => {
+      if (!isVerb(verb)) throw badRequest(`no verb ${verb}: know ${INSTANCE_VERBS.join(', ')}`);
+      cloud.events.emit('operator', { verb, instanceId });
+      await doVerb(deps, verb, instanceId, body);
+    },
+    'POST groups/3': ({ path: [, group = '', verb], body }) => {
+      if (verb !== 'scale') throw badRequest(`no verb ${verb}: know scale`);
+      if (typeof body['desired'] !== 'number') throw badRequest('desired must be a number of instances');
+      cloud.setDesired(group, body['desired']);
+    },
+    'GET faults/1': () => cloud.faults.list(),
+    // The fault is checked where it is added: what is no fault is refused there.
+    'POST faults/1': ({ body }) => cloud.faults.add(body as unknown as FaultRequest),
+    'DELETE faults/1': () => cloud.faults.liftAll(),
+    'DELETE faults/2': ({ path: [, id = ''] }) => {
+      if (!cloud.faults.lift(id)) throw new CloudError('NotFound', `no fault ${id}`, 404);
+    },
+    'GET settings/1': () => cloud.settings(),
+    'POST settings/1': ({ body }) => cloud.changeSettings(body as Partial<CloudSettings>),
+    'POST shutdown/1': () => ({ stopping: true }),
+  };
+}
+
+function doVerb(deps: ControlDeps, verb: InstanceVerb, instanceId: string, body: Body): Promise<void> | void {
+  const { cloud, hypervisor, cuts } = deps;
+  switch (verb) {
+    case 'terminate':
+      return cloud.terminateInstance(
+        instanceId,
+        typeof body['decrement'] === 'boolean' ? { decrement: body['decrement'] } : {},
+      );
+    case 'power-cut':
+      return cloud.powerCut(instanceId);
+    case 'kill-etcd':
+      return hypervisor.kill(instanceId, 'etcd');
+    case 'freeze-etcd':
+      return hypervisor.freeze(instanceId, 'etcd');
+    case 'thaw-etcd':
+      return hypervisor.thaw(instanceId, 'etcd');
+    case 'kill-appliance':
+      return hypervisor.kill(instanceId, 'appliance');
+    case 'freeze-appliance':
+      return hypervisor.freeze(instanceId, 'appliance');
+    case 'thaw-appliance':
+      return hypervisor.thaw(instanceId, 'appliance');
+    case 'wipe-data':
+      return hypervisor.wipeData(instanceId);
+    case 'cut':
+      return cuts.cut(instanceId, cutRequestOf(body));
+  }
+}
+
+function cutRequestOf(body: Body): CutRequest {
+  const { from = 'both', only } = body;
+  if (!CUT_FROM.some((known) => known === from))
+    throw badRequest(`from must be one of ${CUT_FROM.join(', ')}`);
+  if (only === undefined) return { from: from as CutFrom };
+  if (!Array.isArray(only) || !only.every((id) => typeof id === 'string')) {
+    throw badRequest('only must be a list of instance ids');
+  }
+  return { from: from as CutFrom, only };
+}
+
+function isVerb(text: string): text is InstanceVerb {
+  return INSTANCE_VERBS.some((verb) => verb === text);
+}
+
+function sinceOf(query: URLSearchParams): number {
+  const since = Number(query.get('since') ?? 0);
+  if (!Number.isFinite(since)) throw badRequest(`since must be a number, not ${query.get('since')}`);
+  return since;
+}
+
+/** Server-sent events: those kept first, then each as it happens, until the client goes. */
+function stream(response: ServerResponse, cloud: Cloud, since: number): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+  const send = (event: { readonly seq: number }): void => {
+    response.write(`id: ${event.seq}\ndata: ${JSON.stringify(event)}\n\n`);
+  };
+  for (const event of cloud.events.since(since)) send(event);
+  const cancel = cloud.events.subscribe(send);
+  response.on('close', cancel);
+}
+
+async function readBody(request: IncomingMessage): Promise<Body> {
+  let text = '';
+  request.setEncoding('utf8');
+  for await (const chunk of request) {
+    text += String(chunk);
+    if (text.length > LARGEST_BODY) throw new CloudError('TooLarge', 'the body is too large', 413);
+  }
+  if (text.trim() === '') return {};
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Body;
+  } catch (error) {
+    throw new CloudError('BadRequest', `the body is no JSON: ${describeError(error)}`);
+  }
+  throw badRequest('the body must be a JSON object');
+}
+
+function reply(response: ServerResponse, status: number, answer: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(answer, null, 2)}\n`);
+}
+
+function badRequest(message: string): CloudError {
+  return new CloudError('BadRequest', message);
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof CloudError) return error.status;
+  if (hasCode(error, 'not-found')) return 404;
+  if (hasCode(error, 'conflict')) return 409;
+  if (hasCode(error, 'usage')) return 400;
+  return 500;
+}
