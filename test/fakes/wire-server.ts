@@ -23,6 +23,9 @@ export type WireAnswer = { readonly status?: number; readonly body: string } | '
 export interface WireServer extends AsyncDisposable {
   readonly endpoint: string;
   readonly requests: readonly WireRequest[];
+  /** How many connections were ever made. */
+  connections(): number;
+  openConnections(): number;
 }
 
 /** Starts a server that answers each request by `answer`, which is told how many came before it. */
@@ -44,11 +47,20 @@ export async function startWireServer(
       });
     });
   });
+  let connections = 0;
+  let open = 0;
+  server.on('connection', (socket) => {
+    connections += 1;
+    open += 1;
+    socket.on('close', () => (open -= 1));
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     endpoint: `http://127.0.0.1:${port}`,
     requests,
+    connections: () => connections,
+    openConnections: () => open,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
         server.close(() => {

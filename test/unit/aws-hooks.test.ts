@@ -1,0 +1,144 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createClients } from '../../src/aws/clients.ts';
+import { createHooks } from '../../src/aws/hooks.ts';
+import { startWireServer } from '../fakes/wire-server.ts';
+import type { WireAnswer, WireRequest } from '../fakes/wire-server.ts';
+import { autoScalingAnswer, queryError } from '../fakes/wire-answers.ts';
+
+const never = new AbortController().signal;
+const LAUNCHING = 'autoscaling:EC2_INSTANCE_LAUNCHING';
+const TERMINATING = 'autoscaling:EC2_INSTANCE_TERMINATING';
+
+const hooksAnswer = (hooks: Readonly<Record<string, string>>) =>
+  autoScalingAnswer(
+    'DescribeLifecycleHooks',
+    `<LifecycleHooks>${Object.entries(hooks)
+      .map(
+        ([name, transition]) =>
+          `<member><LifecycleHookName>${name}</LifecycleHookName><LifecycleTransition>${transition}</LifecycleTransition></member>`,
+      )
+      .join('')}</LifecycleHooks>`,
+  );
+
+async function hooksOf(
+  described: () => WireAnswer,
+  acted: (request: WireRequest) => WireAnswer,
+  group: string | null = 'g',
+) {
+  const server = await startWireServer((request) =>
+    request.action === 'DescribeLifecycleHooks' ? described() : acted(request),
+  );
+  const clients = createClients(
+    {
+      region: 'eu-central-1',
+      endpoint: server.endpoint,
+      credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
+    },
+    { observer: { onCall: () => undefined } },
+  );
+  onTestFinished(async () => {
+    clients.destroy();
+    await server[Symbol.asyncDispose]();
+  });
+  const time = { ms: 0 };
+  const hooks = createHooks(
+    { instanceId: 'i-1', group },
+    { autoScaling: clients.autoScaling('eu-central-1'), now: () => time.ms },
+  );
+  return { hooks, server, time };
+}
+
+const done = (request: WireRequest) => autoScalingAnswer(request.action, '');
+
+describe('complete', () => {
+  test('completes the hooks of the kind for the own instance', async () => {
+    const { hooks, server } = await hooksOf(
+      () => hooksAnswer({ a: LAUNCHING, b: TERMINATING, c: LAUNCHING }),
+      done,
+    );
+    expect(await hooks.complete('launching', 'CONTINUE', never)).toEqual({ known: true, value: 'done' });
+    expect(
+      server.requests
+        .slice(1)
+        .map(({ action, params }) => [
+          action,
+          params.get('AutoScalingGroupName'),
+          params.get('LifecycleHookName'),
+          params.get('InstanceId'),
+          params.get('LifecycleActionResult'),
+        ]),
+    ).toEqual([
+      ['CompleteLifecycleAction', 'g', 'a', 'i-1', 'CONTINUE'],
+      ['CompleteLifecycleAction', 'g', 'c', 'i-1', 'CONTINUE'],
+    ]);
+  });
+
+  test('says that nothing waits, also where only some of the hooks wait that it is done', async () => {
+    const refused = queryError(
+      400,
+      'ValidationError',
+      'No active Lifecycle Action found with instance ID i-1',
+    );
+    const none = await hooksOf(
+      () => hooksAnswer({ a: LAUNCHING }),
+      () => refused,
+    );
+    expect(await none.hooks.complete('launching', 'CONTINUE', never)).toEqual({
+      known: true,
+      value: 'not-waiting',
+    });
+    const one = await hooksOf(
+      () => hooksAnswer({ a: LAUNCHING, b: LAUNCHING }),
+      (request) => (request.params.get('LifecycleHookName') === 'a' ? refused : done(request)),
+    );
+    expect(await one.hooks.complete('launching', 'CONTINUE', never)).toEqual({ known: true, value: 'done' });
+  });
+
+  test('says that there is no hook, without a group too', async () => {
+    const { hooks } = await hooksOf(() => hooksAnswer({ b: TERMINATING }), done);
+    expect(await hooks.complete('launching', 'CONTINUE', never)).toEqual({ known: true, value: 'no-hook' });
+    const alone = await hooksOf(() => 'reset', done, null);
+    expect(await alone.hooks.complete('launching', 'CONTINUE', never)).toEqual({
+      known: true,
+      value: 'no-hook',
+    });
+    expect(alone.server.requests).toEqual([]);
+  });
+
+  test('is unknown where Auto Scaling fails, in either call', async () => {
+    const one = await hooksOf(() => queryError(403, 'AccessDenied'), done);
+    expect(await one.hooks.complete('launching', 'CONTINUE', never)).toMatchObject({ known: false });
+    const two = await hooksOf(
+      () => hooksAnswer({ a: LAUNCHING }),
+      () => queryError(403, 'AccessDenied'),
+    );
+    expect(await two.hooks.complete('launching', 'CONTINUE', never)).toEqual({
+      known: false,
+      reason: expect.stringMatching(/hook a, answered AccessDenied/) as string,
+    });
+  });
+});
+
+test('a heartbeat asks for more time', async () => {
+  const { hooks, server } = await hooksOf(() => hooksAnswer({ b: TERMINATING }), done);
+  expect(await hooks.heartbeat('terminating', never)).toEqual({ known: true, value: 'done' });
+  expect(server.requests[1]?.action).toBe('RecordLifecycleActionHeartbeat');
+  expect(server.requests[1]?.params.get('LifecycleHookName')).toBe('b');
+});
+
+test('the hooks are asked for once a minute, none at all after ten seconds', async () => {
+  const answers = [hooksAnswer({}), hooksAnswer({ b: TERMINATING })];
+  const { hooks, server, time } = await hooksOf(() => answers.shift() ?? hooksAnswer({}), done);
+  const described = () => server.requests.filter(({ action }) => action === 'DescribeLifecycleHooks').length;
+  expect(await hooks.heartbeat('terminating', never)).toEqual({ known: true, value: 'no-hook' });
+  await hooks.heartbeat('terminating', never);
+  expect(described()).toBe(1);
+  time.ms = 10_000;
+  expect(await hooks.heartbeat('terminating', never)).toEqual({ known: true, value: 'done' });
+  time.ms = 69_000;
+  await hooks.heartbeat('terminating', never);
+  expect(described()).toBe(2);
+  time.ms = 70_000;
+  await hooks.heartbeat('terminating', never);
+  expect(described()).toBe(3);
+});
