@@ -51,10 +51,10 @@ const directory = z
 const hostedZone = z
   .string()
   .transform((text) => text.replace(/^\/hostedzone\//, ''))
-  .transform((text) => (/^Z[A-Z0-9]{5,31}$/.test(text) ? text : text.toLowerCase().replace(/\.$/, '')))
+  .transform((text) => (/^Z[A-Z0-9]{1,31}$/.test(text) ? text : text.toLowerCase().replace(/\.$/, '')))
   .refine(
     (text) =>
-      /^Z[A-Z0-9]{5,31}$/.test(text) ||
+      /^Z[A-Z0-9]{1,31}$/.test(text) ||
       /^(?!.{200})([a-z0-9_]([a-z0-9_-]{0,62})\.)*[a-z0-9-]{1,63}$/.test(text),
   );
 

@@ -120,7 +120,18 @@ function plainFields(fields: object): Readonly<Record<string, unknown>> {
 function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = 'code' in error ? { code: error.code } : {};
-  return { type: error.name, message: describeError(error), ...code, stack: error.stack };
+  return { type: error.name, message: describeError(error), ...code, stack: stackOf(error) };
+}
+
+/** The stack of an error and of its causes: what failed is said on the outside, where it failed on the inside. */
+function stackOf(error: Error): string {
+  const stacks: string[] = [];
+  let current: unknown = error;
+  while (current instanceof Error && stacks.length < 5) {
+    stacks.push(current.stack ?? current.message);
+    current = current.cause;
+  }
+  return stacks.join('\ncaused by ');
 }
 
 /** etcd's line as one JSON line with `component`, or null where its level is not wanted. A panic's trace is plain text. */

@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import { runAppliance } from '../app.ts';
+import { ApplianceError, exitCodeOf } from '../errors.ts';
+import type { ExitCode } from '../errors.ts';
+import { createLog } from '../http/log.ts';
+import { createStreamOutput } from '../http/log-output.ts';
+import { VERSION } from '../version.ts';
+import { CONFIG_OPTION, loadFromEnvironment } from './load.ts';
+import { listenForSignals } from './signals.ts';
+
+/** `etcd-appliance run`: the appliance itself, until it is told to stop. */
+export function addRunCommand(program: Command): void {
+  program
+    .command('run')
+    .description('run the appliance: what an instance of the group runs')
+    .option(...CONFIG_OPTION)
+    .action(async (options: { config?: string }) => {
+      process.exitCode = await run(options.config);
+    });
+}
+
+async function run(file: string | undefined): Promise<ExitCode> {
+  const { config, notices } = await loadFromEnvironment(file);
+  const output = createStreamOutput(process.stdout);
+  const log = await createLog({ level: config.logLevel, pretty: process.stdout.isTTY, output });
+  const own = log.component('main');
+  own.info({ version: VERSION, node: process.version, pid: process.pid }, 'starting');
+  for (const notice of notices) own.warn({ notice }, 'a variable has no effect');
+  const stop = listenForSignals(own);
+  try {
+    return await Promise.race([
+      runAppliance(config, { log, version: VERSION }, stop.signal),
+      stop.forced,
+      crashed(),
+    ]);
+  } catch (error) {
+    own.error({ error }, 'the appliance failed');
+    return exitCodeOf(error);
+  } finally {
+    await log.flush();
+  }
+}
+
+/** Rejects with what nobody caught: a bug. The state is then unknown, so nothing is done in order any more. */
+async function crashed(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const fail = (cause: unknown) => {
+    reject(new ApplianceError({ code: 'internal' }, 'an error that nobody caught: this is a bug', { cause }));
+  };
+  process.once('uncaughtException', fail).once('unhandledRejection', fail);
+  return promise;
+}

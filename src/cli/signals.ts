@@ -1,0 +1,30 @@
+import { ApplianceError, EXIT } from '../errors.ts';
+import type { ExitCode } from '../errors.ts';
+import type { Log } from '../http/log.ts';
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/** What the signals of this process ask for. */
+export interface Stop {
+  /** Aborted by the first signal: all ends in order. */
+  readonly signal: AbortSignal;
+  /** Settles with the exit code at the second: all ends at once. */
+  readonly forced: Promise<ExitCode>;
+}
+
+/** Takes over the signals that end a process. Call it once. */
+export function listenForSignals(log: Log): Stop {
+  const controller = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<ExitCode>();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) {
+      log.warn({ signal }, 'stopping at once: a second signal');
+      resolve(EXIT.failed);
+      return;
+    }
+    log.info({ signal }, 'stopping in order; a second signal stops at once');
+    controller.abort(new ApplianceError({ code: 'aborted' }, `told to stop by ${signal}`));
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return { signal: controller.signal, forced: promise };
+}
