@@ -26,6 +26,7 @@ export async function changeRecords(
   deps: ChangeDeps,
   signal: AbortSignal,
 ): Promise<ChangeOutcome> {
+  if (changes.length === 0) return { kind: 'done' };
   const input = {
     HostedZoneId: zoneId,
     ChangeBatch: { Changes: changes.map((change) => sdkChange(change)) },

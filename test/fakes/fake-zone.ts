@@ -1,0 +1,134 @@
+import { known, unknown } from '../../src/core/known.ts';
+import type { Known } from '../../src/core/known.ts';
+import type { ChangeOutcome, RecordChange, RecordSet } from '../../src/core/records.ts';
+import type { ZonePort } from '../../src/daemon/ports.ts';
+
+/** What can be made to happen to the next change. `lost` is taken and its answer lost; `unknown` is not taken. */
+export type ZoneFailure = 'busy' | 'unknown' | 'lost';
+
+/** A hosted zone in memory, with Route 53's compare-and-swap, for any number of appliances at once. */
+export interface FakeZone {
+  /** The view of one cluster name; each appliance of the cluster gets one. */
+  port(name: string): ZonePort;
+  /** The next changes, of whichever appliance, fail like this. */
+  failNext(failure: ZoneFailure, times?: number): void;
+  /** Until called with null: no list and no change gets an answer, nothing is taken. */
+  breakDown(reason: string | null): void;
+  /** Everything in the zone, in Route 53's order. */
+  records(): readonly RecordSet[];
+  /** Batches that were taken, oldest first. */
+  readonly taken: readonly (readonly RecordChange[])[];
+  /** Calls of list and change, answered or not. */
+  calls(): number;
+}
+
+/** Makes an empty zone. */
+export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
+  let sets: ReadonlyMap<string, RecordSet> = new Map();
+  let broken: string | null = null;
+  let calls = 0;
+  const failures: ZoneFailure[] = [];
+  const taken: (readonly RecordChange[])[] = [];
+  const all = (): readonly RecordSet[] =>
+    [...sets.values()].toSorted((a, b) => compare(orderOf(a), orderOf(b)));
+
+  const change = (changes: readonly RecordChange[]): ChangeOutcome => {
+    if (changes.length === 0) return { kind: 'done' };
+    if (broken !== null) return { kind: 'unknown', message: broken };
+    const failure = failures.shift();
+    if (failure === 'busy') return { kind: 'busy', message: 'Throttling' };
+    if (failure === 'unknown') return { kind: 'unknown', message: 'no answer' };
+    const next = applied(sets, changes, zoneName);
+    if (typeof next === 'string') return { kind: 'conflict', message: next };
+    sets = next;
+    taken.push(changes);
+    return failure === 'lost' ? { kind: 'unknown', message: 'no answer' } : { kind: 'done' };
+  };
+
+  return {
+    port: (name) => ({
+      register: `route53:${zoneId}/_etcd-cluster.${name}`,
+      list: async (signal): Promise<Known<readonly RecordSet[]>> => {
+        calls += 1;
+        await Promise.resolve();
+        signal.throwIfAborted();
+        if (broken !== null) return unknown(broken);
+        return known(all().filter((set) => set.name === name || set.name.endsWith(`.${name}`)));
+      },
+      change: async (changes, signal) => {
+        calls += 1;
+        await Promise.resolve();
+        signal.throwIfAborted();
+        return change(changes);
+      },
+    }),
+    failNext: (failure, times = 1) => {
+      for (let i = 0; i < times; i += 1) failures.push(failure);
+    },
+    breakDown: (reason) => {
+      broken = reason;
+    },
+    records: all,
+    taken,
+    calls: () => calls,
+  };
+}
+
+/** The zone after the batch, or why it was refused whole. */
+function applied(
+  before: ReadonlyMap<string, RecordSet>,
+  changes: readonly RecordChange[],
+  zoneName: string,
+): ReadonlyMap<string, RecordSet> | string {
+  const after = new Map(before);
+  for (const { action, record } of changes) {
+    const key = keyOf(record);
+    const what = `[name='${record.name}.', type='${record.type}']`;
+    const current = after.get(key);
+    const malformed = problemOf(record, zoneName);
+    if (malformed !== null) return `${what}: ${malformed}`;
+    if (action === 'CREATE') {
+      if (current !== undefined) return `Tried to create resource record set ${what} but it already exists`;
+      after.set(key, record);
+    } else {
+      if (current === undefined) return `Tried to delete resource record set ${what} but it was not found`;
+      if (!isSame(current, record)) {
+        return `Tried to delete resource record set ${what} but the values provided do not match the current values`;
+      }
+      after.delete(key);
+    }
+  }
+  return after;
+}
+
+const SRV = /^\d{1,5} \d{1,5} \d{1,5} \S+$/;
+const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/;
+/** One or more quoted strings of at most 255 characters. */
+const TXT = /^"(?:[^"\\]|\\.){0,255}"(?: "(?:[^"\\]|\\.){0,255}")*$/;
+
+function problemOf({ name, type, values }: RecordSet, zoneName: string): string | null {
+  if (name !== zoneName && !name.endsWith(`.${zoneName}`)) return `not in zone ${zoneName}`;
+  if (name !== name.toLowerCase() || name.endsWith('.')) return 'the name is not as the core writes names';
+  if (values.length === 0) return 'no values';
+  if (new Set(values).size < values.length) return 'a value twice';
+  const form = type === 'A' ? IPV4 : type === 'SRV' ? SRV : TXT;
+  const bad = values.find((value) => !form.test(value) || value.length > 4_000);
+  return bad === undefined ? null : `malformed value ${bad}`;
+}
+
+function isSame(one: RecordSet, other: RecordSet): boolean {
+  return one.ttl === other.ttl && one.values.toSorted().join('\n') === other.values.toSorted().join('\n');
+}
+
+function keyOf(record: RecordSet): string {
+  return `${record.name} ${record.type}`;
+}
+
+/** Route 53 lists by reversed labels with the final dot, then by type. */
+function orderOf(record: RecordSet): string {
+  return `${record.name.split('.').toReversed().join('.')}. ${record.type}`;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
