@@ -27,7 +27,7 @@ interface Subject extends AsyncDisposable {
 
 interface Kind {
   readonly name: string;
-  open(): Promise<Subject>;
+  readonly open: () => Promise<Subject>;
 }
 
 const KINDS: readonly Kind[] = [

@@ -22,7 +22,7 @@ interface Subject extends AsyncDisposable {
 
 interface Kind {
   readonly name: string;
-  open(): Promise<Subject>;
+  readonly open: () => Promise<Subject>;
   /** Rows that are known to be wrong there (facts about moto), by the name of the test. */
   readonly except: readonly string[];
 }
