@@ -35,7 +35,10 @@ export function createPeers(options: PeersOptions): Peers {
   return {
     async askBirth(address, hint, signal) {
       const query = new URLSearchParams({ epoch: String(hint.epoch), from: hint.from });
-      const text = await ask({ address, port, limitMs, maxBytes, path: `/birth?${query}` }, signal);
+      const text = await ask(
+        { address, port, limitMs, maxBytes, path: `/birth?${query.toString()}` },
+        signal,
+      );
       return text.known ? parseBirthAnswer(text.value) : text;
     },
   };
