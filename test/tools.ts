@@ -41,9 +41,9 @@ let addresses = 0;
  * its usual ports on it. Derived from the process id and a count.
  */
 export function ownAddress(): string {
-  const perProcess = 16;
+  const perProcess = 64;
   if (addresses >= perProcess) addresses = 0;
-  const slot = (process.pid % 4000) * perProcess + addresses;
+  const slot = (process.pid % 1000) * perProcess + addresses;
   addresses += 1;
   return `127.77.${Math.floor(slot / 250) % 256}.${(slot % 250) + 2}`;
 }

@@ -1,0 +1,157 @@
+import { isIPv6 } from 'node:net';
+import { compareVersions } from './releases.js';
+/** Ports that every member uses. */
+export const CLIENT_PORT = 2379;
+export const PEER_PORT = 2380;
+/** `http://<address>:2379`, with brackets around IPv6. */
+export function clientUrl(address) {
+  return urlOf(address, CLIENT_PORT);
+}
+/** `http://<address>:2380`, with brackets around IPv6. */
+export function peerUrl(address) {
+  return urlOf(address, PEER_PORT);
+}
+/**
+ * The command line of etcd, spelled for the version of the binary that it is for: an unknown flag ends etcd, and a
+ * deprecated one warns (table in etcd's documentation of 3.4 to 3.7, each tried with the binary). No flag is passed
+ * that has the right default, except where versions differ in it.
+ */
+export function etcdFlags(version, settings) {
+  const { ours: gates, rest } = withGates(featureGates(version, settings), settings.extra);
+  return [
+    `--name=${settings.name}`,
+    `--data-dir=${settings.dataDirectory}`,
+    `--listen-peer-urls=${peerUrl(settings.listenAddress)}`,
+    `--listen-client-urls=${clientUrl(settings.listenAddress)}`,
+    `--initial-advertise-peer-urls=${peerUrl(settings.address)}`,
+    `--advertise-client-urls=${clientUrl(settings.address)}`,
+    ...initialFlags(settings),
+    '--strict-reconfig-check=true',
+    // Off by default on 3.4, and missing in the help of 3.5.
+    '--pre-vote=true',
+    // 3.4 writes lines of its own making otherwise; later versions know only this one.
+    ...(isBefore(version, '3.5.0') ? ['--logger=zap'] : []),
+    `--log-level=${settings.logLevel}`,
+    ...checkFlags(version, settings),
+    ...(gates.length > 0 ? [`--feature-gates=${gates.join(',')}`] : []),
+    ...rest,
+  ];
+}
+/**
+ * With data, etcd ignores all of these. They are passed all the same: should the data be gone after all, etcd's default
+ * would be a new cluster (law 1), and with `existing` and nobody to ask it ends instead.
+ */
+function initialFlags(settings) {
+  if (settings.initial === null) {
+    return [
+      `--initial-cluster=${settings.name}=${peerUrl(settings.address)}`,
+      '--initial-cluster-state=existing',
+      '--initial-cluster-token=none',
+    ];
+  }
+  const { state, cluster, token } = settings.initial;
+  return [
+    `--initial-cluster=${cluster.map((member) => `${member.name}=${member.peerUrl}`).join(',')}`,
+    `--initial-cluster-state=${state}`,
+    `--initial-cluster-token=${token}`,
+  ];
+}
+/** The checks against corruption, up to 3.5; from 3.6 on they are feature gates. */
+function checkFlags(version, settings) {
+  if (!isBefore(version, '3.6.0')) return [];
+  const initial = settings.initialCorruptCheck ? ['--experimental-initial-corrupt-check=true'] : [];
+  return isBefore(version, COMPACT_HASH_CHECK_SINCE)
+    ? initial
+    : [...initial, '--experimental-compact-hash-check-enabled=true'];
+}
+/** The first release with the check; 3.4 never got it. */
+const COMPACT_HASH_CHECK_SINCE = '3.5.5';
+const GATES = ['InitialCorruptCheck', 'CompactHashCheck'];
+function featureGates(version, settings) {
+  if (isBefore(version, '3.6.0')) return [];
+  const wanted = GATES.filter((gate) => gate !== 'InitialCorruptCheck' || settings.initialCorruptCheck);
+  return wanted.map((gate) => `${gate}=true`);
+}
+/** etcd takes `--feature-gates` once, so the operator's gates join ours. */
+function withGates(ours, extra) {
+  const isGates = (flag) => nameOf(flag) === 'feature-gates';
+  const theirs = extra.filter(isGates).flatMap((flag) => valueOf(flag).split(','));
+  return {
+    ours: [...ours, ...theirs.filter((gate) => gate !== '')],
+    rest: extra.filter((flag) => !isGates(flag)),
+  };
+}
+/** Flags that the appliance sets, and flags that take from it what it must decide. */
+const RESERVED = new Set([
+  'name',
+  'data-dir',
+  'wal-dir',
+  'listen-peer-urls',
+  'listen-client-urls',
+  'initial-advertise-peer-urls',
+  'advertise-client-urls',
+  'initial-cluster',
+  'initial-cluster-state',
+  'initial-cluster-token',
+  'strict-reconfig-check',
+  'pre-vote',
+  // The appliance reads etcd's log: JSON lines on stderr.
+  'logger',
+  'log-level',
+  'log-outputs',
+  'log-output',
+  'log-format',
+  'log-package-levels',
+  'debug',
+  'enable-log-rotation',
+  'log-rotation-config-json',
+  'initial-corrupt-check',
+  'compact-hash-check-enabled',
+  // Hides all the others from etcd.
+  'config-file',
+  // Another way to a membership.
+  'force-new-cluster',
+  'discovery',
+  'discovery-endpoints',
+  'discovery-token',
+  'discovery-proxy',
+  'discovery-fallback',
+  'discovery-srv',
+  'discovery-srv-name',
+  'proxy',
+  // A member that differs from the others in it makes the member lists differ for good.
+  'max-learners',
+  // v2 content in the log keeps 3.6 from starting.
+  'enable-v2',
+  'enable-v2v3',
+  'v2-deprecation',
+  'unsafe-no-fsync',
+  'version',
+  'help',
+  'h',
+]);
+/** Those of the operator's flags that the appliance sets itself or must not let be set; each as it was given. */
+export function collidingFlags(extra) {
+  return extra.filter((flag) => {
+    const name = nameOf(flag);
+    if (name === 'feature-gates')
+      return GATES.some((gate) => new RegExp(`(^|,)${gate}=`).test(valueOf(flag)));
+    return RESERVED.has(name);
+  });
+}
+/** `corrupt-check-time` of `--experimental-corrupt-check-time=1h`: a flag has both names over the versions. */
+function nameOf(flag) {
+  return flag
+    .replace(/^--?/, '')
+    .replace(/=.*$/s, '')
+    .replace(/^experimental-/, '');
+}
+function valueOf(flag) {
+  return flag.includes('=') ? flag.slice(flag.indexOf('=') + 1) : '';
+}
+function isBefore(version, other) {
+  return compareVersions(version, other) < 0;
+}
+function urlOf(address, port) {
+  return `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
+}

@@ -1,0 +1,95 @@
+const LEVELS = {
+  debug: 'debug',
+  info: 'info',
+  warn: 'warn',
+  error: 'error',
+  dpanic: 'panic',
+  panic: 'panic',
+  fatal: 'fatal',
+};
+/** First words of what the Go runtime, or etcd before it has a log, writes as its last. */
+const PLAIN_FATAL =
+  /^(panic: |fatal error: |runtime: out of memory|flag provided but not defined|invalid value |error verifying )/;
+/** Reads one line: etcd writes JSON objects (zap); what is no such object is a line of the Go runtime. */
+export function parseLogLine(text) {
+  const record = jsonObject(text);
+  if (record === null) {
+    const level = PLAIN_FATAL.test(text) ? 'panic' : 'warn';
+    return { level, message: text.replace(/^panic: /, ''), error: '', fields: {} };
+  }
+  const { level, msg, error, ts, stacktrace, errorVerbose, ...fields } = record;
+  void ts;
+  void stacktrace;
+  void errorVerbose;
+  return {
+    level: LEVELS[String(level)] ?? 'info',
+    message: typeof msg === 'string' ? msg : text,
+    error: typeof error === 'string' ? error : '',
+    fields,
+  };
+}
+export const NO_VERDICT = {
+  saysRemoved: false,
+  saysDamaged: null,
+  lastWords: '',
+  namelessLog: false,
+};
+/** A verdict after one more line. The first word on damage stands: what follows it are consequences. */
+export function judge(verdict, line) {
+  const isLast = line.level === 'fatal' || line.level === 'panic';
+  // zap's panic line is followed by Go's own, which says less.
+  const repeats = isLast && line.error === '' && verdict.lastWords.startsWith(line.message.slice(0, 200));
+  return {
+    saysRemoved: verdict.saysRemoved || line.error.includes('the member has been permanently removed'),
+    saysDamaged:
+      verdict.saysDamaged ?? (isLast ? (damageIn(line) ?? (verdict.namelessLog ? 'wal' : null)) : null),
+    namelessLog: verdict.namelessLog || isNameless(line),
+    lastWords: isLast && !repeats ? words(line) : verdict.lastWords,
+  };
+}
+/*
+ * What etcd 3.4.23, 3.5.35, 3.6.16 and 3.7.3 said when their files were damaged on purpose (test/integration). A fatal
+ * line's error decides, not its message: "discovery failed" and "failed to open database" are also said of a full disk,
+ * of wrong rights, of a lock and of a version that does not fit.
+ */
+const WAL_ERRORS = [
+  /^walpb: crc mismatch/,
+  /^wal: (crc mismatch|max entry size|file not found|conflicting metadata|snapshot (mismatch|not found)|slice bounds)/,
+  // The length or the tag of a record that is none. Said of the log alone: anything else is not fatal but a panic.
+  /^proto: (integer overflow|illegal|wrong wireType|.*illegal (tag|wireType)|cannot parse)/,
+  /^unexpected EOF$/,
+];
+const DATABASE_ERRORS = [
+  /^(invalid database|checksum error|file size too small|version mismatch)/,
+  // The log's snapshot says that there must be a database of a certain index.
+  /snapshot file doesn't exist/,
+];
+const DATABASE_PANICS = [
+  /^freepages: /,
+  /^assertion failed: Page expected/,
+  /^(page \d+|invalid page type|unexpected page type|page type is not)/,
+];
+function damageIn(line) {
+  const said = (patterns, text) => patterns.some((pattern) => pattern.test(text));
+  if (said(DATABASE_ERRORS, line.error) || said(DATABASE_PANICS, line.message)) return 'database';
+  if (said(WAL_ERRORS, line.error)) return 'wal';
+  return null;
+}
+/** 3.4 to 3.7 all say so before the panic; a member's id is never 0. */
+function isNameless(line) {
+  return line.message === 'restarting local member' && /^0+$/.test(String(line.fields['local-member-id']));
+}
+const LONGEST_WORDS = 300;
+function words(line) {
+  const text = line.error === '' ? line.message : `${line.message}: ${line.error}`;
+  return text.length > LONGEST_WORDS ? `${text.slice(0, LONGEST_WORDS)}…` : text;
+}
+function jsonObject(text) {
+  if (!text.startsWith('{')) return null;
+  try {
+    const value = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : null;
+  } catch {
+    return null;
+  }
+}

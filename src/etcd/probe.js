@@ -1,0 +1,91 @@
+import { request } from 'node:http';
+import { describeError } from '../errors.js';
+import { clientUrl, peerUrl } from './flags.js';
+import { hexId } from './ids.js';
+const LIMIT_MS = 1_000;
+const LONGEST_BODY = 1024 * 1024;
+/**
+ * Asks whether etcd speaks at an address, quorum or not: /members and /version of the peer port, /version and the status
+ * of the client port, all at once, each for a second. Any answer that is etcd's counts. Never /health: on 3.4 it writes to the log.
+ */
+export async function probeEtcd(address, signal) {
+  const urls = [
+    `${peerUrl(address)}/members`,
+    `${peerUrl(address)}/version`,
+    `${clientUrl(address)}/version`,
+  ];
+  const tries = await Promise.allSettled(urls.map(async (url) => ask(url, signal)));
+  signal.throwIfAborted();
+  const replies = tries.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : []));
+  const speaking = replies.filter(isEtcd);
+  if (speaking.length > 0) {
+    return {
+      kind: 'answers',
+      clusterId: speaking.find((reply) => reply.clusterId !== null)?.clusterId ?? null,
+      memberId: speaking.find((reply) => reply.memberId !== null)?.memberId ?? null,
+    };
+  }
+  const failures = tries.flatMap((attempt) =>
+    attempt.status === 'rejected' ? [describeError(attempt.reason)] : [],
+  );
+  const others = replies.map((reply) => `something answers ${reply.status} that is not etcd`);
+  return { kind: 'silent', reason: [...new Set([...others, ...failures])].join(', ') };
+}
+/** etcd names its cluster in a header, its versions in /version, and its members with peer URLs. */
+function isEtcd(reply) {
+  return reply.clusterId !== null || reply.body.includes('"etcdserver"') || reply.body.includes('"peerURLs"');
+}
+async function ask(method, url, signal) {
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  try {
+    return await new Promise((resolve, reject) => {
+      const options = { method, signal: AbortSignal.any([signal, limit]), agent: false };
+      const question = request(url, options, (response) => {
+        readBody(response).then(
+          (body) => resolve(replyOf(response, body)),
+          (error) => reject(error instanceof Error ? error : new Error(String(error))),
+        );
+      });
+      question.once('error', reject);
+      question.end(method === 'POST' ? '{}' : undefined);
+    });
+  } catch (error) {
+    if (limit.aborted && !signal.aborted)
+      throw new Error(`no answer within ${LIMIT_MS} ms`, { cause: error });
+    throw error;
+  }
+}
+async function readBody(response) {
+  let body = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response) {
+    body += String(chunk);
+    if (body.length > LONGEST_BODY) break;
+  }
+  return body;
+}
+/** The ids are in a header of the peer port's answers (hex), and in the status (decimal). */
+function replyOf(response, body) {
+  const header = headerOf(body);
+  return {
+    status: response.statusCode ?? 0,
+    clusterId: hexOrNull(response.headers['x-etcd-cluster-id']) ?? decimalOrNull(header['cluster_id']),
+    memberId: decimalOrNull(header['member_id']),
+    body,
+  };
+}
+function headerOf(body) {
+  try {
+    const value = JSON.parse(body);
+    const header = typeof value === 'object' && value !== null && 'header' in value ? value.header : null;
+    return typeof header === 'object' && header !== null ? { ...header } : {};
+  } catch {
+    return {};
+  }
+}
+function hexOrNull(text) {
+  return typeof text === 'string' && /^[0-9a-f]{1,16}$/.test(text) ? text.padStart(16, '0') : null;
+}
+function decimalOrNull(text) {
+  return typeof text === 'string' && /^[0-9]{1,20}$/.test(text) ? hexId(text) : null;
+}
