@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { describeError, EXIT, exitCodeOf, hasCode } from './errors.ts';
+import { ApplianceError, describeError, EXIT, exitCodeOf, hasCode } from './errors.ts';
 import { VERSION } from './version.ts';
 
 interface Verb {
@@ -72,6 +72,8 @@ function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   const lines = hasCode(error, 'configuration') ? error.details.problems : [describeError(error)];
   for (const line of lines) process.stderr.write(`etcd-appliance: ${line}\n`);
+  const isBug = error instanceof Error && (!(error instanceof ApplianceError) || error.code === 'internal');
+  if (isBug) process.stderr.write(`${error.stack ?? ''}\n`);
   return exitCodeOf(error);
 }
 

@@ -1,0 +1,176 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs the program with nothing in its environment but what is given. */
+async function main(words: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = spawn(process.execPath, ['src/main.ts', ...words], {
+    env: { HOME: tmpdir(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [out, err, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
+  return { code: code as number | null, out, err };
+}
+
+describe('verbs', () => {
+  test('version and --version say that of package.json', async () => {
+    const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+    expect(await main(['version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
+    expect(await main(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
+  });
+
+  test('--help lists every verb, and exits 0', async () => {
+    const { code, out } = await main(['--help']);
+    expect(code).toBe(0);
+    for (const verb of ['run', 'plan', 'config', 'claim', 'etcd', 'sandbox', 'demo', 'version']) {
+      expect(out).toMatch(new RegExp(`^  ${verb} `, 'm'));
+    }
+  });
+
+  test.each(['run', 'plan', 'config', 'claim', 'etcd', 'sandbox', 'demo'])(
+    '%s is there, and has help',
+    async (verb) => {
+      const { code, out, err } = await main([verb, '--help']);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out).toContain(`Usage: etcd-appliance ${verb}`);
+      expect((await main(['help', verb])).out).toBe(out);
+    },
+  );
+
+  test('config prints each value with its source', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'main-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = path.join(folder, 'c.yaml');
+    await writeFile(file, 'LOG_LEVEL: debug\n');
+    const { code, out, err } = await main(['config', '--config', file], {
+      STATUS_PORT: '8080',
+      ETCD_NAME: 'x',
+    });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^STATUS_PORT +8080 +environment$/m);
+    expect(out).toMatch(/^LOG_LEVEL +debug +file$/m);
+    expect(out).toMatch(/^BOOTSTRAP_WAIT +120s +default$/m);
+    expect(err).toBe('note: ETCD_NAME is not handed on to etcd; use ETCD_EXTRA_FLAGS\n');
+    const json = await main(['config', '--json'], { STATUS_PORT: '8080' });
+    expect(JSON.parse(json.out)).toContainEqual({ key: 'STATUS_PORT', value: '8080', source: 'environment' });
+  });
+});
+
+describe('exit codes', () => {
+  test.each([
+    { words: [], said: 'Usage: etcd-appliance' },
+    { words: ['bogus'], said: "unknown command 'bogus'" },
+    { words: ['--bogus'], said: "unknown option '--bogus'" },
+    { words: ['config', '--bogus'], said: "unknown option '--bogus'" },
+    { words: ['config', 'too', 'many'], said: 'too many arguments' },
+    { words: ['config', '--config'], said: 'argument missing' },
+    { words: ['claim'], said: 'Usage: etcd-appliance claim' },
+    { words: ['claim', 'release'], said: "missing required argument 'name'" },
+    { words: ['etcd', 'install'], said: "missing required argument 'version'" },
+  ])('$words is a usage error: 64', async ({ words, said }) => {
+    const { code, out, err } = await main(words);
+    expect({ code, out }).toEqual({ code: 64, out: '' });
+    expect(err).toContain(said);
+  });
+
+  test.each(['run', 'plan', 'config', 'claim show'])(
+    '%s with a bad configuration: 78, every problem a line',
+    async (verb) => {
+      const { code, out, err } = await main(verb.split(' '), {
+        STATUS_PORT: 'x',
+        DATA_DIR: 'relative',
+        ETCD_EXTRA_FLAGS: '--initial-cluster-token=mine',
+      });
+      expect({ code, out }).toEqual({ code: 78, out: '' });
+      expect(err.trimEnd().split('\n')).toEqual([
+        expect.stringMatching(/^etcd-appliance: DATA_DIR: "relative" \(environment\)/),
+        expect.stringMatching(/^etcd-appliance: STATUS_PORT: "x" \(environment\)/),
+        expect.stringMatching(
+          /^etcd-appliance: ETCD_EXTRA_FLAGS: "--initial-cluster-token=mine" is set by the appliance/,
+        ),
+      ]);
+    },
+  );
+
+  test('a configuration file that is not there: 78', async () => {
+    const { code, err } = await main(['config', '--config', '/nowhere.yaml']);
+    expect(code).toBe(78);
+    expect(err).toContain('"/nowhere.yaml" cannot be read');
+  });
+
+  test('claim show without a zone: 78; with AWS away: 69', async () => {
+    expect((await main(['claim', 'show', 'demo'])).code).toBe(78);
+    const away = await main(['claim', 'show', 'demo'], {
+      HOSTED_ZONE: 'example.org',
+      AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
+      AWS_ACCESS_KEY_ID: 'a',
+      AWS_SECRET_ACCESS_KEY: 'b',
+    });
+    expect(away.code).toBe(69);
+    expect(away.err).toMatch(/^etcd-appliance: Route 53.*ECONNREFUSED/);
+  });
+
+  test('a reader that goes away is no failure', async () => {
+    const child = spawn(process.execPath, ['src/main.ts', 'config'], {
+      env: { HOME: tmpdir() },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+  });
+});
+
+describe('signals', () => {
+  const SCRIPT = `
+    const { listenForSignals } = await import('./src/cli/signals.ts');
+    const say = (fields, message) => process.stdout.write(message + ' ' + fields.signal + '\\n');
+    const stop = listenForSignals({ debug: say, info: say, warn: say, error: say });
+    const alive = setInterval(() => undefined, 1000);
+    stop.signal.addEventListener('abort', () => process.stdout.write(stop.signal.reason.message + '\\n'));
+    process.stdout.write('up\\n');
+    const code = await stop.forced;
+    clearInterval(alive);
+    process.exitCode = code;
+  `;
+
+  test('the first asks for an end in order, the second forces it', async () => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines: string[] = [];
+    let rest = '';
+    const sendAt: Record<string, NodeJS.Signals> = { up: 'SIGTERM', 'told to stop by SIGTERM': 'SIGINT' };
+    for await (const chunk of child.stdout) {
+      const parts = `${rest}${String(chunk)}`.split('\n');
+      rest = parts.pop() ?? '';
+      for (const line of parts) {
+        lines.push(line);
+        const signal = sendAt[line];
+        if (signal !== undefined) child.kill(signal);
+      }
+    }
+    if (child.exitCode === null) await once(child, 'exit');
+    expect(lines).toEqual([
+      'up',
+      'stopping in order; a second signal stops at once SIGTERM',
+      'told to stop by SIGTERM',
+      'stopping at once: a second signal SIGINT',
+    ]);
+    expect(child.exitCode).toBe(1);
+  });
+});
