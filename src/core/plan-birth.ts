@@ -11,7 +11,7 @@ import { CLAIM_TURN_MS, FORMING_LIMIT_MAX_MS, FORMING_LIMIT_MS } from './numbers
 import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
 import type { RecordChange, RecordSet } from './records.ts';
-import { ask, wait } from './start-actions.ts';
+import { ask, clearMark, wait } from './start-actions.ts';
 import type { QuorumAnswer, StartAction, StartCode, StartObservation } from './start.ts';
 
 /** A claim with the record set that it was read from: a swap must name its exact values. */
@@ -30,10 +30,7 @@ export function planBirth(
   replaced: StandingClaim | null,
 ): StartAction {
   if (replaced === null && seen.local.mark?.started === true) {
-    return {
-      kind: 'clear-mark',
-      reason: reason('stale-mark', `the claim of the mark here is gone, and so are its data`),
-    };
+    return clearMark('the claim of the mark here is gone, and so are its data');
   }
   const fleet = joinableFleet(seen);
   if ('kind' in fleet) return fleet;
@@ -102,7 +99,7 @@ function adoptCluster(
     const instance = fleet.instances.find((it) => it.id === member.name);
     return {
       memberId: member.id,
-      instanceId: member.name,
+      instanceId: member.name === '' ? 'unnamed' : member.name,
       region: instance?.region ?? seen.self.region,
       address: instance?.address ?? hostOf(member.peerUrls[0] ?? ''),
     };
@@ -256,9 +253,7 @@ export function planForming(
   standing: StandingClaim,
 ): StartAction {
   const { claim } = standing;
-  const founding =
-    claim.founders.some((it) => it.instanceId === seen.self.id) && !claim.lost.includes(seen.self.id);
-  const step = founding
+  const step = claim.founders.some((it) => it.instanceId === seen.self.id)
     ? planFounding(seen, records, standing, 'found')
     : wait('forming-wait', `epoch ${claim.epoch} is forming without this instance`);
   return step.kind === 'wait' ? (planReplacement(seen, records, standing) ?? step) : step;

@@ -20,6 +20,12 @@ export function planFounding(
   code: 'found' | 'late-founder',
 ): StartAction {
   const { claim } = standing;
+  if (claim.lost.includes(seen.self.id)) {
+    return wait(
+      'forming-lost',
+      `lost its data of epoch ${claim.epoch}: waits for it to be formed, or for the next`,
+    );
+  }
   const { mark: kept } = seen.local;
   const made = readMark(seen.cluster, seen.self.id, records);
   const keptOfClaim = kept !== null && kept.token === claim.token ? kept : null;
@@ -51,12 +57,6 @@ export function planFounding(
 
 function declareLost(seen: StartObservation, standing: StandingClaim, why: string): StartAction {
   const { claim, record } = standing;
-  if (claim.lost.includes(seen.self.id)) {
-    return wait(
-      'forming-lost',
-      `lost its data of epoch ${claim.epoch}: waits for it to be formed, or for the next`,
-    );
-  }
   return {
     kind: 'register',
     changes: swap(record, claimRecord(namesOf(seen.cluster).claim, claimWithLost(claim, seen.self.id))),

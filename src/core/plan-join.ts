@@ -31,7 +31,10 @@ export function planJoin(
   const { claim } = standing;
   const { quorum } = seen;
   if (quorum === undefined) return ask(['quorum']);
-  if (quorum.kind === 'nobody') return planSilence(seen, records, standing);
+  if (quorum.kind === 'nobody') return planSilence(seen, records, standing, quorum.foreign);
+  if (quorum.list.clusterId !== claim.clusterId) {
+    return planSilence(seen, records, standing, [quorum.list.clusterId]);
+  }
   const own = ownMember(quorum.list, seen);
   if (own !== undefined) return planOwnEntry(seen, records, standing, quorum.endpoint, own);
   const fleet = joinableFleet(seen);
@@ -95,6 +98,9 @@ function planOwnEntry(
       `something answers at ${seen.self.address} that may be member ${own.id}; it is not removed while it does`,
     );
   }
+  // It could not join again while the fleet is unknown, and then no member is removed (law 4).
+  if (seen.fleet === undefined) return ask(['fleet']);
+  if (!seen.fleet.known) return wait('fleet-unknown', `the fleet is unknown: ${seen.fleet.reason}`);
   const obstacle = planObstacle(seen);
   if (obstacle !== null) return obstacle;
   return {
@@ -118,16 +124,20 @@ function planSilence(
   seen: StartObservation,
   records: readonly RecordSet[],
   standing: StandingClaim,
+  foreign: readonly string[],
 ): StartAction {
   const { claim } = standing;
+  const stranger = foreign.length === 0 ? '' : ` (cluster ${foreign.join(', ')} does, and is foreign here)`;
   const lost = wait(
     'quorum-lost',
-    `epoch ${claim.epoch} is formed and none of its ${claim.voters.length} voters answers: it lost its quorum or its network; nothing is born over it`,
+    `epoch ${claim.epoch} is formed and none of its ${claim.voters.length} voters answers${stranger}: it lost its quorum or its network; nothing is born over it`,
   );
   if (seen.fleet === undefined) return ask(['fleet']);
   if (!seen.fleet.known) return lost;
   const { groups } = seen.fleet.value;
-  if (groups.some((it) => claim.groups.includes(it.arn)) || claim.groups.length === 0) return lost;
+  if (groups.some((it) => claim.groups.includes(it.arn))) return lost;
+  // Of a claim that names no group or no voter, nothing can be shown to be gone.
+  if (claim.groups.length === 0 || claim.voters.length === 0) return lost;
   if (seen.evidence === undefined) return ask(['evidence']);
   const evidence = seen.evidence;
   if (!claim.voters.every((it) => wentWithItsGroup(evidence.get(it.instanceId)))) return lost;

@@ -4,8 +4,8 @@ import type { DataIdentity } from './local-data.ts';
 import { namesOf } from './names.ts';
 import { DAMAGED_STARTS } from './numbers.ts';
 import { planBirth, planForming } from './plan-birth.ts';
-import { planJoin } from './plan-join.ts';
-import { ask, setAside, startData, wait } from './start-actions.ts';
+import { ownMember, planJoin } from './plan-join.ts';
+import { ask, clearMark, setAside, startData, wait } from './start-actions.ts';
 import { reason } from './reason.ts';
 import type { StartAction, StartObservation } from './start.ts';
 
@@ -15,7 +15,7 @@ import type { StartAction, StartObservation } from './start.ts';
  */
 export function planStart(seen: StartObservation): StartAction {
   const { identity } = seen.local;
-  if (identity !== null && identity.register !== seen.register) {
+  if (identity !== null && identity.instanceId === seen.self.id && identity.register !== seen.register) {
     return {
       kind: 'halt',
       reason: reason(
@@ -29,19 +29,24 @@ export function planStart(seen: StartObservation): StartAction {
 
 /** Data are here: start them, set them aside, or keep them and wait. */
 function planOwnData(seen: StartObservation, identity: DataIdentity | null): StartAction {
-  if (!seen.zone.known) {
-    // Unknown is not empty: data are started, never moved (law 4).
-    return startData(
-      'own-data-claim-unknown',
-      `the claim is unknown (${seen.zone.reason}): data are started, not judged`,
-    );
+  if (identity !== null && identity.instanceId !== seen.self.id) {
+    // The disk alone says so. Started, the same member would vote from two places.
+    return setAside('foreign-data', `these data are those of ${identity.instanceId}, not of ${seen.self.id}`);
   }
-  if (identity === null || identity.instanceId !== seen.self.id) {
-    const whose =
-      identity === null
-        ? 'nobody says whose these data are'
-        : `these data are those of ${identity.instanceId}`;
-    return setAside('foreign-data', `${whose}, not of ${seen.self.id}`);
+  if (!seen.zone.known) {
+    // Unknown is not empty: data are started, never moved (law 4); nobody's data, which may be another's, neither.
+    return identity === null
+      ? wait('claim-unknown', `nobody says whose the data here are, and ${seen.zone.reason}`)
+      : startData(
+          'own-data-claim-unknown',
+          `the claim is unknown (${seen.zone.reason}): data are started, not judged`,
+        );
+  }
+  if (identity === null) {
+    return setAside(
+      'foreign-data',
+      `nobody says whose these data are, and they may not be of ${seen.self.id}`,
+    );
   }
   const reading = readClaim(namesOf(seen.cluster).claim, seen.zone.value);
   if (reading.kind === 'unreadable') {
@@ -69,7 +74,11 @@ function planOwnData(seen: StartObservation, identity: DataIdentity | null): Sta
 }
 
 function planDataWithoutClaim(seen: StartObservation, identity: DataIdentity): StartAction {
-  if (!identity.formed) {
+  const { quorum } = seen;
+  if (quorum === undefined) return ask(['quorum']);
+  // A claim that was deleted may have been formed before: a cluster that serves with these data proves that they live.
+  const serves = quorum.kind === 'answers' && quorum.list.clusterId === identity.clusterId;
+  if (!identity.formed && !serves) {
     return setAside('never-born', `epoch ${identity.epoch} was never formed, and its claim is gone`);
   }
   return startOrReplace(seen, identity, 'there is no claim');
@@ -93,15 +102,17 @@ function planDataBesideForming(identity: DataIdentity, claim: Claim): StartActio
 }
 
 function planDataOfFormed(seen: StartObservation, identity: DataIdentity, claim: Claim): StartAction {
-  const sameToken = identity.token === claim.token;
-  if (!sameToken && !identity.formed) {
+  // A claim that was written again, or for a cluster older than it, has a token of its own: the cluster id decides.
+  const own =
+    identity.clusterId === null ? identity.token === claim.token : identity.clusterId === claim.clusterId;
+  if (!own && !identity.formed && identity.token !== claim.token) {
     return setAside('never-born', `epoch ${identity.epoch} was never formed, and epoch ${claim.epoch} lives`);
   }
-  if (!sameToken && identity.clusterId !== claim.clusterId) {
-    const own = identity.clusterId ?? 'unknown';
+  if (!own) {
+    const ownId = identity.clusterId ?? 'unknown';
     return setAside(
       'other-cluster',
-      `the data are of cluster ${own}, and ${claim.clusterId ?? 'unknown'} lives`,
+      `the data are of cluster ${ownId}, and ${claim.clusterId ?? 'unknown'} lives`,
     );
   }
   return startOrReplace(seen, identity, `epoch ${claim.epoch} is formed`);
@@ -126,9 +137,10 @@ function startOrReplace(seen: StartObservation, identity: DataIdentity, because:
       `${because}; cluster ${list.clusterId} answers, and the data are of ${identity.clusterId}`,
     );
   }
-  const own = list.members.find((it) =>
-    identity.memberId === null ? it.name === seen.self.id : it.id === identity.memberId,
-  );
+  const own =
+    identity.memberId === null
+      ? ownMember(list, seen)
+      : list.members.find((it) => it.id === identity.memberId);
   if (own === undefined) {
     return setAside(
       'removed-while-away',
@@ -156,6 +168,10 @@ function planWithoutData(seen: StartObservation): StartAction {
       const { claim, record } = reading;
       if (claim.stack !== seen.self.stack) {
         return wait('name-taken', `the name ${seen.cluster} is taken by stack ${claim.stack}`);
+      }
+      if (seen.local.mark?.started === true && seen.local.mark.token !== claim.token) {
+        // Shown on /birth, it would count as something held, and block the next claim for ever.
+        return clearMark(`the claim is at epoch ${claim.epoch}, and the mark here is of another epoch`);
       }
       switch (claim.state) {
         case 'reseeding':

@@ -16,6 +16,11 @@ export function setAside(code: StartCode, sentence: string): StartAction {
   return { kind: 'set-aside', reason: reason(code, sentence) };
 }
 
+/** Forget the mark on disk: the claim that it was made for does not stand, and its data are gone. */
+export function clearMark(sentence: string): StartAction {
+  return { kind: 'clear-mark', reason: reason('stale-mark', sentence) };
+}
+
 /** Start etcd on the data that are here. */
 export function startData(code: StartCode, sentence: string): StartAction {
   return { kind: 'start-data', reason: reason(code, sentence) };

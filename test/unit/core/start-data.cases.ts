@@ -1,0 +1,264 @@
+import { known } from '../../../src/core/known.ts';
+import { namesOf } from '../../../src/core/names.ts';
+import type { StartCase } from '../../fixtures/core/start-case.ts';
+import { answers, beside, NOBODY, start } from '../../fixtures/core/start.ts';
+import {
+  addressOf,
+  CLUSTER,
+  clusterIdOf,
+  DARK,
+  diskWith,
+  EMPTY_DISK,
+  formed,
+  forming,
+  hexOf,
+  idOf,
+  member,
+} from '../../fixtures/core/world.ts';
+
+const OWN = diskWith();
+const UNBORN = diskWith({ formed: false });
+const ANOTHERS = diskWith({ instanceId: idOf(9) });
+const NAMELESS = { ...EMPTY_DISK, present: true };
+const NEXT = formed({ epoch: 2, token: 'token-2', clusterId: clusterIdOf('token-2') });
+
+/** Whose data they are: known from the disk alone. */
+const whose: readonly StartCase[] = [
+  {
+    name: 'the register is configured elsewhere than the data say',
+    seen: start({ local: diskWith({ register: 'route53:Z2/elsewhere' }) }),
+    kind: 'halt',
+    code: 'register-moved',
+    says: ['route53:Z2/elsewhere'],
+  },
+  {
+    name: "another instance's data",
+    seen: beside(formed(), { local: ANOTHERS }),
+    kind: 'set-aside',
+    code: 'foreign-data',
+  },
+  {
+    name: "another instance's data, of another register too (a baked image)",
+    seen: beside(formed(), { local: diskWith({ instanceId: idOf(9), register: 'route53:Z2/elsewhere' }) }),
+    kind: 'set-aside',
+    code: 'foreign-data',
+  },
+  {
+    name: "another instance's data while the claim is unknown: started, two would vote under one id",
+    seen: start({ zone: DARK, local: ANOTHERS }),
+    kind: 'set-aside',
+    code: 'foreign-data',
+  },
+  {
+    name: 'data that nobody vouches for',
+    seen: beside(formed(), { local: NAMELESS }),
+    kind: 'set-aside',
+    code: 'foreign-data',
+  },
+  {
+    name: 'data that nobody vouches for while the claim is unknown: neither started nor moved',
+    seen: start({ zone: DARK, local: NAMELESS }),
+    kind: 'wait',
+    code: 'claim-unknown',
+  },
+  {
+    name: 'own data while the claim is unknown: started, never moved',
+    seen: start({ zone: DARK, local: OWN }),
+    kind: 'start-data',
+    code: 'own-data-claim-unknown',
+  },
+  {
+    name: 'unborn data while the claim is unknown: started, never moved',
+    seen: start({ zone: DARK, local: UNBORN }),
+    kind: 'start-data',
+    code: 'own-data-claim-unknown',
+  },
+  {
+    name: 'own data beside a claim that cannot be understood: started, never moved',
+    seen: start({
+      zone: known([{ name: namesOf(CLUSTER).claim, type: 'TXT', ttl: 5, values: ['"hello"'] }]),
+      local: UNBORN,
+    }),
+    kind: 'start-data',
+    code: 'own-data-claim-unknown',
+  },
+  {
+    name: 'own data under a name that another stack took',
+    seen: beside(formed({ stack: 'other-main' }), { local: OWN }),
+    kind: 'wait',
+    code: 'name-taken',
+  },
+  {
+    name: 'own data while the cluster is seeded anew',
+    seen: beside(formed({ state: 'reseeding' }), { local: OWN }),
+    kind: 'wait',
+    code: 'reseeding',
+  },
+];
+
+const withoutClaim: readonly StartCase[] = [
+  {
+    name: 'no claim: whether a cluster answers is asked',
+    seen: start({ local: OWN }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['quorum'],
+  },
+  {
+    name: 'no claim, and nobody answers: the data are started',
+    seen: start({ local: OWN, quorum: NOBODY }),
+    kind: 'start-data',
+    code: 'own-data-quorum-lost',
+  },
+  {
+    name: 'no claim, and another cluster answers: that is no judgement of these data',
+    seen: start({ local: OWN, quorum: answers([2, 3], 'ab'.repeat(8)) }),
+    kind: 'start-data',
+    code: 'own-data-no-claim',
+  },
+  {
+    name: 'no claim, and the own cluster answers',
+    seen: start({ local: OWN, quorum: answers([1, 2, 3]) }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'no claim, and the own epoch was never formed',
+    seen: start({ local: UNBORN, quorum: NOBODY }),
+    kind: 'set-aside',
+    code: 'never-born',
+  },
+  {
+    name: 'no claim, not known as formed here, but the own cluster answers with quorum: it may well have been formed',
+    seen: start({ local: UNBORN, quorum: answers([1, 2, 3]) }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+];
+
+const besideForming: readonly StartCase[] = [
+  {
+    name: 'forming, the own epoch',
+    seen: beside(forming(), { local: UNBORN }),
+    kind: 'start-data',
+    code: 'own-data-forming',
+  },
+  {
+    name: 'forming a later epoch, the own was never formed',
+    seen: beside(forming({ epoch: 2, token: 'token-2' }), { local: UNBORN }),
+    kind: 'set-aside',
+    code: 'never-born',
+  },
+  {
+    name: 'forming, and the own data lived',
+    seen: beside(forming({ token: 'token-2' }), { local: OWN }),
+    kind: 'wait',
+    code: 'data-beside-forming',
+  },
+];
+
+/** design.md section 5, the table of starts: data here, and the claim formed. */
+const besideFormed: readonly StartCase[] = [
+  {
+    name: 'whether it answers is asked',
+    seen: beside(formed(), { local: OWN }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['quorum'],
+  },
+  {
+    name: 'present | present',
+    seen: beside(formed(), { local: OWN, quorum: answers([1, 2, 3]) }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'present, formed while this appliance was away | present',
+    seen: beside(formed(), { local: UNBORN, quorum: answers([1, 2, 3]) }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'present | absent, quorum answers',
+    seen: beside(formed(), { local: OWN, quorum: answers([2, 3]) }),
+    kind: 'set-aside',
+    code: 'removed-while-away',
+  },
+  {
+    name: 'present | removed and added again under a new id',
+    seen: beside(formed(), { local: OWN, quorum: answers([member(1, { id: hexOf('new') }), 2, 3]) }),
+    kind: 'set-aside',
+    code: 'removed-while-away',
+  },
+  {
+    name: 'present, own member id not noted yet | present without a name, at the own address',
+    seen: beside(formed(), {
+      local: diskWith({ memberId: null }),
+      quorum: answers([
+        member(1, { name: '', clientUrls: [], learner: true, peerUrls: [`http://${addressOf(1)}:2380`] }),
+        2,
+      ]),
+    }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'present | nobody answers',
+    seen: beside(formed(), { local: OWN, quorum: NOBODY }),
+    kind: 'start-data',
+    code: 'own-data-quorum-lost',
+  },
+  {
+    name: 'damaged once | present: once is no damage',
+    seen: beside(formed(), { local: OWN, quorum: answers([1, 2, 3]), damagedStarts: 1 }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'damaged | present',
+    seen: beside(formed(), { local: OWN, quorum: answers([1, 2, 3]), damagedStarts: 2 }),
+    kind: 'set-aside',
+    code: 'damaged-data',
+  },
+  {
+    name: 'damaged | nobody answers: kept, and tried again',
+    seen: beside(formed(), { local: OWN, quorum: NOBODY, damagedStarts: 7 }),
+    kind: 'start-data',
+    code: 'damaged-data-kept',
+  },
+  {
+    name: 'never born, beside a later epoch that lives',
+    seen: beside(NEXT, { local: UNBORN, quorum: answers([2, 3], clusterIdOf('token-2')) }),
+    kind: 'set-aside',
+    code: 'never-born',
+  },
+  {
+    name: 'of another cluster than the one that lives',
+    seen: beside(NEXT, { local: OWN, quorum: answers([2, 3], clusterIdOf('token-2')) }),
+    kind: 'set-aside',
+    code: 'other-cluster',
+  },
+  {
+    name: 'of another cluster, though under the same token',
+    seen: beside(formed({ clusterId: 'ab'.repeat(8) }), {
+      local: OWN,
+      quorum: answers([2, 3], 'ab'.repeat(8)),
+    }),
+    kind: 'set-aside',
+    code: 'other-cluster',
+  },
+  {
+    name: 'the claim was written again under a new token: the cluster is the same',
+    seen: beside(formed({ token: 'token-2' }), { local: OWN, quorum: answers([1, 2, 3]) }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'the claim was written again before this appliance had seen the first one formed: the cluster is the same',
+    seen: beside(formed({ epoch: 2, token: 'token-2' }), { local: UNBORN, quorum: answers([1, 2, 3]) }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+];
+
+export const dataCases: readonly StartCase[] = [...whose, ...withoutClaim, ...besideForming, ...besideFormed];
