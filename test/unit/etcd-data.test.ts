@@ -1,0 +1,173 @@
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { DataIdentity } from '../../src/core/local-data.ts';
+import { createDataDirectory } from '../../src/etcd/data-directory.ts';
+import { temporaryDirectory } from '../tools.ts';
+
+const calm = new AbortController().signal;
+const AT = '2026-11-21T15:00:00.123Z';
+
+const IDENTITY: DataIdentity = {
+  format: 1,
+  instanceId: 'i-0a',
+  token: 'abc',
+  epoch: 1,
+  clusterId: '00000000000000aa',
+  memberId: null,
+  formed: false,
+  version: '3.5.35',
+  register: 'route53:Z1/_etcd-cluster.a.example.org',
+};
+
+const NOTHING = { present: false, identity: null, mark: null, aside: [] };
+
+async function withData(directory: string): Promise<void> {
+  await mkdir(join(directory, 'etcd/member/wal'), { recursive: true });
+  await writeFile(join(directory, 'etcd/member/wal/0-0.wal'), 'log');
+}
+
+describe('the data directory', () => {
+  test('holds nothing where it does not exist, and makes itself', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: join(place.path, 'deep/data'), wallTime: () => AT });
+    expect(await data.read(calm)).toEqual(NOTHING);
+    await data.setAside('nothing there', calm);
+    expect(await data.read(calm)).toEqual(NOTHING);
+    await data.writeMark({ token: 'abc', nonce: 'n', started: false }, calm);
+    await data.writeIdentity(IDENTITY, calm);
+    expect(await data.read(calm)).toEqual({
+      ...NOTHING,
+      identity: IDENTITY,
+      mark: { token: 'abc', nonce: 'n', started: false },
+    });
+    await data.writeMark(null, calm);
+    expect((await data.read(calm)).mark).toBeNull();
+  });
+
+  test('is present with a log or a database, and not with an empty folder', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    await mkdir(join(place.path, 'etcd/member/wal'), { recursive: true });
+    expect((await data.read(calm)).present).toBe(false);
+    await mkdir(join(place.path, 'etcd/member/snap'), { recursive: true });
+    await writeFile(join(place.path, 'etcd/member/snap/db'), '');
+    expect((await data.read(calm)).present).toBe(true);
+    await rm(join(place.path, 'etcd/member/snap/db'));
+    await writeFile(join(place.path, 'etcd/member/wal/0-0.wal'), '');
+    expect((await data.read(calm)).present).toBe(true);
+  });
+
+  test('sets data aside with their identity, each time into a folder of its own', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    for (const reason of ['first', 'second']) {
+      await withData(place.path);
+      await data.writeIdentity(IDENTITY, calm);
+      await data.setAside(reason, calm);
+    }
+    const { aside, ...rest } = await data.read(calm);
+    expect(rest).toEqual({ present: false, identity: null, mark: null });
+    expect(aside.map(({ reason, at, identity }) => ({ reason, at, identity }))).toEqual([
+      { reason: 'first', at: AT, identity: IDENTITY },
+      { reason: 'second', at: AT, identity: IDENTITY },
+    ]);
+    const [first] = aside;
+    expect(first?.directory).toBe(join(place.path, 'aside/20261121T150000Z-00000000000000aa'));
+    expect(await readFile(join(first?.directory ?? '', 'etcd/member/wal/0-0.wal'), 'utf8')).toBe('log');
+  });
+
+  test('keeps a mark where it is when data are set aside', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    await withData(place.path);
+    await data.writeMark({ token: 'abc', nonce: 'n', started: true }, calm);
+    await data.setAside('reason', calm);
+    const read = await data.read(calm);
+    expect(read.mark?.started).toBe(true);
+    expect(read.aside).toHaveLength(1);
+  });
+
+  test('goes on with a move that was cut short at any point', async () => {
+    await using whole = await temporaryDirectory();
+    const steps = await cutsOfMove(whole.path);
+    for (const [index, directory] of steps.entries()) {
+      const data = createDataDirectory({ directory, wallTime: () => AT });
+      const read = await data.read(calm);
+      // The data are in use with their identity, or aside with it; never in between, never lost.
+      const inUse = read.present && read.identity?.token === 'abc' && read.aside.length === 0;
+      const aside = !read.present && read.identity === null && read.aside[0]?.identity?.token === 'abc';
+      expect([index, inUse || aside]).toEqual([index, true]);
+      expect(await data.read(calm)).toEqual(read);
+    }
+    expect(steps).toHaveLength(5);
+  });
+
+  test.each(['', '{', '{}', '{"format":2}', 'null', '[]', JSON.stringify({ ...IDENTITY, token: 7 })])(
+    'never takes an identity that cannot be read for none: %j',
+    async (text) => {
+      await using place = await temporaryDirectory();
+      const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+      await withData(place.path);
+      await writeFile(join(place.path, 'identity.json'), text);
+      await expect(data.read(calm)).rejects.toMatchObject({ code: 'bad-answer' });
+    },
+  );
+
+  test('never takes data that cannot be looked at for none', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    await mkdir(join(place.path, 'etcd'));
+    // A link that leads to itself: there is something, and nobody can say what.
+    const { symlink } = await import('node:fs/promises');
+    await symlink('member', join(place.path, 'etcd/member'));
+    await expect(data.read(calm)).rejects.toThrow('ELOOP');
+  });
+
+  test('lists data aside without a readable identity', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    await withData(place.path);
+    await writeFile(join(place.path, 'identity.json'), 'rubbish');
+    await data.setAside('garbled', calm);
+    const { aside, identity, present } = await data.read(calm);
+    expect({ identity, present, aside: aside.map((entry) => [entry.identity, entry.reason]) }).toEqual({
+      identity: null,
+      present: false,
+      aside: [[null, 'garbled']],
+    });
+  });
+});
+
+/** Copies of a data directory as a power cut leaves them after each step of setting aside. */
+async function cutsOfMove(root: string): Promise<readonly string[]> {
+  const base = join(root, 'base');
+  const data = createDataDirectory({ directory: base, wallTime: () => AT });
+  await withData(base);
+  await data.writeIdentity(IDENTITY, calm);
+  const folder = join(base, 'aside/20261121T150000Z-00000000000000aa');
+  const note = (complete: boolean): string => JSON.stringify({ reason: 'r', at: AT, complete });
+  const steps = [
+    async () => mkdir(folder, { recursive: true }),
+    async () => writeFile(join(folder, 'aside.json'), note(false)),
+    async () => rename(join(base, 'identity.json'), join(folder, 'identity.json')),
+    async () => rename(join(base, 'etcd'), join(folder, 'etcd')),
+    async () => writeFile(join(folder, 'aside.json'), note(true)),
+  ];
+  const copies: string[] = [];
+  for (const [index, step] of steps.entries()) {
+    await step();
+    const copy = join(root, `cut-${index}`);
+    await cp(base, copy, { recursive: true });
+    copies.push(copy);
+  }
+  // The steps are those of the real thing: it leaves the same files behind.
+  const real = join(root, 'real');
+  const other = createDataDirectory({ directory: real, wallTime: () => AT });
+  await withData(real);
+  await other.writeIdentity(IDENTITY, calm);
+  await other.setAside('r', calm);
+  const tree = async (directory: string) => (await readdir(directory, { recursive: true })).toSorted();
+  expect(await tree(base)).toEqual(await tree(real));
+  return copies;
+}

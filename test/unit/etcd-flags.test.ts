@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'vitest';
+import { collidingFlags, etcdFlags, type EtcdFlagSettings } from '../../src/etcd/flags.ts';
+
+const SETTINGS: EtcdFlagSettings = {
+  name: 'i-0a',
+  dataDirectory: '/data/etcd',
+  address: '10.0.0.1',
+  listenAddress: '10.0.0.1',
+  initial: {
+    state: 'new',
+    token: 'abc',
+    cluster: [
+      { name: 'i-0a', peerUrl: 'http://10.0.0.1:2380' },
+      { name: 'i-0b', peerUrl: 'http://10.0.0.2:2380' },
+    ],
+  },
+  initialCorruptCheck: true,
+  logLevel: 'info',
+  extra: [],
+};
+
+const COMMON = [
+  '--name=i-0a',
+  '--data-dir=/data/etcd',
+  '--listen-peer-urls=http://10.0.0.1:2380',
+  '--listen-client-urls=http://10.0.0.1:2379',
+  '--initial-advertise-peer-urls=http://10.0.0.1:2380',
+  '--advertise-client-urls=http://10.0.0.1:2379',
+  '--initial-cluster=i-0a=http://10.0.0.1:2380,i-0b=http://10.0.0.2:2380',
+  '--initial-cluster-state=new',
+  '--initial-cluster-token=abc',
+  '--strict-reconfig-check=true',
+  '--pre-vote=true',
+];
+
+const OLD_CHECK = '--experimental-initial-corrupt-check=true';
+const GATES = '--feature-gates=InitialCorruptCheck=true,CompactHashCheck=true';
+
+const GOLDEN: readonly { readonly version: string; readonly rest: readonly string[] }[] = [
+  { version: '3.4.23', rest: ['--logger=zap', '--log-level=info', OLD_CHECK] },
+  { version: '3.4.45', rest: ['--logger=zap', '--log-level=info', OLD_CHECK] },
+  { version: '3.5.4', rest: ['--log-level=info', OLD_CHECK] },
+  {
+    version: '3.5.35',
+    rest: ['--log-level=info', OLD_CHECK, '--experimental-compact-hash-check-enabled=true'],
+  },
+  { version: '3.6.16', rest: ['--log-level=info', GATES] },
+  { version: '3.7.3', rest: ['--log-level=info', GATES] },
+];
+
+describe('the flags of etcd', () => {
+  test.each(GOLDEN)('are spelled for $version', ({ version, rest }) => {
+    expect(etcdFlags(version, SETTINGS)).toEqual([...COMMON, ...rest]);
+  });
+
+  test('let a member with data never begin a cluster, should the data be gone', () => {
+    const flags = etcdFlags('3.6.16', { ...SETTINGS, initial: null });
+    expect(flags).toContain('--initial-cluster-state=existing');
+    expect(flags).toContain('--initial-cluster=i-0a=http://10.0.0.1:2380');
+  });
+
+  test('leave out the check against other hashes on demand', () => {
+    for (const version of ['3.4.23', '3.5.35', '3.6.16']) {
+      const flags = etcdFlags(version, { ...SETTINGS, initialCorruptCheck: false });
+      expect(flags.join(' ').toLowerCase()).not.toMatch(/initial-?corrupt/);
+    }
+  });
+
+  test('put IPv6 into brackets', () => {
+    const flags = etcdFlags('3.6.16', { ...SETTINGS, address: 'fd00::1', listenAddress: '::' });
+    expect(flags).toContain('--advertise-client-urls=http://[fd00::1]:2379');
+    expect(flags).toContain('--listen-peer-urls=http://[::]:2380');
+  });
+
+  test("take the operator's, and join the feature gates", () => {
+    const extra = ['--quota-backend-bytes=8589934592', '--feature-gates=LeaseCheckpoint=true'];
+    expect(etcdFlags('3.7.3', { ...SETTINGS, extra }).slice(-2)).toEqual([
+      `${GATES},LeaseCheckpoint=true`,
+      '--quota-backend-bytes=8589934592',
+    ]);
+    expect(etcdFlags('3.5.35', { ...SETTINGS, extra: extra.slice(0, 1) }).at(-1)).toBe(extra[0]);
+  });
+});
+
+describe("the operator's flags that collide", () => {
+  test.each([
+    '--name=x',
+    '-name=x',
+    '--data-dir=/x',
+    '--initial-cluster-state=new',
+    '--force-new-cluster',
+    '--config-file=/x',
+    '--pre-vote=false',
+    '--experimental-initial-corrupt-check=false',
+    '--experimental-compact-hash-check-enabled',
+    '--feature-gates=CompactHashCheck=false',
+    '--feature-gates=A=true,InitialCorruptCheck=false',
+    '--max-learners=2',
+    '--experimental-max-learners=2',
+    '--log-outputs=stdout',
+    '--unsafe-no-fsync',
+    '--enable-v2=true',
+  ])('%s', (flag) => {
+    expect(collidingFlags(['--quota-backend-bytes=1', flag])).toEqual([flag]);
+  });
+
+  test('and those that do not', () => {
+    expect(
+      collidingFlags([
+        '--quota-backend-bytes=1',
+        '--snapshot-count=5000',
+        '--auto-compaction-retention=1h',
+        '--heartbeat-interval=200',
+        '--feature-gates=LeaseCheckpoint=true',
+        '--experimental-corrupt-check-time=1h',
+        '--listen-metrics-urls=http://127.0.0.1:2381',
+      ]),
+    ).toEqual([]);
+  });
+});

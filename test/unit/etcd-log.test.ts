@@ -1,0 +1,109 @@
+import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { judge, NO_VERDICT, parseLogLine } from '../../src/etcd/log-lines.ts';
+import { followLog } from '../../src/etcd/log-tail.ts';
+import { eventually, temporaryDirectory } from '../tools.ts';
+
+function verdictOf(...lines: string[]) {
+  return lines.map(parseLogLine).reduce(judge, NO_VERDICT);
+}
+
+const fatal = (error: string): string => JSON.stringify({ level: 'fatal', msg: 'discovery failed', error });
+
+describe("etcd's log lines", () => {
+  test('are read, without time and stack', () => {
+    const line = { level: 'warn', ts: 'now', caller: 'a.go:1', msg: 'slow', took: '1s', stacktrace: 'long' };
+    expect(parseLogLine(JSON.stringify(line))).toEqual({
+      level: 'warn',
+      message: 'slow',
+      error: '',
+      fields: { caller: 'a.go:1', took: '1s' },
+    });
+    expect(parseLogLine('{broken')).toMatchObject({ level: 'warn', message: '{broken' });
+    expect(parseLogLine('panic: no')).toMatchObject({ level: 'panic', message: 'no' });
+  });
+
+  test.each([
+    ['a full disk', fatal('write /data/member/wal/0.tmp: no space left on device')],
+    [
+      'a full disk in the database',
+      JSON.stringify({ level: 'panic', msg: 'failed to open database', error: 'no space left on device' }),
+    ],
+    [
+      'a version that does not fit',
+      'panic: unmarshal should never fail (proto: cannot parse invalid wire-format data)',
+    ],
+    ['a cluster of a newer version', fatal('incompatible with current running cluster')],
+    ['content of the v2 API', 'panic: detected disallowed v2 WAL for stage --v2-deprecation=write-only'],
+    [
+      'a missing cluster',
+      fatal('cannot fetch cluster info from peer urls: could not retrieve cluster information'),
+    ],
+    ['a rotten build', 'panic: runtime error: invalid memory address or nil pointer dereference'],
+    ['an unknown flag', 'flag provided but not defined: -x'],
+    ['wrong rights', fatal('open /data/member/wal: permission denied')],
+  ])('do not call %s damage', (_, line) => {
+    const verdict = verdictOf(line);
+    expect(verdict.saysDamaged).toBeNull();
+    expect(verdict.lastWords).not.toBe('');
+  });
+
+  test('keep the last words, which Go repeats worse', () => {
+    const panic = JSON.stringify({
+      level: 'panic',
+      msg: 'failed to open database',
+      error: 'invalid database',
+    });
+    expect(verdictOf(panic, 'panic: failed to open database', '', 'goroutine 1 [running]:')).toMatchObject({
+      saysDamaged: 'database',
+      lastWords: 'failed to open database: invalid database',
+    });
+  });
+
+  test('of another member that was removed do not count', () => {
+    const line = { level: 'warn', msg: 'rejected stream from remote peer because it was removed' };
+    expect(verdictOf(JSON.stringify(line)).saysRemoved).toBe(false);
+    const own = {
+      level: 'warn',
+      msg: 'server error',
+      error: 'the member has been permanently removed from the cluster',
+    };
+    expect(verdictOf(JSON.stringify(own)).saysRemoved).toBe(true);
+  });
+});
+
+describe('a followed log', () => {
+  test('passes on lines as they come, whole, and the rest at the end', async () => {
+    await using place = await temporaryDirectory();
+    const path = join(place.path, 'log');
+    await writeFile(path, 'old\n');
+    const lines: string[] = [];
+    const tail = await followLog({ path, from: 'now' }, (line) => lines.push(line));
+    await appendFile(path, 'one\ntw');
+    await eventually(() => lines.length === 1);
+    await appendFile(path, 'o\nthree');
+    await eventually(() => lines.length === 2);
+    await tail.close();
+    expect(lines).toEqual(['one', 'two', 'three']);
+  });
+
+  test('is emptied when it is long, and followed on', async () => {
+    await using place = await temporaryDirectory();
+    const path = join(place.path, 'log');
+    await writeFile(path, 'old\n');
+    const lines: string[] = [];
+    const tail = await followLog({ path, from: 'start', truncateAboveBytes: 100 }, (line) =>
+      lines.push(line),
+    );
+    await appendFile(path, `${'x'.repeat(200)}\n`);
+    await eventually(async () => (await readFile(path, 'utf8')) === '');
+    await appendFile(path, 'after\n');
+    await eventually(() => lines.at(-1) === 'after');
+    await truncate(path, 0);
+    await appendFile(path, 'again\n');
+    await eventually(() => lines.at(-1) === 'again');
+    await tail.close();
+    expect(lines.map((line) => line.slice(0, 5))).toEqual(['old', 'xxxxx', 'after', 'again']);
+  });
+});
