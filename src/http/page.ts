@@ -14,8 +14,8 @@ export function renderPage(status: StatusView, members: MembersView, ready: Chec
 <body>
 <header>
 <h1>${escape(status.cluster)}</h1>
-<p><span class="${ready.ok ? 'good' : 'bad'}">${ready.ok ? 'ready' : 'not ready'}</span> ${escape(ready.reason)}</p>
-<p>${escape(status.phase)}</p>
+<p><span class="${ready.ok ? 'good' : 'bad'}">${ready.ok ? 'ready' : 'not ready'}</span> ${escape(sentence(ready.reason))}</p>
+<p>${escape(sentence(status.phase))}</p>
 </header>
 <main>
 <h2>Members</h2>
@@ -79,7 +79,7 @@ function memberCells(row: MemberRow): readonly string[] {
 
 function renderPlan(plan: readonly PlanLine[]): string {
   if (plan.length === 0) return '<p>Nothing to do.</p>';
-  return `<ul>${plan.map((line) => `<li>${escape(line.sentence)}</li>`).join('\n')}</ul>`;
+  return `<ul>${plan.map((line) => `<li>${escape(sentence(line.sentence))}</li>`).join('\n')}</ul>`;
 }
 
 const SHOWN_EVENTS = 25;
@@ -100,6 +100,12 @@ function table(columns: readonly string[], rows: readonly (readonly string[])[])
   const head = columns.map((column) => `<th scope="col">${column}</th>`).join('');
   const body = rows.map((cells) => `<tr>${cells.join('')}</tr>`).join('\n');
   return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+}
+
+/** Reasons are clauses, so that they fit into a log line: a page begins them large and ends them with a full stop. */
+function sentence(text: string): string {
+  const large = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(large) || large === '' ? large : `${large}.`;
 }
 
 function cell(value: string | number | null): string {

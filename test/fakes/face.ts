@@ -51,7 +51,7 @@ export function createFakeFace(changes: Partial<Face> = {}): Face & { readonly h
       claim: { state: 'formed', epoch: 1 },
       observedAt: '2026-11-21T10:00:00.000Z',
       observation: { fleet: { known: false, reason: 'throttled' } },
-      plan: [{ code: 'steady', sentence: 'All members are healthy.' }],
+      plan: [{ code: 'steady', sentence: 'all members are healthy' }],
       events: [
         { at: '2026-11-21T10:00:00.000Z', level: 'info', component: 'daemon', message: 'formed', fields: {} },
       ],
