@@ -1,39 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { schedule } from 'node-cron';
+import type { CallObserver } from './aws/caller.ts';
+import type { AwsClients } from './aws/clients.ts';
+import { createClients } from './aws/clients.ts';
+import { createFleet } from './aws/fleet.ts';
+import { createHooks } from './aws/hooks.ts';
+import { createMetadata } from './aws/metadata.ts';
+import { createZone } from './aws/zone.ts';
+import type { Residence } from './app-place.ts';
+import { findResidence, whoAmI } from './app-place.ts';
+import { createFace } from './app-face.ts';
 import type { Config } from './config.ts';
-import { ApplianceError } from './errors.ts';
+import { clusterLabel } from './core/names.ts';
+import { createAppliance } from './daemon/appliance.ts';
+import type { PlanReport } from './daemon/explain.ts';
+import { explain } from './daemon/explain.ts';
+import type { DaemonOptions } from './daemon/options.ts';
+import type { Clock, Ports } from './daemon/ports.ts';
+import { createAdmin } from './etcd/admin.ts';
+import { createDataDirectory } from './etcd/data-directory.ts';
+import { etcdIds } from './etcd/ids.ts';
+import { probeEtcd } from './etcd/probe.ts';
+import { createEtcdProcesses } from './etcd/process.ts';
 import type { ExitCode } from './errors.ts';
+import { EXIT } from './errors.ts';
 import type { ApplianceLog } from './http/log.ts';
+import type { Metrics } from './http/metrics.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createPeers } from './http/peers.ts';
+import { startFaceServer } from './http/server.ts';
+
+export type { PlanReport };
 
 /** What an appliance is handed by the command line. */
 export interface AppDeps {
   readonly log: ApplianceLog;
   readonly version: string;
+  /** The process's own environment: etcd gets a few variables of it, and the metadata endpoint is named there. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** One step of a plan, and why it is taken or not taken. */
-export interface PlanStep {
-  readonly kind: string;
-  readonly code: string;
-  readonly sentence: string;
-}
+/** Once a minute the housekeeper is woken besides its own rhythm; the jitter keeps several clusters apart. */
+const NUDGE = '0 * * * * *';
+const NUDGE_JITTER_MS = 10_000;
 
-/** What the appliance of this instance would do now. */
-export interface PlanReport {
-  readonly steps: readonly PlanStep[];
-  readonly notTaken: readonly PlanStep[];
-  /** Clauses naming what could not be had, and why. */
-  readonly unknown: readonly string[];
-}
+const clock: Clock = {
+  now: () => performance.now(),
+  wallTime: () => new Date().toISOString(),
+  sleep: async (ms, signal) => await setTimeout(ms, undefined, { signal }),
+};
 
-/** Runs the appliance until `stop` is aborted, then ends in order; the exit code of the process. */
-export async function runAppliance(_config: Config, _deps: AppDeps, _stop: AbortSignal): Promise<ExitCode> {
-  throw new ApplianceError({ code: 'internal' }, 'the appliance is not wired yet');
+/** Runs the appliance until `stop` is aborted, or its instance goes, and it has left in order; the process's exit code. */
+export async function runAppliance(config: Config, deps: AppDeps, stop: AbortSignal): Promise<ExitCode> {
+  await using cleanup = new AsyncDisposableStack();
+  const log = deps.log.component('app');
+  const metrics = createMetrics({ version: deps.version });
+  const world = await openWorld(config, deps, metrics, cleanup, stop);
+  const appliance = createAppliance(world.options, world.ports);
+  const face = createFace({
+    appliance,
+    metrics,
+    log: deps.log,
+    version: deps.version,
+    cluster: world.options.cluster,
+  });
+  const address = config.listenAddress ?? world.ports.self.address;
+  const server = await startFaceServer({ address, port: config.statusPort }, { face, log });
+  cleanup.defer(async () => await server.close());
+  const cron = schedule(NUDGE, () => appliance.nudge(), { noOverlap: true, maxRandomDelay: NUDGE_JITTER_MS });
+  cleanup.defer(async () => await cron.destroy());
+  log.info({ ...world.ports.self, cluster: world.options.cluster }, 'runs');
+  await appliance.run(stop);
+  log.info({}, 'has left in order');
+  return EXIT.done;
 }
 
 /** Observes once and plans, without acting. */
-export async function planAppliance(
-  _config: Config,
-  _deps: AppDeps,
-  _signal: AbortSignal,
-): Promise<PlanReport> {
-  throw new ApplianceError({ code: 'internal' }, 'the appliance is not wired yet');
+export async function planAppliance(config: Config, deps: AppDeps, signal: AbortSignal): Promise<PlanReport> {
+  await using cleanup = new AsyncDisposableStack();
+  const metrics = createMetrics({ version: deps.version });
+  const world = await openWorld(config, deps, metrics, cleanup, signal);
+  return await explain(createAppliance(world.options, world.ports).context, signal);
+}
+
+interface World {
+  readonly options: DaemonOptions;
+  readonly ports: Ports;
+}
+
+/** All that the appliance has of the world: the adapters, made for this instance. */
+async function openWorld(
+  config: Config,
+  deps: AppDeps,
+  metrics: Metrics,
+  cleanup: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<World> {
+  const log = deps.log.component('app');
+  const observer: CallObserver = {
+    onCall: (call) => metrics.awsCalled(call.service, call.action, call.result, call.durationMs / 1000),
+  };
+  const endpoint = deps.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
+  const metadata = createMetadata(endpoint === undefined ? {} : { endpoint }, { observer });
+  const identity = await whoAmI(metadata, log, signal);
+  const clients = createClients({ region: identity.region }, { observer });
+  cleanup.defer(() => clients.destroy());
+  const residence = await findResidence(config, identity, clients, log, signal);
+  const cluster = `${clusterLabel(residence.self.stack)}.${residence.zone.name}`;
+  const admin = cleanup.use(createAdmin());
+  const aws = openAws(config, clients, residence, cluster);
+  const ports: Ports = {
+    clock,
+    random: { fraction: Math.random, token: () => randomBytes(16).toString('hex') },
+    log: deps.log.component('daemon'),
+    meter: metrics,
+    self: residence.self,
+    metadata,
+    ...aws,
+    admin,
+    probe: { probe: probeEtcd },
+    process: createEtcdProcesses(
+      {
+        etcdDirectory: config.etcdDir,
+        dataDirectory: config.dataDir,
+        listenAddress: config.listenAddress,
+        extraFlags: config.etcdExtraFlags,
+        env: deps.env,
+      },
+      { log: deps.log.component('etcd') },
+    ),
+    data: createDataDirectory({ directory: config.dataDir, wallTime: clock.wallTime }),
+    ids: etcdIds,
+    peers: createPeers({ port: config.statusPort }),
+  };
+  const options: DaemonOptions = {
+    cluster,
+    bootstrapWaitMs: config.bootstrapWaitMs,
+    housekeepingIntervalMs: config.housekeepingIntervalMs,
+    etcdVersion: config.etcdVersion,
+  };
+  return { options, ports };
+}
+
+function openAws(
+  config: Config,
+  clients: AwsClients,
+  residence: Residence,
+  cluster: string,
+): Pick<Ports, 'fleet' | 'hooks' | 'zone'> {
+  const { self, group, zone } = residence;
+  return {
+    fleet: createFleet({ self, group, activeRegions: config.activeRegions }, { clients, now: clock.now }),
+    hooks: createHooks(
+      { instanceId: self.id, group },
+      { autoScaling: clients.autoScaling(self.region), now: clock.now },
+    ),
+    zone: createZone(
+      { zone, name: cluster },
+      { calls: clients.route53(), fraction: Math.random, sleep: (ms, cut) => clock.sleep(ms, cut) },
+    ),
+  };
 }

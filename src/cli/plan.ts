@@ -22,7 +22,11 @@ export function addPlanCommand(program: Command): void {
         pretty: process.stderr.isTTY,
         output: createStreamOutput(process.stderr),
       });
-      const report = await planAppliance(config, { log, version: VERSION }, new AbortController().signal);
+      const report = await planAppliance(
+        config,
+        { log, version: VERSION, env: process.env },
+        new AbortController().signal,
+      );
       process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : renderPlan(report));
       process.exitCode = report.unknown.length > 0 ? EXIT.unavailable : EXIT.done;
     });

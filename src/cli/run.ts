@@ -29,7 +29,7 @@ async function run(file: string | undefined): Promise<ExitCode> {
   const stop = listenForSignals(own);
   try {
     return await Promise.race([
-      runAppliance(config, { log, version: VERSION }, stop.signal),
+      runAppliance(config, { log, version: VERSION, env: process.env }, stop.signal),
       stop.forced,
       crashed(),
     ]);

@@ -75,3 +75,18 @@ export const PEER_PORT = 2380;
 
 /** How long an ordered stop of etcd may take before SIGKILL; it hands over leadership first. */
 export const STOP_GRACE_MS = 30_000;
+
+/** Metadata is looked at this often for a departure that comes before any signal; it asks for 5 s at least. */
+export const METADATA_INTERVAL_MS = 5_000;
+
+/** Between heartbeats of a lifecycle hook; its shortest timeout is 30 s. */
+export const HEARTBEAT_INTERVAL_MS = 15_000;
+
+/** What a stop in order may take without a hook: less than what systemd, Docker's users and EC2 usually give. */
+export const LEAVE_GRACE_MS = 20_000;
+
+/** How long a departure waits for the client records to forget it: the housekeeper writes them within a tick. */
+export const LEAVE_DNS_MS = 6_000;
+
+/** Lease of the key that says who leaves: it outlives a pause of the leaving appliance, not its instance; seconds. */
+export const LEAVING_LEASE_SECONDS = 60;

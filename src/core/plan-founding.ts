@@ -38,7 +38,12 @@ export function planFounding(
     const mark = { token: claim.token, nonce, started: false };
     return {
       kind: 'register',
-      changes: swap(made?.record ?? null, markRecord(seen.cluster, { instanceId: seen.self.id, ...mark })),
+      // The claim is swapped for itself in the same batch: the mark is made only while the claim still stands as it was
+      // read, which reading it once more afterwards would tell later, and with a call more.
+      changes: [
+        ...swap(standing.record, standing.record),
+        ...swap(made?.record ?? null, markRecord(seen.cluster, { instanceId: seen.self.id, ...mark })),
+      ],
       mark,
       hint: null,
       reason: reason('mark', `says that it founds epoch ${claim.epoch}, before it does so`),

@@ -1,0 +1,167 @@
+import type { Appliance } from './daemon/appliance.ts';
+import type { ClaimReading } from './core/claim.ts';
+import type { Known } from './core/known.ts';
+import type { ApplianceLog } from './http/log.ts';
+import type { Check, Face, MemberRow, MembersView, StatusView } from './http/face.ts';
+import type { Metrics } from './http/metrics.ts';
+
+/** What the face is made of. */
+export interface FaceParts {
+  readonly appliance: Appliance;
+  readonly metrics: Metrics;
+  readonly log: ApplianceLog;
+  readonly version: string;
+  readonly cluster: string;
+}
+
+/** A loop that has not turned for this long is stuck: the longest wait of any, a start on a slow disk, is shorter. */
+const STUCK_MS = 90_000;
+
+/** Joins what the appliance knows into what its HTTP server shows. Everything is in memory; nothing is asked. */
+export function createFace(parts: FaceParts): Face {
+  const { appliance, metrics } = parts;
+  const never = new AbortController().signal;
+  return {
+    birth: async (hint) => await appliance.birth(hint, never),
+    members: () => members(appliance),
+    status: () => status(parts),
+    health: () => health(appliance),
+    ready: () => ready(appliance),
+    metrics: async () => {
+      sample(appliance, metrics);
+      return await metrics.page();
+    },
+  };
+}
+
+function members(appliance: Appliance): MembersView {
+  const { state } = appliance;
+  const instances = state.fleet.known ? state.fleet.value.instances : [];
+  const leader = state.ownStatus.known ? state.ownStatus.value.leader : null;
+  const listed = state.members.map((member): MemberRow => {
+    const instance = instances.find((it) => it.id === member.name || it.address === member.address);
+    const status =
+      member.status.known && member.status.value.memberId === member.id ? member.status.value : null;
+    return {
+      instanceId: member.name !== '' ? member.name : (instance?.id ?? null),
+      memberId: member.id,
+      role: member.learner ? 'learner' : member.id === leader ? 'leader' : 'voter',
+      health: member.unhealthy === null ? 'healthy' : 'unhealthy',
+      region: instance?.region ?? null,
+      zone: instance?.zone ?? null,
+      address: member.address,
+      lifecycle: instance?.lifecycle ?? null,
+      state: instance?.state ?? null,
+      raftIndex: status?.raftAppliedIndex ?? null,
+      version: status?.version ?? null,
+      dbSizeBytes: status?.dbSizeBytes ?? null,
+    };
+  });
+  const known = new Set(listed.map((it) => it.instanceId));
+  const rest = instances
+    .filter((it) => !known.has(it.id))
+    .map((it): MemberRow => ({
+      instanceId: it.id,
+      memberId: null,
+      role: 'none',
+      health: 'unknown',
+      region: it.region,
+      zone: it.zone,
+      address: it.address,
+      lifecycle: it.lifecycle,
+      state: it.state,
+      raftIndex: null,
+      version: null,
+      dbSizeBytes: null,
+    }));
+  return {
+    observedAt: state.publishedAt,
+    clusterId: state.list.known ? state.list.value.clusterId : null,
+    members: [...listed, ...rest],
+    unknown: [
+      ...(state.list.known ? [] : [`the members: ${state.list.reason}`]),
+      ...(state.fleet.known ? [] : [`the fleet: ${state.fleet.reason}`]),
+    ],
+  };
+}
+
+function status({ appliance, version, log, cluster }: FaceParts): StatusView {
+  const { state, context } = appliance;
+  const { self } = context.ports;
+  const claim = claimOf(context.register.claim());
+  return {
+    version,
+    instanceId: self.id,
+    region: self.region,
+    zone: self.zone,
+    address: self.address,
+    cluster,
+    phase: phase(appliance),
+    claim,
+    observedAt: state.publishedAt,
+    observation: {
+      identity: state.identity,
+      etcd: state.etcd === null ? null : { pid: state.etcd.pid, version: state.etcd.version },
+      lastExit: state.lastExit,
+      ownStatus: state.ownStatus,
+      members: state.members,
+      fleet: state.fleet,
+      publishedBy: state.publishedBy,
+      keepsHouse: state.keepsHouse,
+    },
+    plan: [...state.plans.values()].flat(),
+    events: log.recent(),
+  };
+}
+
+function claimOf(reading: Known<ClaimReading>): StatusView['claim'] {
+  if (!reading.known || reading.value.kind !== 'claim') return null;
+  const { state, epoch } = reading.value.claim;
+  return { state, epoch };
+}
+
+function phase(appliance: Appliance): string {
+  const { state } = appliance;
+  switch (state.phase) {
+    case 'starting':
+      return `starting: ${state.plans.get('start')?.[0]?.sentence ?? 'looks around'}`;
+    case 'running':
+      return state.notReady === null ? 'running: the member serves' : `running, not ready: ${state.notReady}`;
+    case 'leaving':
+      return `leaving: ${state.plans.get('leave')?.[0]?.sentence ?? 'in order'}`;
+    case 'stopped':
+      return 'stopped';
+  }
+}
+
+/** The appliance's own loops. Its etcd's liveness is the member loop's business: it restarts what does not answer. */
+function health({ state, context }: Appliance): Check {
+  const now = context.ports.clock.now();
+  const stuck = [...state.turns]
+    .filter(([loop, at]) => LONG_LIVED.has(loop) && now - at > STUCK_MS)
+    .map(([loop]) => loop);
+  return stuck.length === 0
+    ? { ok: true, reason: 'the loops turn' }
+    : { ok: false, reason: `no turn for ${STUCK_MS / 1000} s: ${stuck.join(', ')}` };
+}
+
+/** Loops that turn for as long as the appliance runs. */
+const LONG_LIVED: ReadonlySet<string> = new Set(['housekeeping']);
+
+function ready({ state }: Appliance): Check {
+  if (state.phase === 'leaving') return { ok: false, reason: 'it leaves' };
+  return state.notReady === null
+    ? { ok: true, reason: 'a voter of a formed cluster that answers linearizably' }
+    : { ok: false, reason: state.notReady };
+}
+
+function sample({ state, context }: Appliance, metrics: Metrics): void {
+  const reading = context.register.claim();
+  const claim = !reading.known ? null : reading.value.kind === 'claim' ? reading.value.claim.state : 'none';
+  metrics.sampled({
+    ready: state.notReady === null,
+    leader: state.ownStatus.known && state.ownStatus.value.leader === state.ownStatus.value.memberId,
+    claim,
+    members: new Map(state.members.map((it) => [it.name || it.id, it.unhealthy === null])),
+  });
+}

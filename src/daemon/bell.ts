@@ -1,0 +1,37 @@
+import type { Clock } from './ports.ts';
+
+/** Something to sleep on that can be woken: loops wait for events, the time is only the longest they wait. */
+export interface Bell {
+  /** Wakes who waits; where nobody does, the next wait ends at once. */
+  ring(): void;
+  /** Ends after `ms` or when rung, whichever is first; rejects with the signal's reason. */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** A bell on the given clock. One waiter at a time. */
+export function createBell(clock: Clock): Bell {
+  let rung = false;
+  let waiting: AbortController | null = null;
+  return {
+    ring() {
+      rung = true;
+      waiting?.abort();
+    },
+    async wait(ms, signal) {
+      signal.throwIfAborted();
+      if (!rung) {
+        const own = new AbortController();
+        waiting = own;
+        try {
+          await clock.sleep(ms, AbortSignal.any([signal, own.signal]));
+        } catch (error) {
+          if (!own.signal.aborted) throw error;
+        } finally {
+          waiting = null;
+        }
+        signal.throwIfAborted();
+      }
+      rung = false;
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { Bell } from './bell.ts';
+import { createBell } from './bell.ts';
+import type { FleetView } from './fleet-view.ts';
+import { createFleetView } from './fleet-view.ts';
+import type { DaemonOptions } from './options.ts';
+import type { Ports } from './ports.ts';
+import type { Register } from './register.ts';
+import { createRegister } from './register.ts';
+import type { ApplianceState, Chronicle } from './state.ts';
+import { createChronicle, createState } from './state.ts';
+
+/** What the loops of one appliance share. */
+export interface Context {
+  readonly options: DaemonOptions;
+  readonly ports: Ports;
+  readonly state: ApplianceState;
+  readonly chronicle: Chronicle;
+  readonly register: Register;
+  readonly fleetView: FleetView;
+  /** Wakes the life of the own member: an exit, a hint, an order to leave. */
+  readonly lifeBell: Bell;
+  /** Wakes the housekeeper. */
+  readonly houseBell: Bell;
+}
+
+/** A context for one appliance, over its ports. */
+export function createContext(options: DaemonOptions, ports: Ports): Context {
+  const state = createState();
+  return {
+    options,
+    ports,
+    state,
+    chronicle: createChronicle(state, ports),
+    register: createRegister(ports, options.cluster),
+    fleetView: createFleetView(ports),
+    lifeBell: createBell(ports.clock),
+    houseBell: createBell(ports.clock),
+  };
+}

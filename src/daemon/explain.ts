@@ -1,0 +1,102 @@
+import type { Reason } from '../core/reason.ts';
+import { clientUrl } from '../core/plan-join.ts';
+import { planMember } from '../core/plan-member.ts';
+import { whyUnhealthy } from '../core/readiness.ts';
+import type { Context } from './context.ts';
+import { planHouse } from './house.ts';
+import { look } from './look.ts';
+import { observeMember } from './member.ts';
+import { decide } from './starter.ts';
+
+/** One step of a plan, and why it is taken or not taken. */
+export interface PlanStep {
+  readonly kind: string;
+  readonly code: string;
+  readonly sentence: string;
+}
+
+/** What the appliance of this instance would do now. */
+export interface PlanReport {
+  readonly steps: readonly PlanStep[];
+  readonly notTaken: readonly PlanStep[];
+  /** Clauses naming what could not be had, and why. */
+  readonly unknown: readonly string[];
+}
+
+const step = (kind: string, why: Reason): PlanStep => ({ kind, code: why.code, sentence: why.sentence });
+
+/**
+ * Observes once and plans with the very planners of the loops, without acting: what this instance would do next, what its
+ * housekeeping would do if it kept house, and why not more.
+ */
+export async function explain(context: Context, signal: AbortSignal): Promise<PlanReport> {
+  const { ports } = context;
+  const own = clientUrl(ports.self.address);
+  const status = await ports.admin.status(own, signal);
+  if (!status.known) return await explainStart(context, signal);
+  const local = await ports.data.read(signal);
+  context.state.identity = local.identity;
+  if (local.identity === null) {
+    const sentence = `etcd runs at ${ports.self.address}, and nothing here says whose data it has: it is not this appliance's`;
+    return { steps: [], notTaken: [{ kind: 'member', code: 'foreign-data', sentence }], unknown: [] };
+  }
+  await context.register.read(0, signal);
+  const member = planMember(await observeMember(context, local.identity, { servedFormingMs: 0 }, signal));
+  const steps: PlanStep[] = [];
+  const notTaken: PlanStep[] = [];
+  (member.kind === 'none' ? notTaken : steps).push(
+    step(member.kind === 'none' ? 'member' : member.kind, member.reason),
+  );
+  const house = await explainHouse(context, own, signal);
+  return {
+    steps: [...steps, ...house.steps],
+    notTaken: [...notTaken, ...house.notTaken],
+    unknown: house.unknown,
+  };
+}
+
+async function explainStart(context: Context, signal: AbortSignal): Promise<PlanReport> {
+  const clocks = { waitedMs: 0, standing: { code: '', forMs: 0 } };
+  const { action, seen } = await decide(context, { afterCrash: false, damagedStarts: 0 }, clocks, signal);
+  const unknown = seen.zone.known ? [] : [`the records: ${seen.zone.reason}`];
+  const line = step(action.kind, action.reason);
+  return action.kind === 'wait' || action.kind === 'halt'
+    ? { steps: [], notTaken: [line], unknown }
+    : { steps: [line], notTaken: [], unknown };
+}
+
+async function explainHouse(context: Context, own: string, signal: AbortSignal): Promise<PlanReport> {
+  const seen = await look(context, own, signal);
+  if (!seen.known) return { steps: [], notTaken: [], unknown: [`the members: ${seen.reason}`] };
+  const fleet = await context.fleetView.fleet(0, signal);
+  const records = context.register.last();
+  const house = await planHouse(
+    context,
+    seen.value,
+    { fleet, learnersStalledMs: new Map(), leaving: new Set() },
+    signal,
+  );
+  const steps: PlanStep[] = [];
+  const { action, held } = house.membership;
+  if (action !== null) steps.push(step(action.kind, action.reason));
+  const notTaken = held.map((it) => step('membership', it));
+  for (const it of house.recordReasons)
+    (house.changes.length > 0 ? steps : notTaken).push(step('records', it));
+  for (const member of seen.value.members) {
+    const why = whyUnhealthy({
+      status: member.status,
+      memberId: member.id,
+      highestIndex: seen.value.highestIndex,
+    });
+    if (why !== null)
+      notTaken.push({
+        kind: 'name',
+        code: 'unhealthy',
+        sentence: `${member.name || member.id} is not named for clients: ${why}`,
+      });
+  }
+  const unknown: string[] = [];
+  if (!fleet.known) unknown.push(`the fleet: ${fleet.reason}`);
+  if (!records.known) unknown.push(`the records: ${records.reason}`);
+  return { steps, notTaken, unknown };
+}

@@ -1,0 +1,125 @@
+import type { Fleet, InstanceEvidence } from '../core/fleet.ts';
+import type { Known } from '../core/known.ts';
+import { allMarks } from '../core/mark.ts';
+import { planClaimUpkeep } from '../core/plan-claim.ts';
+import { planDns } from '../core/plan-dns.ts';
+import type { MembershipPlan, MemberView } from '../core/plan-membership.ts';
+import { instanceIdOf, planMembership } from '../core/plan-membership.ts';
+import type { Reason } from '../core/reason.ts';
+import { reason } from '../core/reason.ts';
+import type { RecordChange } from '../core/records.ts';
+import type { Context } from './context.ts';
+import type { Look } from './look.ts';
+
+/** What a plan of the house rests on besides the look at etcd. */
+export interface HouseFacts {
+  /** AWS's answer in this tick; unknown where it was not asked: an older one may lack who came since. */
+  readonly fleet: Known<Fleet>;
+  /** For how long each learner has made no progress, by member id; ms. */
+  readonly learnersStalledMs: ReadonlyMap<string, number>;
+  /** Instances that leave in order. */
+  readonly leaving: ReadonlySet<string>;
+}
+
+/** What housekeeping would do now. */
+export interface HousePlan {
+  readonly views: readonly MemberView[];
+  readonly membership: MembershipPlan;
+  /** Claim and names in one batch: Route 53 takes five requests a second from the whole account. */
+  readonly changes: readonly RecordChange[];
+  readonly recordReasons: readonly Reason[];
+}
+
+/** Gathers the evidence that the look asks for, and plans members, claim and names. Acts on nothing. */
+export async function planHouse(
+  context: Context,
+  seen: Look,
+  facts: HouseFacts,
+  signal: AbortSignal,
+): Promise<HousePlan> {
+  const views = seen.list.members.map((member): MemberView => ({
+    member,
+    answers: seen.answering.has(member.id),
+    healthy: seen.healthy.has(member.id),
+    stalledMs: facts.learnersStalledMs.get(member.id) ?? 0,
+  }));
+  const evidence = await gatherEvidence(context, views, facts.fleet, signal);
+  const membership = planMembership({
+    self: context.ports.self,
+    members: views,
+    fleet: facts.fleet,
+    evidence,
+  });
+  return { views, membership, ...planRecords(context, seen, evidence, facts.leaving) };
+}
+
+/** Evidence about the instances of silent members, and of those that left a mark and the group. */
+async function gatherEvidence(
+  context: Context,
+  views: readonly MemberView[],
+  fleet: Known<Fleet>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, InstanceEvidence>> {
+  if (!fleet.known) return new Map();
+  const { register, options, fleetView, ports } = context;
+  const silent = views.filter((it) => !it.answers).flatMap((it) => instanceIdOf({ fleet }, it.member) ?? []);
+  const records = register.last();
+  const present = new Set(fleet.value.instances.map((it) => it.id));
+  const marks = records.known ? allMarks(options.cluster, records.value).map((it) => it.instanceId) : [];
+  const ids = new Set([...silent, ...marks.filter((it) => !present.has(it))]);
+  ids.delete(ports.self.id);
+  return await fleetView.evidence(
+    [...ids].map((id) => ({ id, region: regionOf(context, id) })),
+    signal,
+  );
+}
+
+/** EC2 is asked in the instance's own region: the claim remembers it when the group no longer lists the instance. */
+function regionOf(context: Context, instanceId: string): string {
+  const reading = context.register.claim();
+  const claim = reading.known && reading.value.kind === 'claim' ? reading.value.claim : null;
+  const claimed = [...(claim?.voters ?? []), ...(claim?.founders ?? [])].find(
+    (it) => it.instanceId === instanceId,
+  );
+  const fleet = context.fleetView.last();
+  const listed = fleet.known ? fleet.value.instances.find((it) => it.id === instanceId) : undefined;
+  return listed?.region ?? claimed?.region ?? context.ports.self.region;
+}
+
+function planRecords(
+  context: Context,
+  seen: Look,
+  evidence: ReadonlyMap<string, InstanceEvidence>,
+  leaving: ReadonlySet<string>,
+): { readonly changes: readonly RecordChange[]; readonly recordReasons: readonly Reason[] } {
+  const { register, ports, options, fleetView } = context;
+  const records = register.last();
+  const reading = register.claim();
+  if (!records.known || !reading.known) {
+    const why = records.known ? 'the claim cannot be read' : records.reason;
+    return { changes: [], recordReasons: [reason('records-unknown', `the records are unknown: ${why}`)] };
+  }
+  const claim = planClaimUpkeep({
+    stack: ports.self.stack,
+    region: ports.self.region,
+    cluster: options.cluster,
+    reading: reading.value,
+    records: records.value,
+    list: seen.list,
+    fleet: fleetView.last(),
+    evidence,
+    freshToken: ports.random.token(),
+  });
+  if (claim.reasons.some((it) => it.code === 'claim-not-ours'))
+    return { changes: [], recordReasons: claim.reasons };
+  const dns = planDns({
+    cluster: options.cluster,
+    records: records.value,
+    members: seen.list.members,
+    healthy: seen.healthy,
+    leaving,
+    // Whether the last answer was known, however old: while it is not, nothing that stands is taken away.
+    fleetKnown: fleetView.blindForMs() === 0 && fleetView.last().known,
+  });
+  return { changes: [...claim.changes, ...dns.changes], recordReasons: [...claim.reasons, ...dns.reasons] };
+}

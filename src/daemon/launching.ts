@@ -1,0 +1,41 @@
+import { HEARTBEAT_INTERVAL_MS } from '../core/numbers.ts';
+import { reason } from '../core/reason.ts';
+import type { Context } from './context.ts';
+
+/** How soon it is looked whether the member is ready: an instance refresh waits for nothing else. */
+const LOOK_MS = 200;
+
+/** A completion can come before the group has the instance waiting: it is tried again this often, so many times. */
+const COMPLETION_INTERVAL_MS = 2_000;
+const COMPLETION_TRIES = 5;
+
+/**
+ * Completes the launching hook when the claim is formed and the member is a healthy voter of it, so that an instance
+ * refresh waits for etcd and not for a boot. Heartbeats go on until then: waiting for birth, quorum or the learner slot is
+ * work. Ends when there is no more to do, or no such hook.
+ */
+export async function completeLaunch(context: Context, signal: AbortSignal): Promise<void> {
+  const { clock, hooks } = context.ports;
+  let beatAt = clock.now();
+  while (context.state.notReady !== null) {
+    await clock.sleep(LOOK_MS, signal);
+    if (clock.now() - beatAt < HEARTBEAT_INTERVAL_MS) continue;
+    beatAt = clock.now();
+    const heard = await hooks.heartbeat('launching', signal);
+    if (heard.known && heard.value === 'no-hook') return;
+  }
+  for (let tries = 0; tries < COMPLETION_TRIES;) {
+    const outcome = await hooks.complete('launching', 'CONTINUE', signal);
+    context.ports.meter.acted('complete-launching', outcome.known ? outcome.value : 'unknown');
+    if (outcome.known && outcome.value === 'no-hook') return;
+    if (outcome.known && outcome.value === 'done') {
+      context.chronicle.event(
+        'complete-launching',
+        reason('launch-complete', 'the member serves: the group may go on'),
+      );
+      return;
+    }
+    if (outcome.known) tries += 1;
+    await clock.sleep(COMPLETION_INTERVAL_MS, signal);
+  }
+}

@@ -1,0 +1,62 @@
+import { RESTART_RESET_MS } from '../core/numbers.ts';
+import { reason } from '../core/reason.ts';
+import { restartDelayMs } from '../core/restart-policy.ts';
+import type { Context } from './context.ts';
+import type { RunningEtcd } from './ports.ts';
+import { watchMember } from './member.ts';
+import { startEtcd } from './starter.ts';
+
+/**
+ * The life of this instance's etcd: start it, watch over it, start it again. Ends when the instance leaves. The process's
+ * exit is an event, not a poll; what it means is asked of the member list, never read from the exit code.
+ */
+export async function live(context: Context, signal: AbortSignal): Promise<void> {
+  const { ports, state, chronicle } = context;
+  const adopted = await ports.process.adopt(signal);
+  if (adopted !== null) {
+    state.identity = (await ports.data.read(signal)).identity;
+    chronicle.event(
+      'adopt-etcd',
+      reason('adopted', `etcd ${adopted.version} (pid ${adopted.pid}) runs already: it is taken over`),
+    );
+  }
+  let running: RunningEtcd | null = adopted;
+  let failures = 0;
+  let damagedStarts = 0;
+  let afterCrash = false;
+  for (;;) {
+    running ??= await startEtcd(context, { afterCrash, damagedStarts }, signal);
+    if (running === null) return;
+    state.etcd = running;
+    if (state.phase === 'starting') state.phase = 'running';
+    const { exit, wellForMs } = await watchMember(context, running, signal);
+    running = null;
+    state.etcd = null;
+    state.lastExit = exit;
+    if (isLeaving(context)) return;
+    failures = wellForMs >= RESTART_RESET_MS ? 0 : failures;
+    if (wellForMs > 0) damagedStarts = 0;
+    damagedStarts = exit.saysDamaged === null ? damagedStarts : damagedStarts + 1;
+    // A member that says it was removed asks the list first; for all else the data are started on what is known.
+    afterCrash = !exit.saysRemoved && exit.saysDamaged === null;
+    const delayMs = restartDelayMs(failures, ports.random.fraction());
+    failures += 1;
+    ports.meter.restarted();
+    const how = exit.signal ?? `code ${exit.code ?? 'unknown'}`;
+    const words = exit.lastWords === '' ? '' : `: ${exit.lastWords}`;
+    chronicle.trouble('etcd-ended', reason('etcd-ended', `etcd ended by ${how}${words}`), { exit, delayMs });
+    await rest(context, delayMs, signal);
+  }
+}
+
+function isLeaving(context: Context): boolean {
+  return context.state.phase === 'leaving';
+}
+
+/** Waits before a restart; an order to leave ends it. */
+async function rest(context: Context, delayMs: number, signal: AbortSignal): Promise<void> {
+  const until = context.ports.clock.now() + delayMs;
+  for (let left = delayMs; left > 0 && !isLeaving(context); left = until - context.ports.clock.now()) {
+    await context.lifeBell.wait(left, signal);
+  }
+}

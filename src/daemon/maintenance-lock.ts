@@ -1,0 +1,112 @@
+import type { Known } from '../core/known.ts';
+import { known } from '../core/known.ts';
+import { MAINTENANCE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
+import type { Context } from './context.ts';
+import type { Fence } from './ports.ts';
+
+/** The housekeeper's lock (design.md, "Housekeeping"). */
+export const LOCK_KEY = '_self_maintenance_lock';
+
+/** The leader's appliance puts its id here to ask a holder that does not lead for the lock. */
+export const WANTED_KEY = '_appliance/housekeeping-wanted';
+
+/** The right to keep house, bound to a lease. One per appliance; all calls go through its own etcd. */
+export interface MaintenanceLock {
+  holds(): boolean;
+  /** For how long nobody has been seen to hold it; 0 while somebody does; ms. */
+  freeForMs(): number;
+  /** Looks who holds it, and renews it where this appliance does. */
+  look(
+    endpoint: string,
+    signal: AbortSignal,
+  ): Promise<Known<{ readonly holder: string | null; readonly wantedBy: string | null }>>;
+  take(endpoint: string, signal: AbortSignal): Promise<boolean>;
+  ask(endpoint: string, signal: AbortSignal): Promise<void>;
+  release(endpoint: string, signal: AbortSignal): Promise<void>;
+  /** What a write that carries a comparison compares; null: the lock is not held. */
+  fence(): Fence | null;
+  /**
+   * Law 8: whether an act that cannot carry the comparison may be done now. A linearizable read of the lock says that it
+   * is still this one, and the own deadline, half the TTL from before the last renewal was sent, is not over.
+   */
+  guard(endpoint: string, signal: AbortSignal): Promise<boolean>;
+}
+
+interface Held {
+  readonly leaseId: string;
+  readonly createRevision: string;
+  readonly deadline: number;
+}
+
+/** A lock over the admin port. */
+export function createMaintenanceLock(context: Context): MaintenanceLock {
+  const { admin, clock, self } = context.ports;
+  const halfTtlMs = (MAINTENANCE_LOCK_TTL_SECONDS * 1000) / 2;
+  let held: Held | null = null;
+  let freeSince: number | null = null;
+  let wantedLease: string | null = null;
+
+  const renew = async (endpoint: string, signal: AbortSignal): Promise<void> => {
+    if (held === null) return;
+    const sent = clock.now();
+    const alive = await admin.keepAlive(endpoint, held.leaseId, signal);
+    if (!alive.known) return;
+    held = alive.value && held !== null ? { ...held, deadline: sent + halfTtlMs } : null;
+  };
+
+  return {
+    holds: () => held !== null,
+    freeForMs: () => (freeSince === null ? 0 : Math.max(1, clock.now() - freeSince)),
+    async look(endpoint, signal) {
+      await renew(endpoint, signal);
+      const current = await admin.read(endpoint, LOCK_KEY, { serializable: false }, signal);
+      if (!current.known) return current;
+      if (current.value === null) freeSince ??= clock.now();
+      else freeSince = null;
+      if (held !== null && current.value?.createRevision !== held.createRevision) held = null;
+      if (held === null) return known({ holder: current.value?.value ?? null, wantedBy: null });
+      const wanted = await admin.read(endpoint, WANTED_KEY, { serializable: true }, signal);
+      return known({ holder: self.id, wantedBy: wanted.known ? (wanted.value?.value ?? null) : null });
+    },
+    async take(endpoint, signal) {
+      const sent = clock.now();
+      const lease = await admin.grantLease(endpoint, MAINTENANCE_LOCK_TTL_SECONDS, signal);
+      if (!lease.known) return false;
+      const created = await admin.createKey(endpoint, LOCK_KEY, self.id, lease.value, signal);
+      if (!created.known || created.value === null) {
+        await admin.revokeLease(endpoint, lease.value, signal);
+        return false;
+      }
+      held = {
+        leaseId: lease.value,
+        createRevision: created.value.createRevision,
+        deadline: sent + halfTtlMs,
+      };
+      freeSince = null;
+      return true;
+    },
+    async ask(endpoint, signal) {
+      if (wantedLease !== null) {
+        const alive = await admin.keepAlive(endpoint, wantedLease, signal);
+        if (alive.known && alive.value) return;
+      }
+      const lease = await admin.grantLease(endpoint, MAINTENANCE_LOCK_TTL_SECONDS, signal);
+      if (!lease.known) return;
+      wantedLease = lease.value;
+      await admin.put(endpoint, WANTED_KEY, self.id, { leaseId: lease.value }, signal);
+    },
+    async release(endpoint, signal) {
+      const { leaseId } = held ?? { leaseId: null };
+      held = null;
+      if (leaseId !== null) await admin.revokeLease(endpoint, leaseId, signal);
+    },
+    fence: () => (held === null ? null : { key: LOCK_KEY, createRevision: held.createRevision }),
+    async guard(endpoint, signal) {
+      await renew(endpoint, signal);
+      if (held === null) return false;
+      const current = await admin.read(endpoint, LOCK_KEY, { serializable: false }, signal);
+      if (!current.known || current.value?.createRevision !== held.createRevision) return false;
+      return clock.now() < held.deadline;
+    },
+  };
+}

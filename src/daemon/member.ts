@@ -1,0 +1,288 @@
+import type { Known } from '../core/known.ts';
+import { known, unknown } from '../core/known.ts';
+import type { DataIdentity, EtcdExit } from '../core/local-data.ts';
+import type { MemberStatus } from '../core/members.ts';
+import {
+  CLAIM_READ_INTERVAL_MS,
+  LIVENESS_LIMIT_MS,
+  LOOK_INTERVAL_MS,
+  SETTLE_MS,
+  STOP_GRACE_MS,
+} from '../core/numbers.ts';
+import { clientUrl } from '../core/plan-join.ts';
+import type { MemberAction, MemberObservation } from '../core/plan-member.ts';
+import { planMember } from '../core/plan-member.ts';
+import { planDns } from '../core/plan-dns.ts';
+import type { RecordChange } from '../core/records.ts';
+import { reason } from '../core/reason.ts';
+import { whyUnhealthy } from '../core/readiness.ts';
+import type { Context } from './context.ts';
+import { endpointOf, look, votersList } from './look.ts';
+import type { RunningEtcd } from './ports.ts';
+import { decodePublished, PUBLISHED_KEY } from './published.ts';
+import { formingClusterId } from './start-facts.ts';
+
+/** How soon to look again while a birth or a join goes on: etcd is asked, AWS is not. */
+const HURRY_MS = 100;
+
+/** What one life of the etcd process came to. */
+export interface MemberLife {
+  readonly exit: EtcdExit;
+  /** For how long it was well at its end; ms. */
+  readonly wellForMs: number;
+}
+
+/** What is remembered between ticks of one process; safety rests on none of it. */
+interface Memory {
+  wellSince: number | null;
+  answeredAt: number;
+  servedFormingSince: number | null;
+}
+
+/**
+ * Watches over a running etcd until it ends: brings a founder's epoch to `formed` and a learner to its vote, stops what
+ * the claim says must not serve, restarts what fails its own liveness (law 7: nothing else restarts it).
+ */
+export async function watchMember(
+  context: Context,
+  etcd: RunningEtcd,
+  signal: AbortSignal,
+): Promise<MemberLife> {
+  const { clock } = context.ports;
+  const memory: Memory = { wellSince: null, answeredAt: clock.now(), servedFormingSince: null };
+  let exit: EtcdExit | null = null;
+  const ended = etcd.exited.then((it) => {
+    exit = it;
+    context.lifeBell.ring();
+  });
+  const over = (): EtcdExit | null => exit;
+  while (over() === null) {
+    signal.throwIfAborted();
+    const began = clock.now();
+    const busy = await tick(context, etcd, memory, signal);
+    context.chronicle.turn('member', began);
+    if (over() === null) await context.lifeBell.wait(busy ? HURRY_MS : LOOK_INTERVAL_MS, signal);
+  }
+  await ended;
+  const last = await etcd.exited;
+  const wellForMs = memory.wellSince === null ? 0 : clock.now() - memory.wellSince;
+  context.state.ownStatus = unknown('etcd does not run');
+  context.state.notReady = 'etcd does not run';
+  return { exit: last, wellForMs };
+}
+
+/** One look and one step; true where there is more to do soon. */
+async function tick(
+  context: Context,
+  etcd: RunningEtcd,
+  memory: Memory,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { identity } = context.state;
+  if (identity === null) {
+    // Data without an identity are never started while the claim is known: there is nothing to decide on.
+    return false;
+  }
+  const forming = memory.servedFormingSince;
+  const servedFormingMs = forming === null ? 0 : context.ports.clock.now() - forming;
+  const seen = await observeMember(context, identity, { servedFormingMs }, signal);
+  const serves = seen.list.known && !seen.identity.formed;
+  memory.servedFormingSince = serves ? (forming ?? context.ports.clock.now()) : null;
+  judgeHealth(context, seen, memory);
+  if (await restartIfDead(context, etcd, memory)) return true;
+  const action = planMember(seen);
+  context.chronicle.plan('member', [action.reason]);
+  await act(context, action, etcd, identity, signal);
+  if (action.kind !== 'none') return true;
+  const settled = action.reason.code === 'member-steady' && context.state.notReady === null;
+  return !settled && action.reason.code !== 'claim-reseeding' && !longSilent(context, memory);
+}
+
+/** Without an answer for a while there is no hurry: what is waited for takes its time. */
+function longSilent(context: Context, memory: Memory): boolean {
+  return context.ports.clock.now() - memory.answeredAt > 10_000;
+}
+
+/** Everything that a running member's plan rests on. Beside the loop, `plan` asks it, too. */
+export async function observeMember(
+  context: Context,
+  identity: DataIdentity,
+  clocks: Pick<MemberObservation, 'servedFormingMs'>,
+  signal: AbortSignal,
+): Promise<MemberObservation> {
+  const { ports, register, fleetView, state } = context;
+  const own = clientUrl(ports.self.address);
+  const status = await ports.admin.status(own, signal);
+  state.ownStatus = status;
+  const learner = status.known && status.value.learner;
+  const { list, leader } = status.known
+    ? await votersList(context, learner, status.value.leader, signal)
+    : { list: unknown(status.reason), leader: null };
+  state.list = list;
+  const needsClaim = status.known && (learner || !identity.formed);
+  if (needsClaim) await learnClaim(context, own, identity, learner, signal);
+  return {
+    self: ports.self,
+    cluster: context.options.cluster,
+    identity,
+    status,
+    list,
+    leaderIndex: learner ? await leaderIndex(context, leader, signal) : unknown('not needed'),
+    claim: register.claim(),
+    fleet: fleetView.last(),
+    formingClusterId: formingClusterId(context),
+    ...clocks,
+    registerSilentMs: register.silentMs(),
+    leaving: state.phase === 'leaving',
+  };
+}
+
+async function leaderIndex(
+  context: Context,
+  leader: string | null,
+  signal: AbortSignal,
+): Promise<Known<number>> {
+  if (leader === null) return unknown('the leader is unknown');
+  const status = await context.ports.admin.status(leader, signal);
+  return status.known ? known(status.value.raftIndex) : status;
+}
+
+/**
+ * What the claim says: a founder that does not lead reads in its own etcd what the housekeeper published, and asks
+ * Route 53 only where nothing is; everybody else asks Route 53, no more often than the claim is read while waiting.
+ */
+async function learnClaim(
+  context: Context,
+  own: string,
+  identity: DataIdentity,
+  learner: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const { admin } = context.ports;
+  if (!learner) {
+    const value = await admin.read(own, PUBLISHED_KEY, { serializable: true }, signal);
+    const published = value.known && value.value !== null ? decodePublished(value.value.value) : null;
+    if (published?.claim?.token === identity.token) {
+      await noteFormed(context, identity, signal);
+      return;
+    }
+  }
+  await context.register.read(CLAIM_READ_INTERVAL_MS, signal);
+}
+
+/** Remembers whether the member is well, and since when: readiness, and the reset of the restart backoff. */
+function judgeHealth(context: Context, seen: MemberObservation, memory: Memory): void {
+  const now = context.ports.clock.now();
+  if (seen.status.known) memory.answeredAt = now;
+  const why = whyNotServing(seen);
+  if (why !== null) memory.wellSince = null;
+  else memory.wellSince ??= now;
+  const wellForMs = memory.wellSince === null ? 0 : now - memory.wellSince;
+  const settling = wellForMs < SETTLE_MS ? 'it has been well for less than the settle time' : null;
+  context.state.notReady = why ?? settling;
+}
+
+function whyNotServing(seen: MemberObservation): string | null {
+  const own: MemberStatus | null = seen.status.known ? seen.status.value : null;
+  const unhealthy = whyUnhealthy({
+    status: seen.status,
+    memberId: own?.memberId ?? '',
+    highestIndex: own?.raftIndex ?? 0,
+  });
+  if (unhealthy !== null) return unhealthy;
+  if (!seen.list.known) return `it has no linearizable answer: ${seen.list.reason}`;
+  return seen.identity.formed ? null : 'its epoch is not formed yet';
+}
+
+/** A process that lives and answers nothing, not even from its own memory, is killed: its exit starts it again. */
+async function restartIfDead(context: Context, etcd: RunningEtcd, memory: Memory): Promise<boolean> {
+  const silentMs = context.ports.clock.now() - memory.answeredAt;
+  if (silentMs < LIVENESS_LIMIT_MS) return false;
+  const why = reason(
+    'liveness-failed',
+    `etcd has not answered for ${Math.round(silentMs / 1000)} s though its process lives: it is restarted`,
+  );
+  context.chronicle.trouble('restart-etcd', why);
+  await etcd.stop(0);
+  return true;
+}
+
+async function act(
+  context: Context,
+  action: MemberAction,
+  etcd: RunningEtcd,
+  identity: DataIdentity,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (action.kind) {
+    case 'none':
+      return;
+    case 'stop':
+      context.chronicle.trouble('stop-etcd', action.reason);
+      context.state.notReady = action.reason.sentence;
+      await etcd.stop(STOP_GRACE_MS);
+      return;
+    case 'note-formed':
+      await noteFormed(context, identity, signal);
+      return;
+    case 'register':
+      await changeRegister(context, action, identity, signal);
+      return;
+    case 'promote': {
+      const endpoint = await leaderEndpoint(context);
+      const outcome = await context.ports.admin.promote(endpoint, action.memberId, signal);
+      context.ports.meter.acted('promote', outcome.ok ? 'done' : outcome.code);
+      if (outcome.ok) context.chronicle.event('promote', action.reason, { memberId: action.memberId });
+      else context.chronicle.plan('promote', [reason(outcome.code, outcome.message)]);
+    }
+  }
+}
+
+/** Promotion goes to the leader itself: through a follower it failed with auth enabled before 3.5.28 and 3.6.6. */
+async function leaderEndpoint(context: Context): Promise<string> {
+  const { state } = context;
+  const leaderId = state.ownStatus.known ? state.ownStatus.value.leader : null;
+  const leader = state.list.known ? state.list.value.members.find((it) => it.id === leaderId) : undefined;
+  return leader === undefined ? clientUrl(context.ports.self.address) : endpointOf(leader);
+}
+
+async function noteFormed(context: Context, identity: DataIdentity, signal: AbortSignal): Promise<void> {
+  const formed: DataIdentity = { ...identity, formed: true };
+  await context.ports.data.writeIdentity(formed, signal);
+  context.state.identity = formed;
+  context.chronicle.event('formed', reason('note-formed', `epoch ${identity.epoch} is formed`));
+  context.houseBell.ring();
+}
+
+async function changeRegister(
+  context: Context,
+  action: MemberAction & { readonly kind: 'register' },
+  identity: DataIdentity,
+  signal: AbortSignal,
+): Promise<void> {
+  const dns = action.formed ? await firstRecords(context, signal) : [];
+  const outcome = await context.register.change([...action.changes, ...dns], signal);
+  context.ports.meter.acted('register', outcome.kind);
+  if (outcome.kind !== 'done') {
+    context.chronicle.trouble('register', reason(outcome.kind, outcome.message));
+    return;
+  }
+  context.chronicle.event('register', action.reason);
+  if (action.formed) await noteFormed(context, identity, signal);
+}
+
+/** The records of a birth go into the batch that commits it: the cluster is found as soon as it is promised. */
+async function firstRecords(context: Context, signal: AbortSignal): Promise<readonly RecordChange[]> {
+  const { register, options, ports, fleetView } = context;
+  const seen = await look(context, clientUrl(ports.self.address), signal);
+  const records = register.last();
+  if (!seen.known || !records.known) return [];
+  return planDns({
+    cluster: options.cluster,
+    records: records.value,
+    members: seen.value.list.members,
+    healthy: seen.value.healthy,
+    leaving: new Set(),
+    fleetKnown: fleetView.last().known,
+  }).changes;
+}

@@ -1,0 +1,39 @@
+import type { Fleet } from '../core/fleet.ts';
+
+/** Under this key the housekeeper publishes what it saw of AWS, so that the others need not ask. */
+export const PUBLISHED_KEY = '_appliance/published';
+
+/** Keys of instances that leave in order, each under a lease. */
+export const LEAVING_PREFIX = '_leaving/';
+
+/** What the housekeeper last saw and did. */
+export interface Published {
+  readonly format: 1;
+  /** Instance id of the housekeeper. */
+  readonly by: string;
+  /** Wall time, for people. */
+  readonly at: string;
+  /** Token and epoch of the claim as formed; null: it was not read. */
+  readonly claim: { readonly token: string; readonly epoch: number } | null;
+  readonly fleet: Fleet | null;
+  /** Instances that the client records name now. */
+  readonly named: readonly string[];
+}
+
+/** Writes it as the key's value. */
+export function encodePublished(published: Published): string {
+  return JSON.stringify(published);
+}
+
+/** Reads the key's value; null where it is not of this format. What it says is a hint: no removal rests on it. */
+export function decodePublished(value: string): Published | null {
+  try {
+    const parsed = JSON.parse(value) as Partial<Published> | null;
+    if (parsed === null || typeof parsed !== 'object' || parsed.format !== 1) return null;
+    const { by, at, claim, fleet, named } = parsed;
+    if (typeof by !== 'string' || typeof at !== 'string' || !Array.isArray(named)) return null;
+    return { format: 1, by, at, claim: claim ?? null, fleet: fleet ?? null, named: named.map(String) };
+  } catch {
+    return null;
+  }
+}

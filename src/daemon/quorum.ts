@@ -1,0 +1,66 @@
+import type { QuorumAnswer } from '../core/start.ts';
+import type { MemberList } from '../core/members.ts';
+import type { Ports } from './ports.ts';
+
+/** A key that nobody writes: reading it linearizably proves a quorum, on every version of etcd. */
+const PROBE_KEY = '_appliance/none';
+
+interface Heard {
+  readonly endpoint: string;
+  readonly list: MemberList;
+}
+
+/**
+ * Asks all endpoints at once for a linearizable answer. Where `clusterId` is given, only that cluster's answer counts, and
+ * others are named as foreign; `preferred` wins over another cluster's answer. 3.4 answers a linearizable member list from
+ * its own memory without a quorum, hence the read beside it.
+ */
+export async function askQuorum(
+  ports: Pick<Ports, 'admin' | 'random'>,
+  endpoints: readonly string[],
+  wanted: { readonly clusterId: string | null; readonly preferred: string | null },
+  signal: AbortSignal,
+): Promise<QuorumAnswer> {
+  const heard: Heard[] = [];
+  const foreign: string[] = [];
+  const done = new AbortController();
+  const both = AbortSignal.any([signal, done.signal]);
+  const isBest = (it: Heard): boolean => wanted.preferred === null || it.list.clusterId === wanted.preferred;
+  await new Promise<void>((resolve) => {
+    let open = endpoints.length;
+    if (open === 0) resolve();
+    for (const endpoint of endpoints) {
+      void hear(ports, endpoint, both).then((answer) => {
+        if (answer !== null) {
+          if (wanted.clusterId !== null && answer.list.clusterId !== wanted.clusterId)
+            foreign.push(answer.list.clusterId);
+          else heard.push(answer);
+        }
+        open -= 1;
+        if (open === 0 || (answer !== null && heard.includes(answer) && isBest(answer))) resolve();
+      });
+    }
+  });
+  // The first good answer suffices: a frozen member must not hold up the others.
+  done.abort();
+  signal.throwIfAborted();
+  const best = heard.find(isBest) ?? heard[0];
+  if (best === undefined) return { kind: 'nobody', foreign: [...new Set(foreign)].sort() };
+  return { kind: 'answers', ...best };
+}
+
+async function hear(
+  ports: Pick<Ports, 'admin'>,
+  endpoint: string,
+  signal: AbortSignal,
+): Promise<Heard | null> {
+  try {
+    const read = await ports.admin.read(endpoint, PROBE_KEY, { serializable: false }, signal);
+    if (!read.known) return null;
+    const list = await ports.admin.memberList(endpoint, { linearizable: true }, signal);
+    return list.known ? { endpoint, list: list.value } : null;
+  } catch {
+    // Only an abort throws here: another endpoint was faster, or the caller gave up and throws itself.
+    return null;
+  }
+}

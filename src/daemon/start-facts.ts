@@ -1,0 +1,195 @@
+import type { ClaimReading } from '../core/claim.ts';
+import type { Fleet, Instance } from '../core/fleet.ts';
+import { isJoinable } from '../core/fleet.ts';
+import type { Known } from '../core/known.ts';
+import type { Member } from '../core/members.ts';
+import { BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
+import { clientUrl, peerUrl } from '../core/plan-join.ts';
+import type { StartFact, StartObservation } from '../core/start.ts';
+import { compareVersions, minorOf, pickBinary } from '../core/versions.ts';
+import type { Context } from './context.ts';
+import { askQuorum } from './quorum.ts';
+
+/** The part of a start's observation that is gathered on demand. */
+export type DemandedFacts = Partial<
+  Pick<StartObservation, 'fleet' | 'probes' | 'births' | 'quorum' | 'evidence' | 'ownAddress' | 'preflight'>
+>;
+
+/** Gathers one fact that a planner asked for. `facts` are those of this tick so far, `hasData` whether data are here. */
+export async function gatherFact(
+  context: Context,
+  fact: StartFact,
+  facts: DemandedFacts,
+  hasData: boolean,
+  signal: AbortSignal,
+): Promise<DemandedFacts> {
+  const { ports, fleetView } = context;
+  switch (fact) {
+    case 'fleet':
+      return { fleet: await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal) };
+    case 'probes':
+      return { probes: await gatherProbes(context, facts.fleet, signal) };
+    case 'births':
+      return { births: await gatherBirths(context, facts.fleet, signal) };
+    case 'quorum':
+      return await gatherQuorum(context, facts, hasData, signal);
+    case 'evidence': {
+      const claim = standingClaim(context);
+      const voters = claim?.voters ?? [];
+      const instances = voters.map((it) => ({ id: it.instanceId, region: it.region }));
+      return { evidence: await fleetView.evidence(instances, signal) };
+    }
+    case 'own-address': {
+      const probe = await ports.probe.probe(ports.self.address, signal);
+      return { ownAddress: probe.kind === 'silent' ? null : { memberId: probe.memberId } };
+    }
+    case 'preflight':
+      return { preflight: await gatherPreflight(context, facts, signal) };
+  }
+}
+
+function standingClaim(context: Context): (ClaimReading & { kind: 'claim' })['claim'] | null {
+  const reading = context.register.claim();
+  return reading.known && reading.value.kind === 'claim' ? reading.value.claim : null;
+}
+
+/** The joinable instances of the fleet but the own one, that have an address. */
+function others(
+  context: Context,
+  fleet: Known<Fleet> | undefined,
+): readonly (Instance & { readonly address: string })[] {
+  if (fleet === undefined || !fleet.known) return [];
+  return fleet.value.instances.flatMap((it) =>
+    it.id !== context.ports.self.id && isJoinable(it) && it.address !== null
+      ? [{ ...it, address: it.address }]
+      : [],
+  );
+}
+
+/** What speaks etcd at any other address of the fleet, joinable or not: a leaving instance may still run the cluster. */
+async function gatherProbes(
+  context: Context,
+  fleet: Known<Fleet> | undefined,
+  signal: AbortSignal,
+): Promise<NonNullable<StartObservation['probes']>> {
+  if (fleet === undefined || !fleet.known) return [];
+  const addresses = fleet.value.instances.flatMap((it) =>
+    it.id !== context.ports.self.id && it.address !== null ? [it.address] : [],
+  );
+  const probes = await Promise.all(
+    addresses.map(async (address) => ({ address, probe: await context.ports.probe.probe(address, signal) })),
+  );
+  return probes.flatMap(({ address, probe }) =>
+    probe.kind === 'answers' ? [{ address, clusterId: probe.clusterId }] : [],
+  );
+}
+
+async function gatherBirths(
+  context: Context,
+  fleet: Known<Fleet> | undefined,
+  signal: AbortSignal,
+): Promise<NonNullable<StartObservation['births']>> {
+  const { ports } = context;
+  const hint = { epoch: 0, from: ports.self.id };
+  const answers = await Promise.all(
+    others(context, fleet).map(
+      async (it) => [it.id, await ports.peers.askBirth(it.address, hint, signal)] as const,
+    ),
+  );
+  return new Map(answers);
+}
+
+/** Asks the claim's cluster, or without a formed claim any, at every address that is known to matter. */
+async function gatherQuorum(
+  context: Context,
+  facts: DemandedFacts,
+  hasData: boolean,
+  signal: AbortSignal,
+): Promise<DemandedFacts> {
+  const { ports, fleetView } = context;
+  const claim = standingClaim(context);
+  const claimed = [...(claim?.voters ?? []), ...(claim?.founders ?? [])].map((it) => it.address);
+  const wanted = {
+    clusterId: claim?.state === 'formed' ? claim.clusterId : null,
+    preferred: formingClusterId(context),
+  };
+  const ask = async (addresses: readonly string[]): Promise<NonNullable<StartObservation['quorum']>> => {
+    const unique = [...new Set(addresses)].filter((it) => it !== ports.self.address);
+    return await askQuorum(ports, unique.map(clientUrl), wanted, signal);
+  };
+  const inFleet = (fleet: Known<Fleet> | undefined): readonly string[] =>
+    others(context, fleet).map((it) => it.address);
+  const quorum = await ask([...claimed, ...inFleet(facts.fleet)]);
+  // Data are started where nobody answers: no call to AWS may keep a crashed etcd down.
+  if (quorum.kind === 'answers' || facts.fleet !== undefined || hasData) return { quorum };
+  // None that the claim names answers: the fleet may know addresses that the claim could not be told (section 6).
+  const fleet = await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal);
+  return { fleet, quorum: await ask([...claimed, ...inFleet(fleet)]) };
+}
+
+/** The cluster id that a forming claim's token and founders give. */
+export function formingClusterId(context: Context): string | null {
+  const claim = standingClaim(context);
+  if (claim?.state !== 'forming') return null;
+  return context.ports.ids.clusterId(
+    claim.founders.map((it) => peerUrl(it.address)),
+    claim.token,
+  );
+}
+
+/** What keeps etcd from starting here; null: nothing. */
+async function gatherPreflight(
+  context: Context,
+  facts: DemandedFacts,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const version = await versionToStart(context, facts.quorum, signal);
+  if (version.kind === 'missing') return version.why;
+  return await context.ports.process.preflight(version.version, context.ports.self.address, signal);
+}
+
+/** The binary that etcd is started with, or why there is none. */
+export type VersionChoice =
+  { readonly kind: 'chosen'; readonly version: string } | { readonly kind: 'missing'; readonly why: string };
+
+/**
+ * A member starts with the cluster's own minor when it joins, with its data's when it restarts, and with the configured
+ * one at a birth (design.md, "Which binary"): a newer one beside older members can kill them (etcd-lab.md 0).
+ */
+export async function versionToStart(
+  context: Context,
+  quorum: StartObservation['quorum'],
+  signal: AbortSignal,
+): Promise<VersionChoice> {
+  const { ports, options, state } = context;
+  const installed = await ports.process.binaries(signal);
+  const choose = (wanted: string | null, whose: string): VersionChoice => {
+    const version = pickBinary(installed, wanted);
+    if (version !== null) return { kind: 'chosen', version };
+    const have = installed.map((it) => it.version).join(', ') || 'none';
+    return {
+      kind: 'missing',
+      why: `no etcd ${wanted ?? 'of any version'} is installed (${whose}; installed: ${have})`,
+    };
+  };
+  if (quorum?.kind === 'answers') {
+    const oldest = await oldestVersion(context, quorum.list.members, signal);
+    if (oldest === null)
+      return { kind: 'missing', why: "no member tells its version, and so the cluster's is unknown" };
+    return choose(minorOf(oldest), "the cluster's minor");
+  }
+  if (state.identity?.version != null) return choose(state.identity.version, "the data's version");
+  return choose(options.etcdVersion, 'configured');
+}
+
+/** The lowest version that any started member runs: the cluster's own. Null where none answers. */
+async function oldestVersion(
+  context: Context,
+  members: readonly Member[],
+  signal: AbortSignal,
+): Promise<string | null> {
+  const urls = members.flatMap((it) => it.clientUrls.slice(0, 1));
+  const statuses = await Promise.all(urls.map((url) => context.ports.admin.status(url, signal)));
+  const versions = statuses.flatMap((it) => (it.known ? [it.value.version] : []));
+  return versions.sort(compareVersions)[0] ?? null;
+}

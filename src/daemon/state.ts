@@ -1,0 +1,126 @@
+import type { Fleet } from '../core/fleet.ts';
+import type { Known } from '../core/known.ts';
+import { unknown } from '../core/known.ts';
+import type { DataIdentity, EtcdExit } from '../core/local-data.ts';
+import type { MemberList, MemberStatus } from '../core/members.ts';
+import type { Reason } from '../core/reason.ts';
+import type { Clock, Log, Meter, RunningEtcd } from './ports.ts';
+
+/** One line of what happened, for people. */
+export interface ApplianceEvent {
+  readonly at: string;
+  readonly what: string;
+  readonly code: string;
+  readonly sentence: string;
+}
+
+/** One member, as last looked at. */
+export interface MemberLook {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly learner: boolean;
+  readonly status: Known<MemberStatus>;
+  /** Null where it serves. */
+  readonly unhealthy: string | null;
+}
+
+/** What the face shows of a running appliance. All of it can be lost without harm (law 10). */
+export interface ApplianceState {
+  phase: 'starting' | 'running' | 'leaving' | 'stopped';
+  /** This instance leaves, and has come to handing over: housekeeping and leadership are others' from now on. */
+  handsOver: boolean;
+  etcd: RunningEtcd | null;
+  lastExit: EtcdExit | null;
+  identity: DataIdentity | null;
+  ownStatus: Known<MemberStatus>;
+  list: Known<MemberList>;
+  members: readonly MemberLook[];
+  fleet: Known<Fleet>;
+  /** Who published what members and fleet show, and when; null: this appliance saw it itself. */
+  publishedBy: string | null;
+  publishedAt: string | null;
+  keepsHouse: boolean;
+  /** Null where this member serves; else why it is not ready. */
+  notReady: string | null;
+  /** The monotonic time of each loop's last turn; ms. */
+  readonly turns: Map<string, number>;
+  /** The last plan of each planner. */
+  readonly plans: Map<string, readonly Reason[]>;
+  readonly events: ApplianceEvent[];
+}
+
+const EVENTS_KEPT = 100;
+
+/** A fresh state: nothing is known yet. */
+export function createState(): ApplianceState {
+  return {
+    phase: 'starting',
+    handsOver: false,
+    etcd: null,
+    lastExit: null,
+    identity: null,
+    ownStatus: unknown('etcd does not run yet'),
+    list: unknown('etcd does not run yet'),
+    members: [],
+    fleet: unknown('AWS was not asked yet'),
+    publishedBy: null,
+    publishedAt: null,
+    keepsHouse: false,
+    notReady: 'it starts',
+    turns: new Map(),
+    plans: new Map(),
+    events: [],
+  };
+}
+
+/** Writes what happens to the log, the events and the metrics, once for each change of mind. */
+export interface Chronicle {
+  /** A planner's reasons: said once, and again only when they change. */
+  plan(planner: string, reasons: readonly Reason[]): void;
+  /** Something was done. */
+  event(what: string, why: Reason, fields?: object): void;
+  /** Something went wrong that the next tick repairs. */
+  trouble(what: string, why: Reason, fields?: object): void;
+  /** A loop took a turn that began at this monotonic time. */
+  turn(loop: string, startedAt: number): void;
+}
+
+/** The chronicle of one appliance. */
+export function createChronicle(
+  state: ApplianceState,
+  deps: { readonly clock: Clock; readonly log: Log; readonly meter: Meter },
+): Chronicle {
+  const keep = (what: string, why: Reason): void => {
+    state.events.push({ at: deps.clock.wallTime(), what, code: why.code, sentence: why.sentence });
+    if (state.events.length > EVENTS_KEPT) state.events.shift();
+  };
+  return {
+    plan(planner, reasons) {
+      const before = state.plans.get(planner);
+      const same =
+        before !== undefined &&
+        before.length === reasons.length &&
+        before.every((it, index) => it.code === reasons[index]?.code);
+      state.plans.set(planner, reasons);
+      for (const it of reasons) deps.meter.planned(it.code);
+      if (same) return;
+      for (const it of reasons) {
+        deps.log.info({ planner, reason: it.code, sentence: it.sentence }, 'planned');
+        keep(planner, it);
+      }
+    },
+    event(what, why, fields = {}) {
+      deps.log.info({ what, reason: why.code, sentence: why.sentence, ...fields }, 'acted');
+      keep(what, why);
+    },
+    trouble(what, why, fields = {}) {
+      deps.log.warn({ what, reason: why.code, sentence: why.sentence, ...fields }, 'failed, will try again');
+      keep(what, why);
+    },
+    turn(loop, startedAt) {
+      state.turns.set(loop, deps.clock.now());
+      deps.meter.ticked(loop, (deps.clock.now() - startedAt) / 1000);
+    },
+  };
+}
