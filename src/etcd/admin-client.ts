@@ -15,8 +15,7 @@ const never = () => ({ dispose: () => undefined });
  * No retry and no circuit breaker: etcd3's own would repeat calls that must not be repeated (a member added twice), and
  * would refuse calls to an etcd that is back.
  */
-const once: Policy = {
-  _altReturn: undefined as never,
+const once: Omit<Policy, '_altReturn'> = {
   onSuccess: never,
   onFailure: never,
   execute: async (call, signal) => call({ signal: signal ?? new AbortController().signal }),
@@ -26,7 +25,7 @@ const once: Policy = {
 export function createClient(endpoint: string): Etcd3 {
   return new Etcd3({
     hosts: endpoint,
-    faultHandling: { global: once, host: () => once },
+    faultHandling: { global: once as Policy, host: () => once as Policy },
     grpcOptions: {
       // Members are asked directly, whatever proxy the environment names.
       'grpc.enable_http_proxy': 0,
