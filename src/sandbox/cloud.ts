@@ -49,7 +49,10 @@ export interface CloudDeps {
   readonly runner: MachineRunner;
 }
 
-/** Quick by default: what makes a demo or a test wait is asked for. */
+/**
+ * Quick by default: what makes a demo or a test wait is asked for. Only the rate of Route 53 is as real as can be, because
+ * the whole birth is built around it: a rehearsal that is gentler than AWS would hide a birth that asks too often.
+ */
 export const DEFAULT_SETTINGS: CloudSettings = {
   launchDelayMs: 200,
   terminationDelayMs: 200,
@@ -60,7 +63,7 @@ export const DEFAULT_SETTINGS: CloudSettings = {
   terminatedVisibleMs: 3_600_000,
   stalenessMs: {},
   route53PendingMs: 1_000,
-  route53RateLimit: 0,
+  route53RateLimit: 5,
   route53BusyMs: 0,
   zonesWithoutCapacity: [],
   pageSize: 0,

@@ -7,6 +7,8 @@ export interface FaultyCall {
   readonly action: string;
   /** Id of the asking instance; null for an operator. */
   readonly asking: string | null;
+  /** True for a call that changes something: faults that show less or old touch only the others. */
+  readonly changes: boolean;
 }
 
 export interface FaultSource extends Faults {
@@ -53,8 +55,11 @@ function check(fault: FaultRequest): void {
   }
 }
 
+const SHOWING: readonly FaultKind[] = ['empty', 'half', 'stale', 'self-only'];
+
 function concerns(fault: FaultRequest, call: FaultyCall): boolean {
   return (
+    !(call.changes && SHOWING.includes(fault.kind)) &&
     (fault.service === '*' || fault.service === call.service) &&
     (fault.action === '*' || fault.action === call.action) &&
     (fault.instance === '*' || fault.instance === call.asking)
@@ -95,7 +100,13 @@ export function createFaults(deps: {
         if (!concerns(fault, call) || (fault.rate !== undefined && random() >= fault.rate)) continue;
         const counted: Fault = { ...fault, hits: fault.hits + 1 };
         active.set(fault.id, counted);
-        events.emit('fault-hit', { id: fault.id, kind: fault.kind, ...call });
+        events.emit('fault-hit', {
+          id: fault.id,
+          kind: fault.kind,
+          service: call.service,
+          action: call.action,
+          asking: call.asking,
+        });
         if (counted.count !== undefined && counted.hits >= counted.count) lift(fault.id);
         return counted;
       }

@@ -1,0 +1,36 @@
+import { CloudError } from './cloud-error.ts';
+import type { World } from './world.ts';
+
+/** The access key of whoever operates the cloud from outside. */
+export const OPERATOR_ACCESS_KEY = 'AKIAOPERATOR';
+
+const INSTANCE_KEY_PREFIX = 'ASIA';
+const INSTANCE_ID_PREFIX = 'i-0';
+
+/** The access key id that an instance's metadata gives: it names the instance. */
+export function accessKeyOf(instanceId: string): string {
+  return INSTANCE_KEY_PREFIX + instanceId.slice(INSTANCE_ID_PREFIX.length).toUpperCase();
+}
+
+export interface Caller {
+  /** Id of the asking instance; null for an operator. */
+  readonly asking: string | null;
+}
+
+/** Who signed a request, by its access key; signatures are not verified. Throws a 403 for nobody and for strangers. */
+export function identify(authorization: string | undefined, world: World): Caller {
+  if (authorization === undefined) {
+    throw new CloudError('MissingAuthenticationToken', 'Request is missing Authentication Token', 403);
+  }
+  const key = /Credential=([^/,\s]+)\//.exec(authorization)?.[1];
+  if (key === OPERATOR_ACCESS_KEY) return { asking: null };
+  if (key?.startsWith(INSTANCE_KEY_PREFIX) === true) {
+    const id = INSTANCE_ID_PREFIX + key.slice(INSTANCE_KEY_PREFIX.length).toLowerCase();
+    if (world.instances.has(id)) return { asking: id };
+  }
+  throw new CloudError(
+    'InvalidClientTokenId',
+    `The security token included in the request is invalid: access key ${key ?? '(none)'} is neither ${OPERATOR_ACCESS_KEY} nor an instance's`,
+    403,
+  );
+}
