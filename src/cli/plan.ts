@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { planAppliance } from '../app.ts';
-import type { PlanReport } from '../app.ts';
 import { EXIT } from '../errors.ts';
 import { createLog } from '../http/log.ts';
 import { createStreamOutput } from '../http/log-output.ts';
 import { VERSION } from '../version.ts';
 import { CONFIG_OPTION, loadFromEnvironment } from './load.ts';
+
+/** What `planAppliance` reports. */
+type PlanReport = Awaited<ReturnType<typeof planAppliance>>;
 
 /** `etcd-appliance plan`: what the appliance of this instance would do now, and why; nothing is done. */
 export function addPlanCommand(program: Command): void {
