@@ -80,7 +80,8 @@ function planSet(
 /** The sets under the name as they should be; an empty one means that there is nothing to name. */
 function desiredSets(seen: DnsObservation): readonly RecordSet[] {
   const names = namesOf(seen.cluster);
-  const present = seen.members.filter((it) => isInstanceId(it.name) && !seen.leaving.has(it.name));
+  const nameable = seen.members.filter(isNameable);
+  const present = nameable.filter((it) => !seen.leaving.has(it.name));
   const serving = present.filter((it) => !it.learner && seen.healthy.has(it.id));
   const started = present.filter(isStarted);
   const addresses = sorted(serving.map(addressOf));
@@ -104,9 +105,7 @@ function desiredSets(seen: DnsObservation): readonly RecordSet[] {
     srv(names.srvServer, servers),
     ...names.srvClient.map((name) => srv(name, clients)),
     // A leaving member keeps its own name while it is a member: the SRV sets that clients still hold must resolve.
-    ...seen.members
-      .filter((it) => isInstanceId(it.name) && isStarted(it))
-      .map((it) => a(hostName(seen.cluster, it.name), [addressOf(it)])),
+    ...nameable.filter(isStarted).map((it) => a(hostName(seen.cluster, it.name), [addressOf(it)])),
   ];
 }
 
@@ -127,6 +126,11 @@ function isHostName(cluster: string, name: string): boolean {
 /** Whether a member's name is an EC2 instance id; other members are never named in DNS, as nothing can be known of them. */
 function isInstanceId(name: string): boolean {
   return /^i-[0-9a-f]+$/.test(name);
+}
+
+/** Members that records can name: an address that is none would make Route 53 refuse the whole batch. */
+function isNameable(member: Member): boolean {
+  return isInstanceId(member.name) && /^\d{1,3}(\.\d{1,3}){3}$/.test(addressOf(member));
 }
 
 function addressOf(member: Member): string {

@@ -113,11 +113,16 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   }
   if (seen.graceOver)
     return stop('leave-grace-over', 'the grace is almost over: stops, and is evicted later');
-  if (!status.known)
-    return stop(
-      'leave-no-answer',
-      `the own etcd does not answer (${status.reason}): stops, and is evicted later`,
-    );
+  if (!status.known) {
+    const voters = seen.list.known ? votersOf(seen.list.value.members).length : null;
+    // Stopped as a member, it counts until it is evicted: the others must be a majority with it.
+    return voters !== null && seen.healthyOthers >= quorumOf(voters)
+      ? stop(
+          'leave-no-answer',
+          `the own etcd does not answer (${status.reason}): stops, and is evicted later`,
+        )
+      : wait('leave-quorum-short', `the own etcd does not answer (${status.reason}), and may be needed`);
+  }
   if (!seen.list.known) return wait('leave-quorum-short', `no linearizable answer: ${seen.list.reason}`);
   const { members } = seen.list.value;
   const own = members.find((it) => it.id === status.value.memberId);

@@ -59,15 +59,20 @@ export function planLock(seen: LockObservation): LockAction {
       return act('release', 'lock-release-wanted', "the leader's appliance asks for it");
     return act('keep', 'lock-keep', 'this appliance keeps house');
   }
-  if (seen.leaving || !seen.voter || blind)
-    return act('none', 'lock-not-mine', 'this appliance does not keep house');
+  if (seen.leaving || !seen.voter) return act('none', 'lock-not-mine', 'this appliance does not keep house');
+  const free = seen.freeForMs >= (seen.leads ? 1 : FREE_LOCK_MS);
+  if (blind) {
+    // Who does not ask AWS cannot know that it answers again: were all blind, nobody would ever keep house.
+    return free
+      ? act('look', 'lock-look', 'nobody keeps house: it looks whether it sees the fleet again')
+      : act('none', 'lock-not-mine', 'this appliance does not keep house');
+  }
   if (seen.leads) {
-    return seen.freeForMs > 0
+    return free
       ? act('take', 'lock-take', 'its etcd leads: it keeps house')
       : act('ask', 'lock-ask', 'its etcd leads: it asks for the lock');
   }
-  if (seen.freeForMs < FREE_LOCK_MS)
-    return act('none', 'lock-not-mine', "the leader's appliance keeps house");
+  if (!free) return act('none', 'lock-not-mine', "the leader's appliance keeps house");
   if (seen.inFleet === null || seen.blindForMs > 0) {
     return act('look', 'lock-look', 'nobody keeps house: it looks whether it sees the fleet');
   }

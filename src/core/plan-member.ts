@@ -99,13 +99,15 @@ function planOutdated(seen: MemberObservation, claim: Claim): MemberAction | nul
   });
   if (claim.state === 'reseeding')
     return none('claim-reseeding', `epoch ${claim.epoch} is being seeded anew`);
-  if (!identity.formed && claim.token !== identity.token && claim.epoch > identity.epoch) {
+  const ownCluster = seen.status.known ? seen.status.value.clusterId : identity.clusterId;
+  // A claim that was written again, or for a cluster older than it, has a token of its own: the cluster id decides.
+  const lives = claim.state === 'formed' && claim.clusterId === ownCluster;
+  if (!identity.formed && !lives && claim.token !== identity.token && claim.epoch > identity.epoch) {
     return stop(
       'unborn',
       `epoch ${identity.epoch} was never formed, and the claim is at epoch ${claim.epoch}`,
     );
   }
-  const ownCluster = seen.status.known ? seen.status.value.clusterId : identity.clusterId;
   if (claim.state === 'formed' && ownCluster !== null && claim.clusterId !== ownCluster) {
     return stop(
       'foreign-claim',
@@ -123,7 +125,8 @@ function planFormation(seen: MemberObservation, status: MemberStatus): MemberAct
     return none('claim-silent', 'the claim of these data does not stand: nothing is formed without it');
   }
   const { claim, record } = seen.claim.value;
-  if (claim.stack !== seen.self.stack || claim.token !== seen.identity.token) {
+  const itself = claim.token === seen.identity.token || claim.clusterId === status.clusterId;
+  if (claim.stack !== seen.self.stack || !itself) {
     return none('claim-silent', `the claim is at epoch ${claim.epoch}, not at that of these data`);
   }
   if (claim.state === 'formed') {
@@ -137,7 +140,8 @@ function planFormation(seen: MemberObservation, status: MemberStatus): MemberAct
       `cluster ${list.value.clusterId} is not the one that the claim's token and founders give`,
     );
   }
-  if (claim.lost.length >= quorumOf(claim.founders.length)) {
+  // Of two, or of four, a half that is lost is too many: the others could never have a quorum again.
+  if (claim.founders.length - claim.lost.length < quorumOf(claim.founders.length)) {
     return none(
       'form-lost-majority',
       `${claim.lost.length} of ${claim.founders.length} founders lost their data`,

@@ -145,7 +145,9 @@ function planLearner(seen: MembershipObservation, view: MemberView): Removal | R
   if (seen.fleet.known) {
     const { instances } = seen.fleet.value;
     const owner = instances.find((it) => isMembersInstance(it, member));
-    if (owner === undefined || !isJoinable(owner)) {
+    // Without a name its address tells whose it is, which EC2 may not show yet.
+    const unplaced = member.name === '' && instances.some((it) => isJoinable(it) && it.address === null);
+    if (owner === undefined ? !unplaced : !isJoinable(owner)) {
       return removal(reason('learner-of-nobody', `learner ${member.id} is on no joinable instance`));
     }
   }

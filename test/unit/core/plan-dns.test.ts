@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import type { DnsCode, DnsObservation } from '../../../src/core/plan-dns.ts';
+import { planDns } from '../../../src/core/plan-dns.ts';
+import type { RecordChange, RecordSet } from '../../../src/core/records.ts';
+import { covered, declared } from '../../fixtures/core/codes.ts';
+import { addressSet, clientSets, dns, hostSet, rightSets, serverSet } from '../../fixtures/core/dns.ts';
+import {
+  CLUSTER,
+  created,
+  formed,
+  idOf,
+  markOf,
+  member,
+  memberIdOf,
+  recordOf,
+  swapped,
+} from '../../fixtures/core/world.ts';
+
+const ids = (...numbers: readonly number[]) => new Set(numbers.map((n) => memberIdOf(n)));
+const replaced = (before: readonly RecordSet[], after: readonly RecordSet[]): readonly RecordChange[] =>
+  before.flatMap((it, index) => swapped(it, after[index] ?? it));
+const deleted = (record: RecordSet): RecordChange => ({ action: 'DELETE', record });
+
+const FOREIGN: readonly RecordSet[] = [
+  addressSet(`www.${CLUSTER}`, '192.0.2.1'),
+  addressSet(`bastion.i-1.${CLUSTER}`, '192.0.2.2'),
+  addressSet(`i-am-a-printer.${CLUSTER}`, '192.0.2.3'),
+  { name: CLUSTER, type: 'TXT', ttl: 300, values: ['"spf"'] },
+  { name: idOf(9) + `.${CLUSTER}`, type: 'TXT', ttl: 300, values: ['"note"'] },
+  { name: `_ldap._tcp.${CLUSTER}`, type: 'SRV', ttl: 300, values: ['1 1 389 ldap.example.org'] },
+  recordOf(formed()),
+  markOf(9),
+];
+
+interface Case {
+  readonly name: string;
+  readonly seen: DnsObservation;
+  readonly codes: readonly DnsCode[];
+  readonly changes: readonly RecordChange[];
+}
+
+const cases: readonly Case[] = [
+  { name: 'all is right', seen: dns(), codes: ['dns-right'], changes: [] },
+  {
+    name: 'all is right, in another order of values',
+    seen: dns({ records: rightSets(1, 2, 3).map((it) => ({ ...it, values: [...it.values].reverse() })) }),
+    codes: ['dns-right'],
+    changes: [],
+  },
+  {
+    name: 'nothing stands yet: everything in one batch',
+    seen: dns({ records: [] }),
+    codes: ['dns-change'],
+    changes: created(
+      ...clientSets(1, 2, 3).slice(0, 2),
+      serverSet(1, 2, 3),
+      ...clientSets(1, 2, 3).slice(2),
+      ...[1, 2, 3].map(hostSet),
+    ),
+  },
+  {
+    name: 'a voter is not healthy: clients are not sent there, its peers know it still',
+    seen: dns({ healthy: ids(1, 2) }),
+    codes: ['dns-change'],
+    changes: replaced(clientSets(1, 2, 3), clientSets(1, 2)),
+  },
+  {
+    name: 'no voter is healthy: the last values stay',
+    seen: dns({ healthy: new Set() }),
+    codes: ['dns-kept', 'dns-kept', 'dns-kept', 'dns-kept', 'dns-right'],
+    changes: [],
+  },
+  {
+    name: 'no voter is healthy, and nothing stands yet',
+    seen: dns({ healthy: new Set(), records: [] }),
+    codes: ['dns-change'],
+    changes: created(serverSet(1, 2, 3), ...[1, 2, 3].map(hostSet)),
+  },
+  {
+    name: 'who leaves in order leaves first, its own name stays as long as it is a member',
+    seen: dns({ leaving: new Set([idOf(3)]) }),
+    codes: ['dns-change'],
+    changes: [
+      ...replaced(clientSets(1, 2, 3).slice(0, 2), clientSets(1, 2)),
+      ...swapped(serverSet(1, 2, 3), serverSet(1, 2)),
+      ...replaced(clientSets(1, 2, 3).slice(2), clientSets(1, 2).slice(2)),
+    ],
+  },
+  {
+    name: 'all leave: the last values stay',
+    seen: dns({ leaving: new Set([1, 2, 3].map(idOf)) }),
+    codes: ['dns-kept', 'dns-kept', 'dns-kept', 'dns-kept', 'dns-kept', 'dns-right'],
+    changes: [],
+  },
+  {
+    name: "a removed member's name goes whole",
+    seen: dns({ records: [...rightSets(1, 2, 3), hostSet(4)] }),
+    codes: ['dns-change'],
+    changes: [deleted(hostSet(4))],
+  },
+  {
+    name: 'a started learner is a server, and no client endpoint',
+    seen: dns({ members: [member(1), member(2), member(3), member(4, { learner: true })] }),
+    codes: ['dns-change'],
+    changes: [...swapped(serverSet(1, 2, 3), serverSet(1, 2, 3, 4)), ...created(hostSet(4))],
+  },
+  {
+    name: 'a member that never started is named nowhere',
+    seen: dns({ members: [member(1), member(2), member(3), member(4, { clientUrls: [] })] }),
+    codes: ['dns-right'],
+    changes: [],
+  },
+  {
+    name: 'a member whose name is no instance id is named nowhere',
+    seen: dns({
+      members: [member(1), member(2), member(3), member(4, { name: 'etcd-a' })],
+      healthy: ids(1, 2, 3, 4),
+    }),
+    codes: ['dns-right'],
+    changes: [],
+  },
+  {
+    name: 'a member whose peer URL has no address that an A record can hold is named nowhere',
+    seen: dns({
+      members: [
+        member(1),
+        member(2),
+        member(3),
+        member(4, { peerUrls: ['http://host.example.org:2380'] }),
+        member(5, { peerUrls: [] }),
+      ],
+      healthy: ids(1, 2, 3, 4, 5),
+    }),
+    codes: ['dns-right'],
+    changes: [],
+  },
+  {
+    name: 'another TTL is mended, naming the values read',
+    seen: dns({
+      records: [{ ...serverSet(1, 2, 3), ttl: 300 }, ...clientSets(1, 2, 3), ...[1, 2, 3].map(hostSet)],
+    }),
+    codes: ['dns-change'],
+    changes: swapped({ ...serverSet(1, 2, 3), ttl: 300 }, serverSet(1, 2, 3)),
+  },
+  {
+    name: 'records of others under the name are left alone',
+    seen: dns({ records: [...rightSets(1, 2, 3), ...FOREIGN] }),
+    codes: ['dns-right'],
+    changes: [],
+  },
+  {
+    name: 'the fleet is unknown: nothing is taken away',
+    seen: dns({ healthy: ids(1, 2), fleetKnown: false, records: [...rightSets(1, 2, 3), hostSet(4)] }),
+    codes: ['dns-fleet-unknown', 'dns-right'],
+    changes: [],
+  },
+];
+
+describe('planDns', () => {
+  it.each(cases)('$name: $codes', (row) => {
+    const plan = planDns(row.seen);
+    expect(plan.reasons.map((it) => it.code)).toEqual(row.codes);
+    expect(plan.changes).toEqual(row.changes);
+  });
+
+  it('shows every code that DNS can have', () => {
+    expect(covered(cases.flatMap((row) => row.codes))).toEqual(
+      declared<DnsCode>({
+        'dns-right': true,
+        'dns-change': true,
+        'dns-kept': true,
+        'dns-fleet-unknown': true,
+      }),
+    );
+  });
+});

@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest';
+import { known } from '../../../src/core/known.ts';
+import type {
+  Departure,
+  DepartureObservation,
+  LeaveAction,
+  LeaveCode,
+  LeaveObservation,
+} from '../../../src/core/plan-leave.ts';
+import { planLeave, whyStopping } from '../../../src/core/plan-leave.ts';
+import { covered, declared } from '../../fixtures/core/codes.ts';
+import { DARK, listOf, member, memberIdOf, status } from '../../fixtures/core/world.ts';
+
+const SILENCE: DepartureObservation = {
+  targetState: DARK,
+  ec2State: DARK,
+  spotNotice: DARK,
+  lifecycle: DARK,
+};
+const CALM: DepartureObservation = {
+  targetState: known('InService'),
+  ec2State: known('running'),
+  spotNotice: known(false),
+  lifecycle: known('InService'),
+};
+
+const departures: readonly (readonly [name: string, seen: DepartureObservation, kind: Departure['kind']])[] =
+  [
+    ['nobody answers', SILENCE, 'restart'],
+    ['all is calm', CALM, 'restart'],
+    ['not in a group', { ...CALM, targetState: known(null), lifecycle: DARK }, 'restart'],
+    [
+      'Standby stays a member',
+      { ...CALM, targetState: known('Standby'), lifecycle: known('EnteringStandby') },
+      'restart',
+    ],
+    ['EC2 stops the instance: its disk stays', { ...CALM, ec2State: known('stopping') }, 'restart'],
+    ['target Terminated', { ...SILENCE, targetState: known('Terminated') }, 'going'],
+    ['target Detached', { ...SILENCE, targetState: known('Detached') }, 'going'],
+    ['target Warmed:Stopped', { ...SILENCE, targetState: known('Warmed:Stopped') }, 'going'],
+    ['target Warmed:Terminated', { ...SILENCE, targetState: known('Warmed:Terminated') }, 'going'],
+    ['a spot notice', { ...CALM, spotNotice: known(true) }, 'going'],
+    ['EC2 shuts it down', { ...CALM, ec2State: known('shutting-down') }, 'going'],
+    ['EC2 says terminated', { ...SILENCE, ec2State: known('terminated') }, 'going'],
+    ['the group terminates it', { ...CALM, lifecycle: known('Terminating:Wait') }, 'going'],
+  ];
+
+describe('whyStopping', () => {
+  it.each(departures)('%s', (_name, observed, kind) => {
+    expect(whyStopping(observed).kind).toBe(kind);
+  });
+});
+
+/** i-1 of three leaves for good; it follows i-2, has told the others and is out of DNS. */
+function seen(more: Partial<LeaveObservation> = {}): LeaveObservation {
+  return {
+    departure: { kind: 'going', why: 'the instance becomes Terminated' },
+    status: known(status(1, { leader: memberIdOf(2) })),
+    list: known(listOf([1, 2, 3])),
+    successors: [memberIdOf(2), memberIdOf(3)],
+    healthyOthers: 2,
+    announced: true,
+    outOfDns: true,
+    graceOver: false,
+    ...more,
+  };
+}
+
+const RESTART: Departure = { kind: 'restart', why: 'asked to' };
+const LEADS = known(status(1));
+
+type Case = readonly [name: string, seen: LeaveObservation, kind: LeaveAction['kind'], code: LeaveCode];
+
+const cases: readonly Case[] = [
+  ['a restart of a follower', seen({ departure: RESTART }), 'stop', 'leave-restart'],
+  ['a restart of the leader', seen({ departure: RESTART, status: LEADS }), 'hand-over', 'leave-hand-over'],
+  [
+    'a restart of the leader without a successor',
+    seen({ departure: RESTART, status: LEADS, successors: [] }),
+    'stop',
+    'leave-restart',
+  ],
+  [
+    'a restart of the leader that nobody takes over in time',
+    seen({ departure: RESTART, status: LEADS, graceOver: true }),
+    'stop',
+    'leave-restart',
+  ],
+  ['first it tells the others', seen({ announced: false, outOfDns: false }), 'announce', 'leave-announce'],
+  ['then it leaves DNS', seen({ outOfDns: false }), 'wait', 'leave-dns'],
+  ['then the leader hands over', seen({ status: LEADS }), 'hand-over', 'leave-hand-over'],
+  ['a follower removes itself', seen(), 'remove-self', 'leave-remove'],
+  [
+    'a leader that only leavers could follow removes itself',
+    seen({ status: LEADS, successors: [] }),
+    'remove-self',
+    'leave-remove',
+  ],
+  ['removed: stops', seen({ list: known(listOf([2, 3])) }), 'stop', 'leave-removed'],
+  ['the others are no healthy majority', seen({ healthyOthers: 1 }), 'wait', 'leave-quorum-short'],
+  [
+    'one of two',
+    seen({ list: known(listOf([1, 2])), healthyOthers: 1, successors: [memberIdOf(2)] }),
+    'remove-self',
+    'leave-remove',
+  ],
+  [
+    'one of two, and the other is ill',
+    seen({ list: known(listOf([1, 2])), healthyOthers: 0, successors: [] }),
+    'wait',
+    'leave-quorum-short',
+  ],
+  [
+    'the only voter',
+    seen({ list: known(listOf([1])), healthyOthers: 0, successors: [] }),
+    'wait',
+    'leave-only-voter',
+  ],
+  [
+    'the only voter beside a learner',
+    seen({ list: known(listOf([1, member(2, { learner: true })])), healthyOthers: 0, successors: [] }),
+    'wait',
+    'leave-only-voter',
+  ],
+  [
+    'a learner goes at once',
+    seen({ list: known(listOf([member(1, { learner: true }), 2, 3])), announced: false, outOfDns: false }),
+    'remove-self',
+    'leave-remove',
+  ],
+  ['no linearizable answer', seen({ list: DARK }), 'wait', 'leave-quorum-short'],
+  ['the grace is almost over', seen({ graceOver: true, healthyOthers: 0 }), 'stop', 'leave-grace-over'],
+  [
+    'the own etcd does not answer, and the others serve without it',
+    seen({ status: DARK }),
+    'stop',
+    'leave-no-answer',
+  ],
+  [
+    'the own etcd does not answer, and without it the others are no majority of all: they could not evict it',
+    seen({ status: DARK, list: known(listOf([1, 2])), healthyOthers: 1 }),
+    'wait',
+    'leave-quorum-short',
+  ],
+  [
+    'the own etcd does not answer, nor does any other',
+    seen({ status: DARK, list: DARK, healthyOthers: 0 }),
+    'wait',
+    'leave-quorum-short',
+  ],
+  [
+    'nobody answers, and the grace is almost over',
+    seen({ status: DARK, list: DARK, graceOver: true }),
+    'stop',
+    'leave-grace-over',
+  ],
+];
+
+describe('planLeave', () => {
+  it.each(cases)('%s', (_name, observed, kind, code) => {
+    const action = planLeave(observed);
+    expect([action.kind, action.reason.code]).toEqual([kind, code]);
+  });
+
+  it('hands over to the most caught-up successor, and removes no other member than itself', () => {
+    expect(planLeave(seen({ status: LEADS }))).toMatchObject({ targetId: memberIdOf(2) });
+    expect(planLeave(seen())).toMatchObject({ memberId: memberIdOf(1) });
+  });
+
+  it('shows every code that a departure can have', () => {
+    expect(covered(cases.map((row) => row[3]))).toEqual(
+      declared<LeaveCode>({
+        'leave-restart': true,
+        'leave-announce': true,
+        'leave-dns': true,
+        'leave-hand-over': true,
+        'leave-remove': true,
+        'leave-quorum-short': true,
+        'leave-only-voter': true,
+        'leave-removed': true,
+        'leave-grace-over': true,
+        'leave-no-answer': true,
+      }),
+    );
+  });
+});
