@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { runAppliance } from '../app.ts';
-import { ApplianceError, exitCodeOf } from '../errors.ts';
+import { ApplianceError, EXIT, exitCodeOf, hasCode } from '../errors.ts';
 import type { ExitCode } from '../errors.ts';
 import { createLog } from '../http/log.ts';
 import { createStreamOutput } from '../http/log-output.ts';
@@ -34,11 +34,25 @@ async function run(file: string | undefined): Promise<ExitCode> {
       crashed(),
     ]);
   } catch (error) {
+    if (isEndOf(stop.signal, error)) {
+      own.info({}, 'stopped before it had anything to leave');
+      return EXIT.done;
+    }
     own.error({ error }, 'the appliance failed');
     return exitCodeOf(error);
   } finally {
     await log.flush();
   }
+}
+
+/** Whether an error only says that the wait it came from was ended by `signal`: an end in order. */
+function isEndOf(signal: AbortSignal, error: unknown): boolean {
+  if (!signal.aborted) return false;
+  return (
+    error === signal.reason ||
+    hasCode(error, 'aborted') ||
+    (error instanceof Error && error.name === 'AbortError')
+  );
 }
 
 /** Rejects with what nobody caught: a bug. The state is then unknown, so nothing is done in order any more. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { runMain as main } from '../fakes/command.ts';
@@ -113,6 +114,35 @@ describe('exit codes', () => {
     child.stdout.destroy();
     const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
     expect({ code, err }).toEqual({ code: 0, err: '' });
+  });
+});
+
+describe('run', () => {
+  /** The appliance where metadata does not answer, and the messages of its log as they come. */
+  function startRun() {
+    const child = spawn(process.execPath, ['src/main.ts', 'run'], {
+      env: { HOME: tmpdir(), AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:1' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return { child, lines: createInterface({ input: child.stdout }) };
+  }
+
+  test('logs JSON lines, and ends in order with 0 when it is told to while it waits', async () => {
+    const { child, lines } = startRun();
+    const messages: unknown[] = [];
+    for await (const line of lines) {
+      const { msg } = JSON.parse(line) as { msg: string };
+      messages.push(msg);
+      if (msg === 'does not answer yet') child.kill('SIGTERM');
+    }
+    if (child.exitCode === null) await once(child, 'exit');
+    expect(messages[0]).toBe('starting');
+    expect(messages.slice(-2)).toEqual([
+      'stopping in order; a second signal stops at once',
+      'stopped before it had anything to leave',
+    ]);
+    expect(child.exitCode).toBe(0);
   });
 });
 
