@@ -5,6 +5,7 @@ import { createClients } from '../../src/aws/clients.ts';
 import { createFleet } from '../../src/aws/fleet.ts';
 import { findPlace, STACK_TAG } from '../../src/aws/identity.ts';
 import type { FleetPort } from '../../src/daemon/ports.ts';
+import { startBareCloud } from '../fakes/bare-cloud.ts';
 import { createFakeFleet } from '../fakes/fake-fleet.ts';
 import { eventually, motoServer } from '../tools.ts';
 
@@ -33,6 +34,7 @@ interface Kind {
 const KINDS: readonly Kind[] = [
   { name: 'FakeFleet', open: () => Promise.resolve(fakeSubject()) },
   { name: 'moto', open: motoSubject },
+  { name: 'the sandbox', open: sandboxSubject },
 ];
 
 function fakeSubject(): Subject {
@@ -47,6 +49,20 @@ function fakeSubject(): Subject {
       return Promise.resolve();
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+async function sandboxSubject(): Promise<Subject> {
+  const bare = await startBareCloud({ healthCheckMs: 3_600_000 });
+  const ids = await bare.group(3);
+  return {
+    ids: ids.toSorted(),
+    port: (id) => bare.fleet(id),
+    terminate: (id) => {
+      bare.cloud.terminateInstance(id);
+      return Promise.resolve();
+    },
+    [Symbol.asyncDispose]: () => bare[Symbol.asyncDispose](),
   };
 }
 

@@ -5,6 +5,7 @@ import { findHostedZone } from '../../src/aws/hosted-zone.ts';
 import { createZone } from '../../src/aws/zone.ts';
 import type { RecordChange, RecordSet } from '../../src/core/records.ts';
 import type { ZonePort } from '../../src/daemon/ports.ts';
+import { startBareCloud } from '../fakes/bare-cloud.ts';
 import { createFakeZone } from '../fakes/fake-zone.ts';
 import { motoServer } from '../tools.ts';
 
@@ -28,6 +29,14 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
+  {
+    name: 'the sandbox',
+    open: async () => {
+      const bare = await startBareCloud();
+      return withZone(bare.endpoint, bare);
+    },
+    except: [],
+  },
   {
     name: 'FakeZone',
     open: async () => {
