@@ -145,13 +145,14 @@ async function observe(
   const own = clientUrl(ports.self.address);
   const now = ports.clock.now();
   const status = await ports.admin.status(own, signal);
-  const seen = status.known ? await look(context, own, signal) : status;
+  const seen = status.known ? await look(context, own, signal) : await lookElsewhere(context, signal);
   const leaving = await ports.admin.readPrefix(own, LEAVING_PREFIX, signal);
   const leavers = new Set(
     leaving.known ? leaving.value.map((it) => it.key.slice(LEAVING_PREFIX.length)) : [],
   );
   if (memory.leaseId !== null) await ports.admin.keepAlive(own, memory.leaseId, signal);
-  const others = seen.known && status.known ? healthyOthers(seen.value, status.value.memberId) : [];
+  // Where the own etcd does not answer, it is not among the healthy ones anyway.
+  const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
   return {
     departure,
     status,
@@ -162,6 +163,20 @@ async function observe(
     outOfDns: now >= memory.dnsDeadline || (await namedNoMore(context, own, signal)),
     graceOver: now >= memory.graceDeadline && (ordered || !memory.hooked),
   };
+}
+
+/** The own etcd is silent: whether the others serve without it is asked of them, as claim and last look name them. */
+async function lookElsewhere(context: Context, signal: AbortSignal): Promise<Known<Look>> {
+  const { ports, state, register } = context;
+  const claim = register.claim();
+  const claimed = claim.known && claim.value.kind === 'claim' ? claim.value.claim.voters : [];
+  const addresses = [...state.members.filter((it) => !it.learner), ...claimed].map((it) => it.address);
+  for (const address of new Set(addresses)) {
+    if (address === ports.self.address) continue;
+    const seen = await look(context, clientUrl(address), signal);
+    if (seen.known) return seen;
+  }
+  return unknown('neither the own etcd nor another voter answers');
 }
 
 /** Healthy voters besides the own one, most caught-up first. */
