@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import { defaultEtcdDirectory, listBinaries } from '../etcd/binaries.ts';
+import { defaultEtcdDirectory, type EtcdBinary, listBinaries } from '../etcd/binaries.ts';
 import type { InstallProgress } from '../etcd/install-source.ts';
 import { installEtcd } from '../etcd/install.ts';
 import { OFFICIAL_RELEASES } from '../etcd/source-release.ts';
@@ -25,12 +25,15 @@ export function addEtcdCommands(program: Command): void {
     .description('install a version of etcd, or the newest patch of a minor')
     .argument('<version>', 'as 3.5.35, or 3.5')
     .option('--dir <directory>', 'the folder with a subfolder per version (ETCD_DIR)', directory)
-    .option(
-      '--base-url <url>',
-      'where release archives are (ETCD_RELEASES_URL)',
-      process.env['ETCD_RELEASES_URL'] ?? OFFICIAL_RELEASES,
-    )
-    .action(async (what: string, options: { dir: string; baseUrl: string }) => installVersion(what, options));
+    .option('--base-url <url>', 'where release archives are (ETCD_RELEASES_URL)', releasesUrl())
+    .action(async (what: string, options: { dir: string; baseUrl: string }) => {
+      await installVersion(what, options);
+    });
+}
+
+/** Where release archives are: a mirror, where one is configured. */
+export function releasesUrl(): string {
+  return process.env['ETCD_RELEASES_URL'] ?? OFFICIAL_RELEASES;
 }
 
 function defaultDirectory(): string {
@@ -54,7 +57,11 @@ async function listVersions(directory: string, json: boolean): Promise<void> {
   }
 }
 
-async function installVersion(what: string, options: { dir: string; baseUrl: string }): Promise<void> {
+/** Installs a version, or the newest patch of a minor, showing how far it is, and gives what is then there. */
+export async function installVersion(
+  what: string,
+  options: { readonly dir: string; readonly baseUrl: string },
+): Promise<EtcdBinary> {
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   process.once('SIGINT', interrupt);
@@ -80,6 +87,7 @@ async function installVersion(what: string, options: { dir: string; baseUrl: str
     for (const { source, reason } of done.failed) process.stderr.write(`not from ${source}: ${reason}\n`);
     const from = done.source === null ? 'was there already' : `from ${done.source}`;
     process.stdout.write(`etcd ${done.binary.version} ${from}: ${done.binary.directory}\n`);
+    return done.binary;
   } finally {
     bar.end();
     process.off('SIGINT', interrupt);

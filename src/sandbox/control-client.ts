@@ -11,6 +11,8 @@ export type ControlTarget = { readonly url: string } | { readonly socket: string
 export interface ControlClient {
   readonly state: () => Promise<SandboxState>;
   readonly events: (since: number) => Promise<readonly CloudEvent[]>;
+  /** Shows what was kept after `since`, then what happens, until the sandbox ends. */
+  readonly follow: (since: number, show: (event: CloudEvent) => void) => Promise<void>;
   readonly onInstance: (instanceId: string, verb: string, body?: object) => Promise<void>;
   readonly cut: (instanceId: string, cut: CutRequest) => Promise<void>;
   readonly scale: (group: string, desired: number) => Promise<void>;
@@ -34,6 +36,7 @@ export function createControlClient(target: ControlTarget): ControlClient {
   return {
     state: () => call('GET', '/state'),
     events: (since) => call('GET', `/events?since=${since}`),
+    follow: (since, show) => followEvents(target, since, show),
     onInstance: instance,
     cut: (instanceId, cut) => instance(instanceId, 'cut', cut),
     scale: (group, desired) => done(call('POST', `/groups/${encodeURIComponent(group)}/scale`, { desired })),
@@ -83,6 +86,37 @@ async function callControl<T>(
   );
   sent.end(body === undefined ? undefined : JSON.stringify(body));
   return promise;
+}
+
+/** Server-sent events, one JSON object in each. The end of the sandbox is the end of the stream, not an error. */
+async function followEvents(
+  target: ControlTarget,
+  since: number,
+  show: (event: CloudEvent) => void,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const sent = request(
+    { ...addressOf(target), path: `/events/stream?since=${since}`, agent: false },
+    (answer) => {
+      let pending = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (chunk: string) => {
+        const parts = `${pending}${chunk}`.split('\n\n');
+        pending = parts.pop() ?? '';
+        for (const part of parts) show(JSON.parse(part.slice(part.indexOf('data: ') + 6)) as CloudEvent);
+      });
+      answer.on('close', resolve);
+    },
+  );
+  sent.on('error', (cause) => {
+    reject(
+      new ApplianceError({ code: 'unavailable', service: 'sandbox' }, 'the sandbox does not answer', {
+        cause,
+      }),
+    );
+  });
+  sent.end();
+  await promise;
 }
 
 function addressOf(target: ControlTarget): { socketPath: string } | { host: string; port: string } {

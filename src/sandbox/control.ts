@@ -1,5 +1,4 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { describeError, hasCode } from '../errors.ts';
 import { CloudError } from './cloud-error.ts';
 import { CUT_FROM } from './cuts.ts';
@@ -35,7 +34,7 @@ export interface ControlDeps {
   readonly cloud: Cloud;
   readonly hypervisor: RunningHypervisor;
   readonly cuts: Cuts;
-  readonly addresses: () => SandboxAddresses;
+  readonly addresses: SandboxAddresses;
   /** Called for POST /shutdown, after the answer was sent. */
   readonly onShutdown: () => void;
 }
@@ -68,15 +67,15 @@ export const INSTANCE_VERBS = [
 ] as const;
 export type InstanceVerb = (typeof INSTANCE_VERBS)[number];
 
-/** The control API (HTTP, JSON both ways): everything that an operator, a demo or a test does to a sandbox. Not yet listening. */
-export function createControlServer(deps: ControlDeps): Server {
+/** The control API (HTTP, JSON both ways): everything that an operator, a demo or a test does to a sandbox. */
+export function createControlListener(deps: ControlDeps): RequestListener {
   const routes = createRoutes(deps);
-  return createServer((request, response) => {
+  return (request, response) => {
     void serve(request, response, routes, deps).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
       else reply(response, statusOf(error), { error: describeError(error) });
     });
-  });
+  };
 }
 
 async function serve(
@@ -108,7 +107,7 @@ function createRoutes(deps: ControlDeps): Readonly<Record<string, Route>> {
   const { cloud, hypervisor, cuts } = deps;
   return {
     'GET state/1': async (): Promise<SandboxState> => ({
-      addresses: deps.addresses(),
+      addresses: deps.addresses,
       cloud: cloud.describe(),
       machines: await hypervisor.report(),
       cuts: cuts.list(),

@@ -55,7 +55,16 @@ export interface NamespaceOptions {
   readonly awsPort: number;
 }
 
-const METADATA_ADDRESS = '169.254.169.254';
+/** Where every machine finds its metadata, as on EC2. */
+export const METADATA_ADDRESS = '169.254.169.254';
+/** Behind these ports of `<prefix>.0.1` are the machines' metadata, one port each; no client's own port is that low. */
+const METADATA_PORTS = { first: 20_000, last: 21_999 } as const;
+
+/** Where the metadata of the machine with this address listen in the hub: its own 169.254.169.254 leads there. */
+export function metadataPort(address: string): number {
+  const [, , third = 0, fourth = 0] = address.split('.').map(Number);
+  return METADATA_PORTS.first + third * 256 + fourth;
+}
 const BRIDGE = 'br0';
 
 /**
@@ -71,7 +80,6 @@ export async function createNamespaceNetwork(options: NamespaceOptions): Promise
     `link add ${BRIDGE} type bridge`,
     `addr add ${prefix}.0.1/16 dev ${BRIDGE}`,
     `addr add ${prefix}.0.2/16 dev ${BRIDGE}`,
-    `addr add ${METADATA_ADDRESS}/32 dev ${BRIDGE}`,
     `link set ${BRIDGE} up`,
   ]);
 
@@ -94,6 +102,9 @@ export async function createNamespaceNetwork(options: NamespaceOptions): Promise
         'link set eth0 up',
         `route add ${METADATA_ADDRESS} dev eth0`,
       ]);
+      const target = `${prefix}.0.1:${metadataPort(address)}`;
+      const nat = `-A OUTPUT -d ${METADATA_ADDRESS} -p tcp --dport 80 -j DNAT --to-destination ${target}`;
+      await restoreRules(namespace, ['*nat', nat, 'COMMIT', '']);
     },
     detach: async ({ instanceId }) => {
       const namespace = present.get(instanceId)?.namespace;
@@ -104,9 +115,7 @@ export async function createNamespaceNetwork(options: NamespaceOptions): Promise
     cut: async (instanceId, cut) => {
       const machine = present.get(instanceId);
       if (machine === undefined) throw new Error(`instance ${instanceId} is not on the network`);
-      const rules = cutRules(cut, { prefix, awsPort: options.awsPort });
-      const [program = '', ...args] = inNamespace(machine.namespace, ['iptables-restore', '-w']);
-      await execa(program, args, { input: rules });
+      await restoreRules(machine.namespace, cutRules(cut, { prefix, awsPort: options.awsPort }));
     },
     close: async () => {
       const all = [...present.values()];
@@ -116,20 +125,22 @@ export async function createNamespaceNetwork(options: NamespaceOptions): Promise
   };
 }
 
-/** The whole packet filter of a machine, for iptables-restore: it replaces what was there in one step. */
+/** Replaces one table of a namespace's packet filter in one step. */
+async function restoreRules(namespace: string, lines: readonly string[]): Promise<void> {
+  const [program = '', ...args] = inNamespace(namespace, ['iptables-restore', '-w']);
+  await execa(program, args, { input: lines.join('\n') });
+}
+
+/** The whole packet filter of a machine, as lines for iptables-restore. */
 export function cutRules(
   cut: NetworkCut,
   net: { readonly prefix: string; readonly awsPort: number },
-): string {
-  const aws = [
-    ['-A INPUT', '-A OUTPUT'].map(
-      (chain, index) => `${chain} ${index === 0 ? '-s' : '-d'} ${METADATA_ADDRESS} -j DROP`,
-    ),
-    [
-      `-A INPUT -s ${net.prefix}.0.1 -p tcp --sport ${net.awsPort} -j DROP`,
-      `-A OUTPUT -d ${net.prefix}.0.1 -p tcp --dport ${net.awsPort} -j DROP`,
-    ],
-  ].flat();
+): readonly string[] {
+  const metadata = `${METADATA_PORTS.first}:${METADATA_PORTS.last}`;
+  const aws = [net.awsPort, metadata].flatMap((ports) => [
+    `-A INPUT -s ${net.prefix}.0.1 -p tcp --sport ${ports} -j DROP`,
+    `-A OUTPUT -d ${net.prefix}.0.1 -p tcp --dport ${ports} -j DROP`,
+  ]);
   // The sandbox itself stays reachable: an operator's client is no peer.
   const everyPeer = [
     `-A INPUT -s ${net.prefix}.0.0/24 -j ACCEPT`,
@@ -152,17 +163,12 @@ export function cutRules(
     ...peers,
     'COMMIT',
     '',
-  ].join('\n');
+  ];
 }
 
 /** `command`, run inside a namespace. Only the network is another one: files and processes are the same. */
 export function inNamespace(namespace: string, command: readonly string[]): readonly string[] {
   return ['nsenter', `--net=/run/netns/${namespace}`, '--', ...command];
-}
-
-/** A hub's name for a new sandbox. */
-export function hubName(id: string): string {
-  return `${NAMESPACE_PREFIX}-${id}`;
 }
 
 /** Makes the namespace that a sandbox's own process runs in (`inNamespace(hub, …)`). Throws one line where it cannot be. */

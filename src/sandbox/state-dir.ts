@@ -12,12 +12,6 @@ export interface SandboxRecord {
   readonly stateDir: string;
   /** Socket of the control API; it is reached from any network namespace. */
   readonly controlSocket: string;
-  /** URL of the control API, AWS endpoint and DNS server, for people. */
-  readonly controlUrl: string;
-  readonly awsUrl: string;
-  readonly dns: { readonly address: string; readonly port: number };
-  /** The namespace that it runs in; null on loopback. */
-  readonly hub: string | null;
 }
 
 /** What every state directory's name starts with. */
@@ -36,7 +30,13 @@ export function sandboxId(stateDir: string): string {
   return basename(stateDir).slice(PREFIX.length);
 }
 
-async function writeOwner(stateDir: string): Promise<void> {
+/** The name of the network namespace that a sandbox runs in, where it has one. */
+export function hubOf(stateDir: string): string {
+  return `${NAMESPACE_PREFIX}-${sandboxId(stateDir)}`;
+}
+
+/** Makes this process the owner: as long as it lives, nobody sweeps the directory. */
+export async function writeOwner(stateDir: string): Promise<void> {
   await writeFile(join(stateDir, 'owner'), `${process.pid} ${startTimeOf(process.pid) ?? ''}`);
 }
 
@@ -70,10 +70,15 @@ export async function sweepDeadSandboxes(parent: string): Promise<readonly strin
   return swept;
 }
 
+/** Ends every process of a sandbox and deletes its namespaces; its directory stays. */
+export async function endSandbox(stateDir: string): Promise<void> {
+  await killAll(stateDir);
+  await deleteHub(hubOf(stateDir));
+}
+
 /** Ends every process of a sandbox, deletes its namespaces and removes its directory. */
 export async function removeSandbox(stateDir: string): Promise<void> {
-  await killAll(stateDir);
-  await deleteHub(`${NAMESPACE_PREFIX}-${sandboxId(stateDir)}`);
+  await endSandbox(stateDir);
   // A process that died a moment ago may still be in the middle of its last write.
   await rm(stateDir, { recursive: true, force: true, maxRetries: 5 });
 }
@@ -136,15 +141,18 @@ export interface Guard {
 
 /** Starts the guard of a state directory. `keep` leaves the directory, not the processes. */
 export function startGuard(stateDir: string, options: { readonly keep: boolean }): Guard {
-  const hub = `${NAMESPACE_PREFIX}-${sandboxId(stateDir)}`;
-  const guard = execa('sh', ['-c', GUARD, 'sh', stateDir, hub, options.keep ? 'keep' : 'remove'], {
-    detached: true,
-    cleanup: false,
-    reject: false,
-    stdin: 'pipe',
-    stdout: 'ignore',
-    stderr: 'ignore',
-  });
+  const guard = execa(
+    'sh',
+    ['-c', GUARD, 'sh', stateDir, hubOf(stateDir), options.keep ? 'keep' : 'remove'],
+    {
+      detached: true,
+      cleanup: false,
+      reject: false,
+      stdin: 'pipe',
+      stdout: 'ignore',
+      stderr: 'ignore',
+    },
+  );
   return {
     release: async () => {
       guard.stdin.end();

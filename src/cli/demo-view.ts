@@ -1,0 +1,135 @@
+import { Resolver } from 'node:dns/promises';
+import type { EtcdAdmin } from '../etcd/admin.ts';
+import { clientUrl } from '../etcd/flags.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+
+/** One instance as the demo shows it: what the cloud says of it, and what its etcd answers. */
+export interface InstanceView {
+  readonly instanceId: string;
+  readonly zone: string;
+  readonly address: string;
+  /** What it is busy with, in the order of a life. */
+  readonly phase: 'launching' | 'starting' | 'waiting' | 'etcd starting' | 'joining' | 'serving' | 'ending';
+  readonly role: 'leader' | 'follower' | 'learner' | null;
+  readonly raftIndex: number | null;
+  /** It answered a linearizable read just now. */
+  readonly healthy: boolean;
+  /** Names of all members, voters first, as a linearizable read through it gave them; null without such an answer. */
+  readonly members: { readonly voters: readonly string[]; readonly others: number } | null;
+}
+
+/** The names under which clients and members find the cluster, as the DNS server answers them. Sorted. */
+export interface NamesView {
+  readonly addresses: readonly string[];
+  /** Addresses behind the targets of the client SRV record. */
+  readonly clients: readonly string[];
+  /** Addresses behind the targets of the server SRV record. */
+  readonly servers: readonly string[];
+}
+
+/** Looks at every instance that is not terminated, through its own etcd. */
+export async function viewInstances(
+  sandbox: Sandbox,
+  admin: EtcdAdmin,
+  signal: AbortSignal,
+): Promise<readonly InstanceView[]> {
+  const machines = await sandbox.hypervisor.report();
+  const instances = sandbox.cloud.describe().instances.filter(({ state }) => state !== 'terminated');
+  return Promise.all(
+    instances.map(async ({ instanceId, zone, address, state }) => {
+      const endpoint = clientUrl(address);
+      const machine = machines.find((one) => one.instanceId === instanceId);
+      const [status, list] = await Promise.all([
+        admin.status(endpoint, signal),
+        admin.memberList(endpoint, { linearizable: true }, signal),
+      ]);
+      const answered = status.known ? status.value : null;
+      const voters = list.known ? list.value.members.filter(({ learner }) => !learner) : [];
+      const serving = list.known && answered !== null && !answered.learner;
+      const phase = ((): InstanceView['phase'] => {
+        if (state === 'pending') return 'launching';
+        if (state !== 'running') return 'ending';
+        if (serving) return 'serving';
+        if (answered !== null) return 'joining';
+        if (machine?.etcd) return 'etcd starting';
+        return machine?.appliance ? 'waiting' : 'starting';
+      })();
+      return {
+        instanceId,
+        zone,
+        address,
+        phase,
+        role: roleOf(answered),
+        raftIndex: answered?.raftIndex ?? null,
+        healthy: serving,
+        members: list.known
+          ? {
+              voters: voters.map(({ name }) => name).toSorted(),
+              others: list.value.members.length - voters.length,
+            }
+          : null,
+      };
+    }),
+  );
+}
+
+function roleOf(
+  status: { readonly memberId: string; readonly leader: string | null; readonly learner: boolean } | null,
+): InstanceView['role'] {
+  if (status === null) return null;
+  if (status.learner) return 'learner';
+  return status.leader === status.memberId ? 'leader' : 'follower';
+}
+
+/** Asks the sandbox's DNS server, as any client would. A name that is not there gives an empty list. */
+export async function viewNames(sandbox: Sandbox): Promise<NamesView> {
+  const { dns, clusterName } = sandbox.addresses;
+  // A resolver of its own for each look: it must not answer from its memory.
+  const resolver = new Resolver({ timeout: 1_000, tries: 2 });
+  resolver.setServers([`${dns.address}:${dns.port}`]);
+  const addressesOf = (name: string): Promise<readonly string[]> => orNothing(resolver.resolve4(name));
+  const behind = async (service: string): Promise<readonly string[]> => {
+    const targets = await orNothing(resolver.resolveSrv(`${service}.${clusterName}`));
+    const addresses = await Promise.all(targets.map(({ name }) => addressesOf(name)));
+    return addresses.flat().toSorted();
+  };
+  const [addresses, clients, servers] = await Promise.all([
+    addressesOf(clusterName),
+    behind('_etcd-client._tcp'),
+    behind('_etcd-server._tcp'),
+  ]);
+  return { addresses: addresses.toSorted(), clients, servers };
+}
+
+async function orNothing<T>(answer: Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await answer;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (code === 'ENOTFOUND' || code === 'ENODATA') return [];
+    throw error;
+  }
+}
+
+/** What is not yet as it should be, as sentences; empty when a cluster of `size` is whole. */
+export function whatIsMissing(
+  size: number,
+  instances: readonly InstanceView[],
+  names: NamesView,
+): readonly string[] {
+  const missing: string[] = [];
+  const ids = instances.map(({ instanceId }) => instanceId).toSorted();
+  const addresses = instances.map(({ address }) => address).toSorted();
+  if (instances.length !== size) missing.push(`${instances.length} instances instead of ${size}`);
+  for (const { instanceId, phase, members } of instances) {
+    if (phase !== 'serving' || members === null) {
+      missing.push(`no linearizable read through ${instanceId} (${phase})`);
+    } else if (members.others > 0 || members.voters.join() !== ids.join()) {
+      missing.push(`${instanceId} lists other members than the instances`);
+    }
+  }
+  for (const [what, found] of Object.entries(names) as [string, readonly string[]][]) {
+    if (found.join() !== addresses.join()) missing.push(`DNS ${what} are ${found.join(' ') || 'none'}`);
+  }
+  return missing;
+}

@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { execa } from 'execa';
+import type { Command } from 'commander';
+import { ApplianceError, EXIT } from '../errors.ts';
+import { defaultEtcdDirectory } from '../etcd/binaries.ts';
+import { createHub, deleteHub, inNamespace } from '../sandbox/network.ts';
+import { createSandbox } from '../sandbox/sandbox.ts';
+import type { Sandbox, SandboxOptions } from '../sandbox/sandbox.ts';
+import { createStateDir, hubOf, sweepDeadSandboxes } from '../sandbox/state-dir.ts';
+import { renderEvent } from './sandbox-text.ts';
+
+interface StartOptions {
+  readonly size: number;
+  readonly min: number;
+  readonly max: number;
+  readonly stack: string;
+  readonly zone: string;
+  readonly etcdDir: string;
+  readonly etcdVersion?: string;
+  readonly hooks?: true;
+  readonly env: readonly string[];
+  readonly program?: string;
+  readonly network?: string;
+  readonly namespaces?: true;
+  readonly inside?: string;
+  readonly keep?: true;
+  readonly quiet?: true;
+  readonly json?: true;
+}
+
+/** Where the binaries of etcd are for this user, as the appliance itself would look for them. */
+export function etcdDirectory(): string {
+  const { ETCD_DIR, XDG_CACHE_HOME } = process.env;
+  return ETCD_DIR ?? defaultEtcdDirectory(homedir(), XDG_CACHE_HOME, existsSync('/opt/etcd'));
+}
+
+/** `etcd-appliance sandbox start`. */
+export function addSandboxStart(sandbox: Command): void {
+  const number = (text: string): number => {
+    if (/^\d+$/.test(text)) return Number(text);
+    throw new ApplianceError({ code: 'usage' }, `${text} is no number of instances`);
+  };
+  const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
+  sandbox
+    .command('start')
+    .description('start a sandbox with one group, and stay until interrupted or stopped')
+    .option('--size <number>', 'instances at the start', number, 3)
+    .option('--min <number>', 'the smallest that the group may be', number, 0)
+    .option('--max <number>', 'the largest that the group may be', number, 9)
+    .option('--stack <name>', 'name of the stack', 'etcd-demo')
+    .option('--zone <name>', 'hosted zone', 'example.org')
+    .option('--hooks', 'with lifecycle hooks for launch and termination')
+    .option('--etcd-dir <directory>', 'the folder with a subfolder per version (ETCD_DIR)', etcdDirectory())
+    .option('--etcd-version <version>', 'what a birth uses; default: the newest there is')
+    .option('--env <name=value>', 'one more variable for the appliances; may be given again', collect, [])
+    .option('--program <file>', 'what instances run instead of this program, as dist/main.js')
+    .option(
+      '--network <prefix>',
+      'first two octets of the addresses; default: 127.78, or the next that is free',
+    )
+    .option(
+      '--namespaces',
+      'a network namespace for each instance, so that they can be cut off (root on Linux)',
+    )
+    .option('--inside <directory>', 'used by --namespaces itself')
+    .option('--keep', 'leave the files of the instances when it ends')
+    .option('--quiet', 'do not print what happens')
+    .option('--json', 'print addresses and events as JSON, one object a line')
+    .action(async (options: StartOptions) => {
+      if (options.namespaces && options.inside === undefined) process.exitCode = await startInNamespace();
+      else await start(options);
+    });
+}
+
+async function start(options: StartOptions): Promise<void> {
+  await using sandbox = await createSandbox(sandboxOptions(options));
+  const stopped = stopAsked(sandbox);
+  const show = options.json ? JSON.stringify : renderEvent;
+  if (!options.quiet) sandbox.cloud.events.subscribe((event) => print(show(event)));
+  await sandbox.start();
+  print(options.json ? JSON.stringify({ addresses: sandbox.addresses }) : renderAddresses(sandbox));
+  await stopped;
+}
+
+function renderAddresses({ addresses }: Sandbox): string {
+  return [
+    `sandbox ${addresses.clusterName}: AWS endpoint ${addresses.aws}, control ${addresses.control},`,
+    `DNS ${addresses.dns.address} port ${addresses.dns.port}, files ${addresses.stateDir}`,
+  ].join(' ');
+}
+
+/** Resolves on SIGINT, SIGTERM or SIGHUP, when the control API was told so, or when the process that asked for it is gone. */
+export async function stopAsked(sandbox: Sandbox): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = (): void => resolve();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const) process.on(name, stop);
+  void sandbox.stopped.then(stop);
+  await promise;
+}
+
+function sandboxOptions(options: StartOptions): SandboxOptions {
+  const extra = options.env.map((text) => {
+    const at = text.indexOf('=');
+    if (at > 0) return [text.slice(0, at), text.slice(at + 1)] as const;
+    throw new ApplianceError({ code: 'usage' }, `${text} is no variable: write NAME=value`);
+  });
+  return {
+    parent: tmpdir(),
+    searchPath: process.env['PATH'] ?? '',
+    etcdDir: options.etcdDir,
+    environment: {
+      ...(options.etcdVersion === undefined ? {} : { ETCD_VERSION: options.etcdVersion }),
+      ...Object.fromEntries(extra),
+    },
+    group: { desired: options.size, min: options.min, max: options.max, hooks: options.hooks === true },
+    stackName: options.stack,
+    zoneName: options.zone,
+    keep: options.keep === true,
+    ...(options.program === undefined ? {} : { program: options.program }),
+    ...(options.network === undefined ? {} : { network: options.network }),
+    ...(options.inside === undefined ? {} : { inside: options.inside }),
+  };
+}
+
+/**
+ * Runs this same command once more inside a network namespace of its own, and waits for it. A process cannot change its
+ * own network; and inside, nothing that the sandbox does can touch the machine's. The channel between the two tells the
+ * inner one when this one is gone.
+ */
+async function startInNamespace(): Promise<number> {
+  await sweepDeadSandboxes(tmpdir());
+  const stateDir = await createStateDir(tmpdir());
+  const hub = hubOf(stateDir);
+  await createHub(hub, process.env['PATH'] ?? '');
+  const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1), '--inside', stateDir];
+  const [program = '', ...args] = inNamespace(hub, self);
+  const inner = execa(program, args, {
+    stdin: 'ignore',
+    stdout: 'inherit',
+    stderr: 'inherit',
+    ipc: true,
+    reject: false,
+    cleanup: false,
+  });
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => inner.kill(name));
+  const { exitCode } = await inner;
+  await deleteHub(hub);
+  return exitCode ?? EXIT.failed;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,230 @@
+import { tmpdir } from 'node:os';
+import type { Command } from 'commander';
+import { ApplianceError } from '../errors.ts';
+import { INSTANCE_VERBS } from '../sandbox/control.ts';
+import type { InstanceVerb, SandboxState } from '../sandbox/control.ts';
+import { createControlClient } from '../sandbox/control-client.ts';
+import type { ControlClient } from '../sandbox/control-client.ts';
+import { CUT_FROM } from '../sandbox/cuts.ts';
+import type { CutFrom } from '../sandbox/cuts.ts';
+import type { CloudEvent, FaultKind, FaultRequest, Service } from '../sandbox/model.ts';
+import { runningSandboxes, sandboxId } from '../sandbox/state-dir.ts';
+import { addSandboxStart } from './sandbox-start.ts';
+import { renderEvent, renderState } from './sandbox-text.ts';
+
+const WHAT_VERBS_DO: Readonly<Record<Exclude<InstanceVerb, 'cut' | 'terminate'>, string>> = {
+  'power-cut': 'kill everything on an instance at once; the group notices later',
+  'kill-etcd': 'kill the etcd of an instance',
+  'freeze-etcd': 'stop the etcd of an instance in its tracks',
+  'thaw-etcd': 'let a frozen etcd go on',
+  'kill-appliance': 'kill the appliance of an instance; its etcd lives on',
+  'freeze-appliance': 'stop the appliance of an instance in its tracks',
+  'thaw-appliance': 'let a frozen appliance go on',
+  'wipe-data': 'start an instance again with an empty disk',
+};
+
+interface Common {
+  readonly sandbox?: string;
+  readonly json?: true;
+}
+
+/** `etcd-appliance sandbox …`: starts a sandbox, and does to a running one what can happen to a cloud. */
+export function addSandboxCommands(program: Command): void {
+  const sandbox = program
+    .command('sandbox')
+    .description('a cloud on this machine, to try and to break things in');
+  addSandboxStart(sandbox);
+  addLooks(sandbox);
+  addInstanceVerbs(sandbox);
+  addFaultVerbs(sandbox);
+  addSettings(sandbox);
+}
+
+/** A verb of a running sandbox. */
+function verb(sandbox: Command, name: string, description: string): Command {
+  return sandbox
+    .command(name)
+    .description(description)
+    .option('--sandbox <id>', 'which sandbox, where more than one runs');
+}
+
+function addLooks(sandbox: Command): void {
+  verb(sandbox, 'state', 'show the instances, the records and the faults')
+    .option('--json', 'as JSON')
+    .action(async (options: Common) => {
+      const state = await (await clientOf(options)).state();
+      print(options.json ? JSON.stringify(state, null, 2) : renderState(state));
+    });
+  verb(sandbox, 'events', 'show what happened')
+    .option('--since <number>', 'only what came after this one', numberOf, 0)
+    .option('--follow', 'and what happens from now on, until interrupted')
+    .option('--json', 'one JSON object a line')
+    .action(async (options: Common & { since: number; follow?: true }) => {
+      const client = await clientOf(options);
+      const show = (event: CloudEvent): void =>
+        print(options.json ? JSON.stringify(event) : renderEvent(event));
+      if (options.follow) await client.follow(options.since, show);
+      else for (const event of await client.events(options.since)) show(event);
+    });
+  verb(sandbox, 'stop', 'end the sandbox and all that runs in it').action(async (options: Common) => {
+    await (await clientOf(options)).shutdown();
+  });
+}
+
+function addInstanceVerbs(sandbox: Command): void {
+  verb(sandbox, 'terminate', 'terminate an instance in order, as EC2 does')
+    .argument('<instance>', 'id, the beginning of one, or address')
+    .option('--decrement', 'through Auto Scaling, and let the group be smaller by one')
+    .option('--replace', 'through Auto Scaling, and have it replaced at once')
+    .action(async (instance: string, options: Common & { decrement?: true; replace?: true }) => {
+      const body = options.decrement ? { decrement: true } : options.replace ? { decrement: false } : {};
+      await onInstance(options, instance, 'terminate', body);
+    });
+  for (const name of INSTANCE_VERBS) {
+    if (name === 'cut' || name === 'terminate') continue;
+    verb(sandbox, name, WHAT_VERBS_DO[name])
+      .argument('<instance>', 'id, the beginning of one, or address')
+      .action(async (instance: string, options: Common) => onInstance(options, instance, name, {}));
+  }
+  verb(sandbox, 'cut', 'cut an instance off, or mend it again (none)')
+    .argument('<instance>', 'id, the beginning of one, or address')
+    .argument('[from]', CUT_FROM.join(', '), 'both')
+    .option('--only <instances...>', 'with peers or both: only from these instances')
+    .action(async (instance: string, from: string, options: Common & { only?: string[] }) => {
+      const client = await clientOf(options);
+      const state = await client.state();
+      const only = options.only?.map((text) => instanceOf(state, text));
+      await client.cut(instanceOf(state, instance), {
+        from: from as CutFrom,
+        ...(only === undefined ? {} : { only }),
+      });
+    });
+  verb(sandbox, 'scale', 'set how many instances the group has')
+    .argument('<desired>', 'number of instances', numberOf)
+    .option('--group <name>', 'which group; default: the one made at the start')
+    .action(async (desired: number, options: Common & { group?: string }) => {
+      const client = await clientOf(options);
+      await client.scale(options.group ?? (await client.state()).addresses.group, desired);
+    });
+}
+
+interface FaultOptions extends Common {
+  readonly service: string;
+  readonly action: string;
+  readonly instance: string;
+  readonly count?: number;
+  readonly rate?: number;
+  readonly code?: string;
+  readonly staleMs?: number;
+}
+
+function addFaultVerbs(sandbox: Command): void {
+  verb(sandbox, 'fault', 'make calls of AWS go wrong, and print the id of the fault')
+    .argument('<kind>', 'throttle, error, hang, reset, refuse, lost-answer, empty, half, stale or self-only')
+    .option('--service <name>', 'ec2, autoscaling, route53, imds or *', '*')
+    .option('--action <name>', 'as DescribeInstances', '*')
+    .option('--instance <instance>', 'whose calls', '*')
+    .option('--count <number>', 'ends after so many hits', numberOf)
+    .option('--rate <part>', 'which part of the calls is hit, 0 to 1', numberOf)
+    .option('--code <name>', "for throttle and error: another error code than the service's usual one")
+    .option('--stale-ms <ms>', 'for stale: how old the answers are', numberOf)
+    .action(async (kind: string, options: FaultOptions) => {
+      const client = await clientOf(options);
+      const instance = options.instance === '*' ? '*' : instanceOf(await client.state(), options.instance);
+      print((await client.addFault(faultOf(kind, instance, options))).id);
+    });
+  verb(sandbox, 'lift', 'end a fault, or all')
+    .argument('[id]', 'as fault printed it')
+    .action(async (id: string | undefined, options: Common) => {
+      const client = await clientOf(options);
+      await (id === undefined ? client.liftAllFaults() : client.liftFault(id));
+    });
+}
+
+function faultOf(kind: string, instance: string, options: FaultOptions): FaultRequest {
+  const { service, action, count, rate, code, staleMs } = options;
+  return {
+    // The sandbox says what is no kind and no service.
+    kind: kind as FaultKind,
+    service: service as Service | '*',
+    action,
+    instance,
+    ...(count === undefined ? {} : { count }),
+    ...(rate === undefined ? {} : { rate }),
+    ...(code === undefined ? {} : { code }),
+    ...(staleMs === undefined ? {} : { staleMs }),
+  };
+}
+
+function addSettings(sandbox: Command): void {
+  verb(sandbox, 'set', 'change settings of the cloud, as launchDelayMs=5000; without any: show them')
+    .argument('[settings...]', 'name=value, the value as JSON')
+    .action(async (settings: string[], options: Common) => {
+      const changes = Object.fromEntries(settings.map(settingOf));
+      print(JSON.stringify(await (await clientOf(options)).changeSettings(changes), null, 2));
+    });
+}
+
+function settingOf(text: string): readonly [string, unknown] {
+  const [name, value] = [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)];
+  try {
+    return [name, JSON.parse(value)];
+  } catch {
+    throw usage(`${text} is no setting: write name=value, the value as JSON`);
+  }
+}
+
+async function onInstance(
+  options: Common,
+  instance: string,
+  name: InstanceVerb,
+  body: object,
+): Promise<void> {
+  const client = await clientOf(options);
+  await client.onInstance(instanceOf(await client.state(), instance), name, body);
+}
+
+/** The instance that a person means: by id, by the beginning of one, or by address. */
+function instanceOf(state: SandboxState, text: string): string {
+  const ids = state.cloud.instances
+    .filter(({ instanceId, address, state: ec2 }) => {
+      if (instanceId === text) return true;
+      return ec2 !== 'terminated' && (address === text || instanceId.startsWith(text));
+    })
+    .map(({ instanceId }) => instanceId);
+  const [id] = ids;
+  if (id === undefined) throw usage(`no instance ${text}: see sandbox state`);
+  if (ids.length > 1) throw usage(`${text} fits ${ids.join(', ')}: write more of it`);
+  return id;
+}
+
+/** The control API of the sandbox that is meant: the only one that runs, or the one that is named. */
+async function clientOf({ sandbox }: Common): Promise<ControlClient> {
+  const all = await runningSandboxes(tmpdir());
+  const fitting = all.filter(({ stateDir }) => sandbox === undefined || sandboxId(stateDir) === sandbox);
+  const [one] = fitting;
+  if (one === undefined) {
+    throw usage(
+      sandbox === undefined ? 'no sandbox runs: etcd-appliance sandbox start' : `no sandbox ${sandbox} runs`,
+    );
+  }
+  if (fitting.length > 1) {
+    const ids = fitting.map(({ stateDir }) => sandboxId(stateDir)).join(', ');
+    throw usage(`more than one sandbox runs: name one of ${ids} with --sandbox`);
+  }
+  return createControlClient({ socket: one.controlSocket });
+}
+
+function numberOf(text: string): number {
+  const number = Number(text);
+  if (!Number.isFinite(number)) throw usage(`${text} is no number`);
+  return number;
+}
+
+function usage(message: string): ApplianceError {
+  return new ApplianceError({ code: 'usage' }, message);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
