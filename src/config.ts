@@ -194,13 +194,15 @@ function isWithin(inner: string, outer: string): boolean {
   return inner === outer || inner.startsWith(`${outer}/`);
 }
 
-/** Variables of etcd, which the appliance never hands on, and those that look like one of ours misspelt. */
+/** Variables of etcd, which the appliance never hands on (`etcd install` reads one), and ours misspelt. */
 function ineffective(env: Environment): readonly string[] {
   const names = Object.keys(env).filter((name) => !(KEYS as readonly string[]).includes(name));
   return names.sort().flatMap((name) => {
     const near = KEYS.find((key) => distance(key, name) <= 2);
     if (near !== undefined) return [`${name} is not read; did you mean ${near}?`];
-    return name.startsWith('ETCD_') ? [`${name} is not handed on to etcd; use ETCD_EXTRA_FLAGS`] : [];
+    return name.startsWith('ETCD_') && name !== 'ETCD_RELEASES_URL'
+      ? [`${name} is not handed on to etcd; use ETCD_EXTRA_FLAGS`]
+      : [];
   });
 }
 
