@@ -67,7 +67,7 @@ function planOwnData(seen: StartObservation, identity: DataIdentity | null): Sta
     case 'reseeding':
       return wait('reseeding', `epoch ${claim.epoch} is being seeded anew`);
     case 'forming':
-      return planDataBesideForming(identity, claim);
+      return planDataBesideForming(seen, identity, claim);
     case 'formed':
       return planDataOfFormed(seen, identity, claim);
   }
@@ -84,8 +84,10 @@ function planDataWithoutClaim(seen: StartObservation, identity: DataIdentity): S
   return startOrReplace(seen, identity, 'there is no claim');
 }
 
-function planDataBesideForming(identity: DataIdentity, claim: Claim): StartAction {
+function planDataBesideForming(seen: StartObservation, identity: DataIdentity, claim: Claim): StartAction {
   if (identity.token === claim.token) {
+    // The reading is older than what was written down beside the data: that epoch is formed.
+    if (identity.formed) return startOrReplace(seen, identity, `epoch ${identity.epoch} is formed`);
     return startData('own-data-forming', `founding epoch ${claim.epoch}`);
   }
   if (!identity.formed) {

@@ -167,6 +167,7 @@ async function keepHouse(
   if (!leavers.known) return false;
   const leaving = new Set(leavers.value.map((it) => it.key.slice(LEAVING_PREFIX.length)));
   const fleet = await askAws(context, seen.value, memory, signal);
+  state.fleet = context.fleetView.last();
   const learnersStalledMs = stalledLearners(context, seen.value, memory);
   const plan = await planHouse(context, seen.value, { fleet, learnersStalledMs, leaving }, signal);
 
