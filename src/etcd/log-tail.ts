@@ -14,23 +14,21 @@ const CHUNK_BYTES = 64 * 1024;
 /** A line longer than this is passed on in parts. */
 const LONGEST_LINE = 256 * 1024;
 
-/** Where to begin. */
+/** What to follow. */
 export interface LogTailOptions {
   readonly path: string;
-  /** `now`: with what is written from here on; `start`: with what is there. */
-  readonly from: 'now' | 'start';
   readonly truncateAboveBytes?: number;
 }
 
 /**
- * Passes on each line that is appended to a file, in order, as soon as the kernel tells. The file must have been opened
+ * Passes on each line that is appended to a file from now on, in order, as soon as the kernel tells. The file must have been opened
  * for appending by its writer, because it is emptied here when it is long; lines written in the very moment between the
  * last read and that are lost.
  */
 export async function followLog(options: LogTailOptions, onLine: (line: string) => void): Promise<LogTail> {
   const file = await open(options.path, 'r+');
   const reader = createReader(file, options, onLine);
-  if (options.from === 'now') await reader.skip();
+  await reader.skip();
   const pass = serialised(reader.pass);
   let watcher: FSWatcher | null = null;
   try {

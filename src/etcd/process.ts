@@ -7,9 +7,9 @@ import { createBinaryCatalogue } from './catalogue.ts';
 import { type EtcdBinary, pickBinary } from './binaries.ts';
 import { etcdEnvironment } from './environment.ts';
 import { etcdFlags } from './flags.ts';
-import { dataLayout, memberFiles } from './layout.ts';
+import { type DataLayout, dataLayout, memberFiles } from './layout.ts';
 import type { EtcdLog } from './log.ts';
-import { judge, type LogLine, NO_VERDICT, parseLogLine } from './log-lines.ts';
+import { judge, type LogLine, NO_VERDICT, parseLogLine, type Verdict } from './log-lines.ts';
 import { followLog } from './log-tail.ts';
 import { preflight } from './preflight.ts';
 import { processStartTime } from './proc.ts';
@@ -96,9 +96,11 @@ export function createEtcdProcesses(
       const running = await findRunning(await readRecord(layout.process), layout.etcd);
       if (running === null) return null;
       const version = running.version ?? (await versionOfRunning(running.pid, signal));
-      await writeRecord(layout.process, { ...running, format: 1, version, dataDirectory: layout.etcd });
+      const process = { pid: running.pid, startTime: running.startTime, version };
+      await keepRecord(layout, process, deps.log);
+      const words = await hear(layout.log, deps.log);
       deps.log.info({ pid: running.pid, version }, 'took over a running etcd');
-      return supervise({ ...running, version }, untilGone(running), 'now', false, options, deps.log);
+      return supervise(process, untilGone(process), words, false, layout);
     },
     preflight: async (version, address, signal) => {
       const there = pickBinary(await catalogue.list(signal), version) !== null;
@@ -126,72 +128,105 @@ async function launch(
 ): Promise<Known<RunningEtcd>> {
   const layout = dataLayout(options.dataDirectory);
   await mkdir(layout.root, { recursive: true });
-  const flags = etcdFlags(binary.version, {
-    name: start.name,
-    dataDirectory: layout.etcd,
-    address: start.address,
-    listenAddress: options.listenAddress ?? start.address,
-    initial: start.initial,
-    initialCorruptCheck: true,
-    logLevel: 'info',
-    extra: options.extraFlags,
-  });
   const output = await open(layout.log, 'a', 0o600);
-  // execa takes any open descriptor; its types know literals only.
-  const fd = output.fd as 3;
+  // Before the start: nothing of this run is missed, and nothing of an earlier one is taken for this one's.
+  const words = await hear(layout.log, log);
   try {
-    const child = execa(binary.etcd, flags, {
+    const child = execa(binary.etcd, flagsOf(binary, start, options), {
       cwd: layout.root,
       env: etcdEnvironment(options.env),
       extendEnv: false,
       stdin: 'ignore',
-      stdout: fd,
-      stderr: fd,
+      // execa takes any open descriptor; its types know literals only.
+      stdout: output.fd as 3,
+      stderr: output.fd as 3,
       detached: true,
       cleanup: false,
       reject: false,
       buffer: false,
     });
     const { pid } = child;
-    if (pid === undefined) return unknown(`etcd did not start: ${describeError((await child).cause)}`);
+    if (pid === undefined) {
+      await words.end();
+      return unknown(`etcd did not start: ${describeError((await child).cause)}`);
+    }
     const exit = child.then((result): BareExit => ({
       code: result.exitCode ?? null,
       signal: result.signal ?? null,
     }));
     const startTime = (await processStartTime(pid)) ?? 'gone';
-    const process: RunningProcess & { version: string } = { pid, startTime, version: binary.version };
-    await writeRecord(layout.process, { ...process, format: 1, dataDirectory: layout.etcd });
-    return known(await supervise(process, exit, 'start', walMissing, options, log));
+    const process = { pid, startTime, version: binary.version };
+    await keepRecord(layout, process, log);
+    return known(supervise(process, exit, words, walMissing, layout));
   } finally {
     await output.close();
   }
 }
 
-/** Follows a process's log until its end. */
-async function supervise(
-  process: RunningProcess & { readonly version: string },
-  exit: Promise<BareExit>,
-  from: 'now' | 'start',
-  walMissing: boolean,
-  options: EtcdProcessOptions,
-  log: EtcdLog,
-): Promise<RunningEtcd> {
-  const layout = dataLayout(options.dataDirectory);
+function flagsOf(binary: EtcdBinary, start: EtcdStart, options: EtcdProcessOptions): readonly string[] {
+  return etcdFlags(binary.version, {
+    name: start.name,
+    dataDirectory: dataLayout(options.dataDirectory).etcd,
+    address: start.address,
+    listenAddress: options.listenAddress ?? start.address,
+    initial: start.initial,
+    logLevel: 'info',
+    extra: options.extraFlags,
+  });
+}
+
+type Process = RunningProcess & { readonly version: string };
+
+/** An etcd without a record is found by its command line, so a disk that is full now is no reason to end it. */
+async function keepRecord(layout: DataLayout, process: Process, log: EtcdLog): Promise<void> {
+  const { pid, startTime, version } = process;
+  try {
+    await writeRecord(layout.process, { format: 1, pid, startTime, version, dataDirectory: layout.etcd });
+  } catch (error) {
+    log.warn(
+      { path: layout.process, error: describeError(error) },
+      'the record of the etcd process was not written',
+    );
+  }
+}
+
+/** What etcd says in one run. */
+interface Words {
+  /** Reads what is left, and gives the verdict. */
+  end(): Promise<Verdict>;
+}
+
+async function hear(path: string, log: EtcdLog): Promise<Words> {
   let verdict = NO_VERDICT;
-  const tail = await followLog({ path: layout.log, from }, (text) => {
+  const tail = await followLog({ path }, (text) => {
     const line = parseLogLine(text);
     verdict = judge(verdict, line);
     passOn(line, log);
   });
+  return {
+    async end() {
+      await tail.close();
+      return verdict;
+    },
+  };
+}
+
+/** Sees a process to its end. */
+function supervise(
+  process: Process,
+  exit: Promise<BareExit>,
+  words: Words,
+  walMissing: boolean,
+  layout: DataLayout,
+): RunningEtcd {
   let over = false;
   const finish = async (): Promise<EtcdExit> => {
     const end = await exit;
     over = true;
-    await tail.close();
+    const { saysRemoved, saysDamaged, lastWords } = await words.end();
     await removeRecord(layout.process).catch(() => undefined);
     // Without a log etcd does not call its data damaged: it tries to join a cluster with what is left of them.
-    const saysDamaged = verdict.saysDamaged ?? (walMissing ? 'wal' : null);
-    return { ...end, saysDamaged, saysRemoved: verdict.saysRemoved, lastWords: verdict.lastWords };
+    return { ...end, saysRemoved, saysDamaged: saysDamaged ?? (walMissing ? 'wal' : null), lastWords };
   };
   const exited = finish();
   return {

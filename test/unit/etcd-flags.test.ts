@@ -14,7 +14,6 @@ const SETTINGS: EtcdFlagSettings = {
       { name: 'i-0b', peerUrl: 'http://10.0.0.2:2380' },
     ],
   },
-  initialCorruptCheck: true,
   logLevel: 'info',
   extra: [],
 };
@@ -33,16 +32,15 @@ const COMMON = [
   '--pre-vote=true',
 ];
 
-const OLD_CHECK = '--experimental-initial-corrupt-check=true';
-const GATES = '--feature-gates=InitialCorruptCheck=true,CompactHashCheck=true';
+const GATES = '--feature-gates=CompactHashCheck=true';
 
 const GOLDEN: readonly { readonly version: string; readonly rest: readonly string[] }[] = [
-  { version: '3.4.23', rest: ['--logger=zap', '--log-level=info', OLD_CHECK] },
-  { version: '3.4.45', rest: ['--logger=zap', '--log-level=info', OLD_CHECK] },
-  { version: '3.5.4', rest: ['--log-level=info', OLD_CHECK] },
+  { version: '3.4.23', rest: ['--logger=zap', '--log-level=info'] },
+  { version: '3.4.45', rest: ['--logger=zap', '--log-level=info'] },
+  { version: '3.5.4', rest: ['--log-level=info'] },
   {
     version: '3.5.35',
-    rest: ['--log-level=info', OLD_CHECK, '--experimental-compact-hash-check-enabled=true'],
+    rest: ['--log-level=info', '--experimental-compact-hash-check-enabled=true'],
   },
   { version: '3.6.16', rest: ['--log-level=info', GATES] },
   { version: '3.7.3', rest: ['--log-level=info', GATES] },
@@ -57,13 +55,6 @@ describe('the flags of etcd', () => {
     const flags = etcdFlags('3.6.16', { ...SETTINGS, initial: null });
     expect(flags).toContain('--initial-cluster-state=existing');
     expect(flags).toContain('--initial-cluster=i-0a=http://10.0.0.1:2380');
-  });
-
-  test('leave out the check against other hashes on demand', () => {
-    for (const version of ['3.4.23', '3.5.35', '3.6.16']) {
-      const flags = etcdFlags(version, { ...SETTINGS, initialCorruptCheck: false });
-      expect(flags.join(' ').toLowerCase()).not.toMatch(/initial-?corrupt/);
-    }
   });
 
   test('put IPv6 into brackets', () => {
@@ -91,10 +82,9 @@ describe("the operator's flags that collide", () => {
     '--force-new-cluster',
     '--config-file=/x',
     '--pre-vote=false',
-    '--experimental-initial-corrupt-check=false',
     '--experimental-compact-hash-check-enabled',
     '--feature-gates=CompactHashCheck=false',
-    '--feature-gates=A=true,InitialCorruptCheck=false',
+    '--feature-gates=A=true,CompactHashCheck=false',
     '--max-learners=2',
     '--experimental-max-learners=2',
     '--log-outputs=stdout',
@@ -113,6 +103,8 @@ describe("the operator's flags that collide", () => {
         '--heartbeat-interval=200',
         '--feature-gates=LeaseCheckpoint=true',
         '--experimental-corrupt-check-time=1h',
+        '--experimental-initial-corrupt-check=true',
+        '--feature-gates=InitialCorruptCheck=true',
         '--listen-metrics-urls=http://127.0.0.1:2381',
       ]),
     ).toEqual([]);
