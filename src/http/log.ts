@@ -77,7 +77,13 @@ export async function createLog(options: LogOptions): Promise<ApplianceLog> {
 /** pino-pretty around an output; loaded only here, since no service needs it. */
 async function makePretty(output: LogOutput): Promise<LogOutput> {
   const { prettyFactory } = await import('pino-pretty');
-  const render = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'caller,ts' });
+  const render = prettyFactory({
+    colorize: true,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    messageFormat: '{component}: {msg}',
+    ignore: 'component,caller,ts,pid',
+  });
   return { write: (line) => output.write(render(line) ?? line), flush: (limitMs) => output.flush(limitMs) };
 }
 
