@@ -45,7 +45,7 @@ export interface ScriptDeps {
   readonly signal: AbortSignal;
 }
 
-const LOOK_AGAIN_MS = 25;
+const LOOK_AGAIN_MS = 50;
 
 /**
  * Forms, kills, terminates, scales; after each step waits until all is whole again. Writes go on from the first moment at

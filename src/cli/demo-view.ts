@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import type { EtcdAdmin } from '../etcd/admin.ts';
 import { clientUrl } from '../etcd/flags.ts';
+import type { MachineReport } from '../sandbox/machine.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 
 /** One instance as the demo shows it: what the cloud says of it, and what its etcd answers. */
@@ -33,44 +34,51 @@ export async function viewInstances(
   admin: EtcdAdmin,
   signal: AbortSignal,
 ): Promise<readonly InstanceView[]> {
-  const machines = await sandbox.hypervisor.report();
   const instances = sandbox.cloud.describe().instances.filter(({ state }) => state !== 'terminated');
-  return Promise.all(
-    instances.map(async ({ instanceId, zone, address, state }) => {
+  const answers = await Promise.all(
+    instances.map(async ({ address }) => {
       const endpoint = clientUrl(address);
-      const machine = machines.find((one) => one.instanceId === instanceId);
       const [status, list] = await Promise.all([
         admin.status(endpoint, signal),
         admin.memberList(endpoint, { linearizable: true }, signal),
       ]);
-      const answered = status.known ? status.value : null;
-      const voters = list.known ? list.value.members.filter(({ learner }) => !learner) : [];
-      const serving = list.known && answered !== null && !answered.learner;
-      const phase = ((): InstanceView['phase'] => {
-        if (state === 'pending') return 'launching';
-        if (state !== 'running') return 'ending';
-        if (serving) return 'serving';
-        if (answered !== null) return 'joining';
-        if (machine?.etcd) return 'etcd starting';
-        return machine?.appliance ? 'waiting' : 'starting';
-      })();
-      return {
-        instanceId,
-        zone,
-        address,
-        phase,
-        role: roleOf(answered),
-        raftIndex: answered?.raftIndex ?? null,
-        healthy: serving,
-        members: list.known
-          ? {
-              voters: voters.map(({ name }) => name).toSorted(),
-              others: list.value.members.length - voters.length,
-            }
-          : null,
-      };
+      return { status: status.known ? status.value : null, list: list.known ? list.value.members : null };
     }),
   );
+  // The process table is read only where etcd does not tell enough: it is not cheap.
+  const silent = answers.some(({ status }) => status === null);
+  const machines = silent ? await sandbox.hypervisor.report() : [];
+  return instances.map(({ instanceId, zone, address, state }, index) => {
+    const { status, list } = answers[index] ?? { status: null, list: null };
+    const machine = machines.find((one) => one.instanceId === instanceId);
+    const voters = list?.filter(({ learner }) => !learner) ?? [];
+    const healthy = list !== null && status !== null && !status.learner;
+    return {
+      instanceId,
+      zone,
+      address,
+      phase: phaseOf(state, { healthy, answers: status !== null, machine }),
+      role: roleOf(status),
+      raftIndex: status?.raftIndex ?? null,
+      healthy,
+      members:
+        list === null
+          ? null
+          : { voters: voters.map(({ name }) => name).toSorted(), others: list.length - voters.length },
+    };
+  });
+}
+
+function phaseOf(
+  state: string,
+  seen: { readonly healthy: boolean; readonly answers: boolean; readonly machine: MachineReport | undefined },
+): InstanceView['phase'] {
+  if (state === 'pending') return 'launching';
+  if (state !== 'running') return 'ending';
+  if (seen.healthy) return 'serving';
+  if (seen.answers) return 'joining';
+  if (seen.machine?.etcd) return 'etcd starting';
+  return seen.machine?.appliance ? 'waiting' : 'starting';
 }
 
 function roleOf(

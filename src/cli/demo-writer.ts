@@ -8,7 +8,7 @@ const PACE_MS = 10;
 /** What became of the writes. */
 export interface WriteReport {
   readonly acknowledged: number;
-  /** Tried, and nobody knows whether they were taken. */
+  /** Tried after the first one that was acknowledged, and refused, or nobody knows. */
   readonly unanswered: number;
   /** The longest time between two acknowledged writes. */
   readonly longestGapMs: number;
@@ -27,7 +27,8 @@ export function startWriter(admin: EtcdAdmin, endpoints: () => readonly string[]
   const written = new Map<string, string>();
   let unanswered = 0;
   let longestGapMs = 0;
-  let lastMs = performance.now();
+  /** Of the last acknowledged write; before the first there is no gap. */
+  let lastMs: number | null = null;
 
   const write = async (): Promise<void> => {
     let favourite = 0;
@@ -42,10 +43,10 @@ export function startWriter(admin: EtcdAdmin, endpoints: () => readonly string[]
           : await admin.put(endpoint, key, value, {}, new AbortController().signal);
       if (put?.known && put.value) {
         written.set(key, value);
-        longestGapMs = Math.max(longestGapMs, performance.now() - lastMs);
+        longestGapMs = Math.max(longestGapMs, performance.now() - (lastMs ?? performance.now()));
         lastMs = performance.now();
       } else {
-        unanswered += 1;
+        if (lastMs !== null) unanswered += 1;
         favourite += 1;
       }
       await delay(PACE_MS, undefined, { signal: stopping.signal }).catch(() => undefined);

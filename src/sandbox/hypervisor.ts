@@ -4,6 +4,7 @@ import { RunningMachine } from './machine.ts';
 import type { MachineReport } from './machine.ts';
 import type { EventLog, Hypervisor, Machine } from './model.ts';
 import type { MachineNetwork } from './network.ts';
+import { processesOf } from './processes.ts';
 
 export interface HypervisorOptions {
   /** A folder per machine is made here, named by its instance id. */
@@ -78,7 +79,10 @@ export function createHypervisor(
     freeze: async (instanceId, target) => running(instanceId).send(target, 'SIGSTOP'),
     thaw: async (instanceId, target) => running(instanceId).send(target, 'SIGCONT'),
     wipeData: async (instanceId) => running(instanceId).wipeData(),
-    report: () => Promise.all([...machines.values()].map((machine) => machine.report())),
+    report: async () => {
+      const processes = await processesOf(options.stateDir);
+      return [...machines.values()].map((machine) => machine.report(processes));
+    },
     close: async () => {
       closed = true;
       await Promise.all([...machines.keys()].map(powerCut));

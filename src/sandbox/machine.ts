@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { ApplianceError, describeError } from '../errors.ts';
 import type { EventFields, Machine } from './model.ts';
-import { allGone, gone, killAll, processesOf, signal, startTimeOf } from './processes.ts';
+import { allGone, gone, isInside, killAll, processesOf, signal, startTimeOf } from './processes.ts';
+import type { FoundProcess } from './processes.ts';
 
 /** How the machine's init restarts the appliance: like systemd's `Restart=always`, with a delay that doubles. */
 const RESTART_FIRST_MS = 100;
@@ -128,7 +129,7 @@ export class RunningMachine {
 
   /** Sends a signal to its appliance or its etcd, and after a SIGKILL waits for the end. Throws where there is none. */
   async send(target: 'appliance' | 'etcd', name: NodeJS.Signals): Promise<void> {
-    const pid = (await this.report())[target]?.pid;
+    const pid = this.report(await processesOf(this.#directory))[target]?.pid;
     if (pid === undefined) throw notNow(`instance ${this.machine.instanceId} has no ${target} running`);
     const startTime = startTimeOf(pid);
     this.#emit('machine-signal', { process: target, pid, signal: name });
@@ -136,8 +137,9 @@ export class RunningMachine {
     if (name === 'SIGKILL') await gone(pid, startTime);
   }
 
-  async report(): Promise<MachineReport> {
-    const all = await processesOf(this.#directory);
+  /** How it is, given the processes there are: its own are picked from them. */
+  report(processes: readonly FoundProcess[]): MachineReport {
+    const all = processes.filter(({ dataDir }) => isInside(dataDir, this.#directory));
     const appliance = all.find(({ pid }) => pid === this.#appliance?.pid);
     const etcd = all.find(({ kind }) => kind === 'etcd');
     return {

@@ -8,7 +8,9 @@ export interface FoundProcess {
   readonly pid: number;
   readonly parentPid: number;
   readonly argv: readonly string[];
-  readonly kind: 'appliance' | 'etcd' | 'other';
+  readonly kind: 'etcd' | 'other';
+  /** What told that it belongs there: its DATA_DIR, or its `--data-dir`. */
+  readonly dataDir: string;
   /** Stopped by SIGSTOP. */
   readonly frozen: boolean;
 }
@@ -53,16 +55,16 @@ async function look(pid: number, directory: string): Promise<FoundProcess | null
       readFile(`/proc/${pid}/environ`, 'utf8').catch(() => ''),
     ]);
     const argv = commandLine.split('\0').slice(0, -1);
-    const carriesDataDir = isInside(dataDirOf(argv), directory);
-    const inEnvironment = environment
-      .split('\0')
-      .some((entry) => entry.startsWith('DATA_DIR=') && isInside(entry.slice('DATA_DIR='.length), directory));
-    if (!carriesDataDir && !inEnvironment) return null;
+    const inArguments = dataDirOf(argv);
+    const inEnvironment = environment.split('\0').find((entry) => entry.startsWith('DATA_DIR='));
+    const dataDir = [inArguments, inEnvironment?.slice('DATA_DIR='.length)].find((path) =>
+      isInside(path, directory),
+    );
     const { state, parentPid } = fieldsOf(stat);
-    if (isDead(state)) return null;
-    const isEtcd = carriesDataDir && (basename(argv[0] ?? '') === 'etcd' || (await exeOf(pid)) === 'etcd');
-    const kind = isEtcd ? 'etcd' : argv.at(-1) === 'run' ? 'appliance' : 'other';
-    return { pid, parentPid, argv, kind, frozen: state === 'T' };
+    if (dataDir === undefined || dataDir === null || isDead(state)) return null;
+    const isEtcd =
+      dataDir === inArguments && (basename(argv[0] ?? '') === 'etcd' || (await exeOf(pid)) === 'etcd');
+    return { pid, parentPid, argv, kind: isEtcd ? 'etcd' : 'other', dataDir, frozen: state === 'T' };
   } catch {
     return null;
   }
@@ -81,8 +83,9 @@ function dataDirOf(argv: readonly string[]): string | null {
   return null;
 }
 
-function isInside(path: string | null, directory: string): boolean {
-  return path !== null && (path === directory || path.startsWith(`${directory}/`));
+/** Whether `path` is `directory`, or below it. */
+export function isInside(path: string | null | undefined, directory: string): boolean {
+  return typeof path === 'string' && (path === directory || path.startsWith(`${directory}/`));
 }
 
 /** The name in parentheses may hold anything, so what follows is counted from the last parenthesis. */

@@ -250,10 +250,7 @@ describe('a sandbox that dies', () => {
 
   test('is cleaned up by its guard, kill -9 or not', async () => {
     const owner = await aSandboxProcess(true);
-    expect((await processesOf(owner.stateDir)).map(({ kind }) => kind).toSorted()).toEqual([
-      'appliance',
-      'etcd',
-    ]);
+    expect((await processesOf(owner.stateDir)).map(({ kind }) => kind).toSorted()).toEqual(['etcd', 'other']);
     await owner.kill();
     await vi.waitFor(() => expect(existsSync(owner.stateDir)).toBe(false), { timeout: 10_000, interval: 20 });
     expect(await processesOf(owner.stateDir)).toEqual([]);
