@@ -22,7 +22,11 @@ export type HookKind = 'launching' | 'terminating';
 /** `not-waiting`: the instance is not held by a hook of this kind, or no longer; `no-hook`: the group has none. */
 export type HookOutcome = 'done' | 'not-waiting' | 'no-hook';
 
-/** Lifecycle hooks of the own group. Nothing here throws but the caller's abort. */
+/**
+ * Lifecycle hooks of the own group. Nothing here throws but the caller's abort. That there is nothing to do is only
+ * said after Auto Scaling, asked about the instance itself, does not say that it waits: an empty list of hooks that were
+ * believed would leave the instance waiting until the hook's timeout ends it.
+ */
 export interface Hooks {
   /** Lets the transition go on (CONTINUE) or gives the instance up (ABANDON), for every hook of the kind. */
   complete(which: HookKind, result: 'CONTINUE' | 'ABANDON', signal: AbortSignal): Promise<Known<HookOutcome>>;
@@ -73,7 +77,12 @@ export function createHooks({ instanceId, group }: HooksOptions, deps: HooksDeps
       if (!taken.known) return taken;
       if (taken.value) outcome = 'done';
     }
-    return known(outcome);
+    if (outcome === 'done') return known(outcome);
+    const waiting = await waits(deps.autoScaling, instanceId, which, signal);
+    if (!waiting.known) return waiting;
+    return waiting.value === null
+      ? known(outcome)
+      : unknown(`${instanceId} is ${waiting.value}, and no hook holds it`);
   };
   return {
     complete: (which, result, signal) =>
@@ -83,6 +92,32 @@ export function createHooks({ instanceId, group }: HooksOptions, deps: HooksDeps
     heartbeat: (which, signal) =>
       forEach(which, signal, (target) => deps.autoScaling.recordLifecycleActionHeartbeat(target, signal)),
   };
+}
+
+/** States in which a hook of the kind holds the instance, or is about to. */
+const WAITING: Readonly<Record<HookKind, ReadonlySet<string>>> = {
+  launching: new Set(['Pending', 'Pending:Wait']),
+  terminating: new Set(['Terminating:Wait']),
+};
+
+/** The lifecycle state of the own instance where it speaks of waiting; null where it does not. */
+async function waits(
+  autoScaling: AutoScalingCalls,
+  instanceId: string,
+  which: HookKind,
+  signal: AbortSignal,
+): Promise<Known<string | null>> {
+  const answer = await ask(`Auto Scaling, asked about ${instanceId},`, signal, () =>
+    autoScaling.describeAutoScalingInstances({ InstanceIds: [instanceId] }, signal),
+  );
+  if (!answer.known) return answer;
+  const own = (answer.value.AutoScalingInstances ?? []).find(
+    (instance) => instance.InstanceId === instanceId,
+  );
+  if (own?.LifecycleState !== undefined)
+    return known(WAITING[which].has(own.LifecycleState) ? own.LifecycleState : null);
+  // What has left its group waits for nothing; what is being launched is in it.
+  return which === 'terminating' ? known(null) : unknown(`Auto Scaling's answer does not show ${instanceId}`);
 }
 
 interface Target {

@@ -20,14 +20,24 @@ const hooksAnswer = (hooks: Readonly<Record<string, string>>) =>
       .join('')}</LifecycleHooks>`,
   );
 
+const instanceAnswer = (lifecycle: string) =>
+  autoScalingAnswer(
+    'DescribeAutoScalingInstances',
+    lifecycle === ''
+      ? '<AutoScalingInstances/>'
+      : `<AutoScalingInstances><member><InstanceId>i-1</InstanceId><LifecycleState>${lifecycle}</LifecycleState></member></AutoScalingInstances>`,
+  );
+
 async function hooksOf(
   described: () => WireAnswer,
   acted: (request: WireRequest) => WireAnswer,
   group: string | null = 'g',
+  lifecycle = 'InService',
 ) {
-  const server = await startWireServer((request) =>
-    request.action === 'DescribeLifecycleHooks' ? described() : acted(request),
-  );
+  const server = await startWireServer((request) => {
+    if (request.action === 'DescribeAutoScalingInstances') return instanceAnswer(lifecycle);
+    return request.action === 'DescribeLifecycleHooks' ? described() : acted(request);
+  });
   const clients = createClients(
     {
       region: 'eu-central-1',
@@ -103,6 +113,20 @@ describe('complete', () => {
       value: 'no-hook',
     });
     expect(alone.server.requests).toEqual([]);
+  });
+
+  test.each<{ which: 'launching' | 'terminating'; lifecycle: string; believed: boolean }>([
+    { which: 'launching', lifecycle: 'Pending:Wait', believed: false },
+    { which: 'launching', lifecycle: 'Pending', believed: false },
+    { which: 'launching', lifecycle: '', believed: false },
+    { which: 'launching', lifecycle: 'Pending:Proceed', believed: true },
+    { which: 'launching', lifecycle: 'InService', believed: true },
+    { which: 'terminating', lifecycle: 'Terminating:Wait', believed: false },
+    { which: 'terminating', lifecycle: 'Terminating', believed: true },
+    { which: 'terminating', lifecycle: '', believed: true },
+  ])('no hook for $which, of an instance that is "$lifecycle": believed $believed', async (row) => {
+    const { hooks } = await hooksOf(() => hooksAnswer({}), done, 'g', row.lifecycle);
+    expect(await hooks.complete(row.which, 'CONTINUE', never)).toMatchObject({ known: row.believed });
   });
 
   test('is unknown where Auto Scaling fails, in either call', async () => {
