@@ -65,9 +65,9 @@ export function encodeClaim(claim: Claim): string {
     ['epoch', String(claim.epoch)],
     ['state', claim.state],
     ['lived', claim.lived ? 'yes' : 'no'],
-    ['token', claim.token],
-    ['cluster', claim.clusterId ?? ''],
-    ['past', list(claim.pastTokens)],
+    ['token', encodeAtom(claim.token)],
+    ['cluster', encodeAtom(claim.clusterId ?? '')],
+    ['past', list(claim.pastTokens.map(encodeAtom))],
     ['groups', list(claim.groups.map(encodeAtom))],
     ['founders', list(claim.founders.map((it) => place(it)))],
     ['lost', list(claim.lost.map(encodeAtom))],
@@ -103,27 +103,30 @@ function decodeClaim(value: string): Claim | string {
     return `its format version is ${format ?? 'missing'}, this appliance knows ${FORMAT}`;
   const stack = decodeAtom(words.get('stack') ?? '');
   const state = words.get('state');
-  const epoch = Number(words.get('epoch'));
-  const token = words.get('token') ?? '';
+  const epoch = /^\d+$/.test(words.get('epoch') ?? '') ? Number(words.get('epoch')) : 0;
+  const token = decodeAtom(words.get('token') ?? '');
   const founders = listOf(words.get('founders'), readFounder);
   const voters = listOf(words.get('voters'), readVoter);
   const groups = listOf(words.get('groups'), decodeAtom);
   const lost = listOf(words.get('lost'), decodeAtom);
-  if (stack === null || stack === '' || token === '') return 'its stack or token is missing';
+  const pastTokens = listOf(words.get('past'), decodeAtom);
+  if (stack === null || stack === '' || token === null || token === '')
+    return 'its stack or token is missing';
   if (state !== 'forming' && state !== 'formed' && state !== 'reseeding')
     return `its state is ${state ?? 'missing'}`;
   if (!Number.isSafeInteger(epoch) || epoch < 1) return 'its epoch is not a number';
-  if (founders === null || voters === null || groups === null || lost === null)
+  if (founders === null || voters === null || groups === null || lost === null || pastTokens === null)
     return 'one of its lists is malformed';
-  const clusterId = words.get('cluster') ?? '';
-  if (state === 'formed' && clusterId === '') return 'it is formed and names no cluster id';
+  const clusterId = decodeAtom(words.get('cluster') ?? '');
+  if (clusterId === null || (state === 'formed' && clusterId === ''))
+    return 'it is formed and names no cluster id';
   return {
     stack,
     epoch,
     token,
     state,
     lived: words.get('lived') === 'yes',
-    pastTokens: listOf(words.get('past'), (it) => it) ?? [],
+    pastTokens,
     groups,
     founders,
     lost,

@@ -1,7 +1,7 @@
 import { CLAIM_TTL_SECONDS } from './numbers.ts';
 import { markName } from './names.ts';
 import type { RecordSet } from './records.ts';
-import { decodeTxt, decodeWords, encodeTxt, encodeWords } from './txt.ts';
+import { decodeAtom, decodeTxt, decodeWords, encodeAtom, encodeTxt, encodeWords } from './txt.ts';
 
 /** The record by which an instance says, before it does so, that it starts a founding member. */
 export interface Mark {
@@ -15,8 +15,8 @@ export interface Mark {
 export function markRecord(cluster: string, mark: Mark): RecordSet {
   const text = encodeWords([
     ['v', '1'],
-    ['token', mark.token],
-    ['nonce', mark.nonce],
+    ['token', encodeAtom(mark.token)],
+    ['nonce', encodeAtom(mark.nonce)],
   ]);
   return {
     name: markName(cluster, mark.instanceId),
@@ -37,7 +37,8 @@ export function readMark(
   if (record === undefined) return null;
   const text = decodeTxt(record.values[0] ?? '');
   const words = text === null ? null : decodeWords(text);
-  return { mark: { instanceId, token: words?.get('token') ?? '', nonce: words?.get('nonce') ?? '' }, record };
+  const word = (key: string): string => decodeAtom(words?.get(key) ?? '') ?? '';
+  return { mark: { instanceId, token: word('token'), nonce: word('nonce') }, record };
 }
 
 /** The instance ids (lower case) of all marks among the records, with their records. */
