@@ -18,6 +18,9 @@ import type { Look } from './look.ts';
 import { look } from './look.ts';
 import { decodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from './published.ts';
 
+/** Between tries to complete the terminating hook. */
+const COMPLETION_INTERVAL_MS = 1_000;
+
 /** How soon a departure looks again: a machine's grace is short. */
 const LEAVE_TICK_MS = 100;
 
@@ -114,9 +117,17 @@ export async function leave(
     context.chronicle.turn('leave', turn);
     await clock.sleep(LEAVE_TICK_MS, signal);
   }
-  if (departure().kind === 'going') {
+  if (departure().kind === 'going') await completeHook(context, memory, signal);
+}
+
+/** Lets the machine go, as long as its grace lasts: an unknown answer would leave it waiting for the hook's timeout. */
+async function completeHook(context: Context, memory: Memory, signal: AbortSignal): Promise<void> {
+  const { clock, hooks, meter } = context.ports;
+  for (;;) {
     const completed = await hooks.complete('terminating', 'CONTINUE', signal);
-    context.ports.meter.acted('complete-terminating', completed.known ? completed.value : 'unknown');
+    meter.acted('complete-terminating', completed.known ? completed.value : 'unknown');
+    if (completed.known || (clock.now() >= memory.graceDeadline && !memory.hooked)) return;
+    await clock.sleep(COMPLETION_INTERVAL_MS, signal);
   }
 }
 

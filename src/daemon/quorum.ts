@@ -5,6 +5,14 @@ import type { Ports } from './ports.ts';
 /** A key that nobody writes: reading it linearizably proves a quorum, on every version of etcd. */
 const PROBE_KEY = '_appliance/none';
 
+/** Whose answer is wanted, and how long is waited for it beyond the deadlines of the calls. */
+export interface Wanted {
+  readonly clusterId: string | null;
+  readonly preferred: string | null;
+  /** Null: as long as the calls take. */
+  readonly limitMs: number | null;
+}
+
 interface Heard {
   readonly endpoint: string;
   readonly list: MemberList;
@@ -16,9 +24,9 @@ interface Heard {
  * its own memory without a quorum, hence the read beside it.
  */
 export async function askQuorum(
-  ports: Pick<Ports, 'admin' | 'random'>,
+  ports: Pick<Ports, 'admin' | 'clock'>,
   endpoints: readonly string[],
-  wanted: { readonly clusterId: string | null; readonly preferred: string | null },
+  wanted: Wanted,
   signal: AbortSignal,
 ): Promise<QuorumAnswer> {
   const heard: Heard[] = [];
@@ -29,6 +37,7 @@ export async function askQuorum(
   await new Promise<void>((resolve) => {
     let open = endpoints.length;
     if (open === 0) resolve();
+    if (wanted.limitMs !== null) void ports.clock.sleep(wanted.limitMs, both).then(resolve, () => undefined);
     for (const endpoint of endpoints) {
       void hear(ports, endpoint, both).then((answer) => {
         if (answer !== null) {

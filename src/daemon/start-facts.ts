@@ -15,12 +15,22 @@ export type DemandedFacts = Partial<
   Pick<StartObservation, 'fleet' | 'probes' | 'births' | 'quorum' | 'evidence' | 'ownAddress' | 'preflight'>
 >;
 
-/** Gathers one fact that a planner asked for. `facts` are those of this tick so far, `hasData` whether data are here. */
+/** After a crash the data are started anyway where nobody answers: members that hang must not keep the etcd down. */
+const QUORUM_AFTER_CRASH_MS = 300;
+
+/** How a tick of a start gathers its facts. */
+export interface Gathering {
+  /** Data are here: where nobody answers they are started, and AWS need not be asked. */
+  readonly hasData: boolean;
+  readonly afterCrash: boolean;
+}
+
+/** Gathers one fact that a planner asked for. `facts` are those of this tick so far. */
 export async function gatherFact(
   context: Context,
   fact: StartFact,
   facts: DemandedFacts,
-  hasData: boolean,
+  how: Gathering,
   signal: AbortSignal,
 ): Promise<DemandedFacts> {
   const { ports, fleetView } = context;
@@ -32,7 +42,7 @@ export async function gatherFact(
     case 'births':
       return { births: await gatherBirths(context, facts.fleet, signal) };
     case 'quorum':
-      return await gatherQuorum(context, facts, hasData, signal);
+      return await gatherQuorum(context, facts, how, signal);
     case 'evidence': {
       const claim = standingClaim(context);
       const voters = claim?.voters ?? [];
@@ -103,7 +113,7 @@ async function gatherBirths(
 async function gatherQuorum(
   context: Context,
   facts: DemandedFacts,
-  hasData: boolean,
+  how: Gathering,
   signal: AbortSignal,
 ): Promise<DemandedFacts> {
   const { ports, fleetView } = context;
@@ -112,6 +122,7 @@ async function gatherQuorum(
   const wanted = {
     clusterId: claim?.state === 'formed' ? claim.clusterId : null,
     preferred: formingClusterId(context),
+    limitMs: how.hasData && how.afterCrash ? QUORUM_AFTER_CRASH_MS : null,
   };
   const ask = async (addresses: readonly string[]): Promise<NonNullable<StartObservation['quorum']>> => {
     const unique = [...new Set(addresses)].filter((it) => it !== ports.self.address);
@@ -121,7 +132,7 @@ async function gatherQuorum(
     others(context, fleet).map((it) => it.address);
   const quorum = await ask([...claimed, ...inFleet(facts.fleet)]);
   // Data are started where nobody answers: no call to AWS may keep a crashed etcd down.
-  if (quorum.kind === 'answers' || facts.fleet !== undefined || hasData) return { quorum };
+  if (quorum.kind === 'answers' || facts.fleet !== undefined || how.hasData) return { quorum };
   // None that the claim names answers: the fleet may know addresses that the claim could not be told (section 6).
   const fleet = await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal);
   return { fleet, quorum: await ask([...claimed, ...inFleet(fleet)]) };

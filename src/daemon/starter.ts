@@ -86,13 +86,14 @@ export async function decide(
     freshNonce: ports.random.token(),
     bootstrapWaitMs: options.bootstrapWaitMs,
   };
+  const how = { hasData: local.present, afterCrash: mode.afterCrash };
   let facts: DemandedFacts = {};
   for (let asks = 0; asks < MOST_ASKS; asks += 1) {
     const seen: StartObservation = { ...base, ...facts };
     const action = planStart(seen);
     if (action.kind !== 'ask') return { action, seen };
     for (const fact of action.facts) {
-      facts = { ...facts, ...(await gatherFact(context, fact, facts, local.present, signal)) };
+      facts = { ...facts, ...(await gatherFact(context, fact, facts, how, signal)) };
     }
   }
   throw new Error('the start planner asks for facts without end');
