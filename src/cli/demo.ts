@@ -10,6 +10,7 @@ import { listBinaries, newestBinary } from '../etcd/binaries.ts';
 import type { EtcdBinary } from '../etcd/binaries.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { sandboxId } from '../sandbox/state-dir.ts';
 import { viewInstances, viewNames, whatIsMissing } from './demo-view.ts';
 import type { InstanceView, NamesView } from './demo-view.ts';
 import { runScript } from './demo-script.ts';
@@ -20,6 +21,8 @@ import { renderTable } from './sandbox-text.ts';
 /** What is installed for a demo where no etcd is there. */
 const DEMO_MINOR = '3.6';
 const REDRAW_MS = 400;
+/** Sentences about what is not as it should be: more of them say no more. */
+const MOST_MISSING = 3;
 
 interface DemoOptions {
   readonly script?: true;
@@ -158,14 +161,18 @@ function renderCluster(
   return [
     renderTable(['instance', 'zone', 'address', 'role', 'raft index', 'health'], rows),
     `${sandbox.addresses.clusterName}: ${names.addresses.join(' ') || 'no address'}`,
-    missing.length === 0 ? 'all is well (Ctrl-C ends it, and leaves nothing behind)' : missing.join('\n'),
+    ...sandbox.cloud.faults
+      .list()
+      .map(({ id, kind, service, instance }) => `${id}: ${kind}, ${service} asked by ${instance}`),
+    missing.length === 0
+      ? 'all is well (Ctrl-C ends it, and leaves nothing behind)'
+      : [...missing.slice(0, MOST_MISSING), ...(missing.length > MOST_MISSING ? ['…'] : [])].join('\n'),
   ].join('\n');
 }
 
 /** What to try in another terminal, ready to be copied. */
 function renderCommands(sandbox: Sandbox, binary: EtcdBinary, instances: readonly InstanceView[]): string {
-  const { dns, clusterName, control } = sandbox.addresses;
-  const endpoints = instances.map(({ address }) => `http://${address}:2379`).join(',');
+  const { dns, clusterName, control, stateDir } = sandbox.addresses;
   const [first] = instances;
   const id = instances.find(({ role }) => role === 'follower')?.instanceId ?? first?.instanceId ?? '';
   // The same Node and the same program: another terminal may find an older Node, which cannot run it.
@@ -173,23 +180,24 @@ function renderCommands(sandbox: Sandbox, binary: EtcdBinary, instances: readonl
     const near = relative(process.cwd(), path);
     return near.startsWith('..') ? path : near;
   });
-  const verb = `${node} ${main} sandbox`;
+  const etcdctl = `${binary.etcdutl === null ? 'ETCDCTL_API=3 ' : ''}${binary.etcdctl}`;
   return [
     '',
     'Try, in another terminal:',
     `  cd ${process.cwd()}`,
     `  dig @${dns.address} -p ${dns.port} +short ${clusterName}`,
     `  dig @${dns.address} -p ${dns.port} +short SRV _etcd-client._tcp.${clusterName}`,
-    `  ETCDCTL_API=3 ${binary.etcdctl} --endpoints ${endpoints} endpoint status -w table`,
+    `  export ETCDCTL_ENDPOINTS=${instances.map(({ address }) => `http://${address}:2379`).join(',')}`,
+    `  ${etcdctl} endpoint status -w table`,
     `  curl -s http://${first?.address}:2378/members`,
     `  curl -s ${control}/state`,
-    `  ${verb} terminate ${id}`,
-    `  ${verb} kill-etcd ${id}`,
-    `  ${verb} scale 5`,
-    `  ${verb} fault error --service route53`,
-    `  ${verb} cut ${id} aws`,
-    `  ${verb} lift                     # ends the faults; cut ${id} none mends the cut`,
-    `  ${verb} events --follow`,
+    `  sandbox() { ${node} ${main} sandbox "$@" --sandbox ${sandboxId(stateDir)}; }`,
+    `  sandbox terminate ${id}`,
+    `  sandbox kill-etcd ${id}`,
+    '  sandbox scale 5',
+    '  sandbox fault error --service route53    # sandbox lift: ends it',
+    `  sandbox cut ${id} aws    # sandbox cut ${id} none: mends it`,
+    '  sandbox events --follow',
     '',
   ].join('\n');
 }

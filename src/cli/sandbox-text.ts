@@ -10,7 +10,7 @@ export function renderTable(head: readonly string[], rows: readonly (readonly st
 }
 
 /** A claim is long, and its beginning says which it is. */
-const LONGEST_FIELD = 100;
+const LONGEST_FIELD = 80;
 
 /** One line of the event log: time of day, what, and its fields, each shortened. */
 export function renderEvent({ seq, atMs, type, fields }: CloudEvent): string {
@@ -25,6 +25,10 @@ function renderFields(fields: EventFields): string {
       ([name, text]) => `${name}=${text.length > LONGEST_FIELD ? `${text.slice(0, LONGEST_FIELD)}…` : text}`,
     )
     .join(' ');
+}
+
+function short(text: string): string {
+  return text.length > LONGEST_FIELD ? `${text.slice(0, LONGEST_FIELD)}…` : text;
 }
 
 /** Instances, records, faults and cuts of a sandbox, as a person reads them. */
@@ -44,7 +48,12 @@ export function renderState(state: SandboxState): string {
     ];
   });
   const records = cloud.zones.flatMap((zone) =>
-    zone.records.map(({ name, type, ttl, values }) => [name, type, String(ttl), values.join('\n')]),
+    zone.records.map(({ name, type, ttl, values }) => [
+      name,
+      type,
+      String(ttl),
+      values.map(short).join('\n'),
+    ]),
   );
   const faults = cloud.faults.map((fault) => [
     fault.id,
