@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { ApplianceError } from '../errors.ts';
 import type { Face } from './face.ts';
 import { answer } from './routes.ts';
@@ -54,7 +54,6 @@ export async function startFaceServer(options: FaceServerOptions, deps: FaceServ
     (request, response) => void serve(request, response, { ...deps, limitMs }),
   );
   server.maxConnections = 256;
-  server.on('clientError', refuse);
   await listen(server, options);
   server.on('error', (error) => deps.log.warn({ error }, 'the HTTP server met an error'));
   let closed: Promise<void> | null = null;
@@ -82,14 +81,6 @@ async function close(server: Server, graceMs: number): Promise<void> {
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   await promise;
   clearTimeout(cut);
-}
-
-/** What cannot be parsed as HTTP is told so, where the connection still stands. */
-function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 }
 
 async function serve(
