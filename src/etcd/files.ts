@@ -1,4 +1,4 @@
-import { open, rename, statfs } from 'node:fs/promises';
+import { open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ApplianceError } from '../errors.ts';
 
@@ -16,6 +16,7 @@ export async function writeDurably(path: string, text: string): Promise<void> {
     await rename(draft, path);
     await syncDirectory(dirname(path));
   } catch (error) {
+    await rm(draft, { force: true }).catch(() => undefined);
     throw cannotWrite(path, error);
   }
 }

@@ -6,6 +6,7 @@ import { describeError } from '../errors.ts';
 import { createBinaryCatalogue } from './catalogue.ts';
 import { type EtcdBinary, pickBinary } from './binaries.ts';
 import { etcdEnvironment } from './environment.ts';
+import { freeBytes } from './files.ts';
 import { etcdFlags } from './flags.ts';
 import { type DataLayout, dataLayout, memberFiles } from './layout.ts';
 import type { EtcdLog } from './log.ts';
@@ -224,9 +225,10 @@ function supervise(
     const end = await exit;
     over = true;
     const { saysRemoved, saysDamaged, lastWords } = await words.end();
+    const last = lastWords === '' && end.code !== 0 ? await silentEnd(layout) : lastWords;
     await removeRecord(layout.process).catch(() => undefined);
     // Without a log etcd does not call its data damaged: it tries to join a cluster with what is left of them.
-    return { ...end, saysRemoved, saysDamaged: saysDamaged ?? (walMissing ? 'wal' : null), lastWords };
+    return { ...end, saysRemoved, saysDamaged: saysDamaged ?? (walMissing ? 'wal' : null), lastWords: last };
   };
   const exited = finish();
   return {
@@ -243,6 +245,14 @@ function supervise(
     },
   };
 }
+
+/** Where the disk is full, etcd's last words find no room either. */
+async function silentEnd(layout: DataLayout): Promise<string> {
+  const free = await freeBytes(layout.root).catch(() => null);
+  return free !== null && free < FULL_BYTES ? `the disk of ${layout.root} is full` : '';
+}
+
+const FULL_BYTES = 64 * 1024;
 
 function kill(pid: number, signal: NodeJS.Signals): void {
   try {

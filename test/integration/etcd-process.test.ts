@@ -105,6 +105,19 @@ describe.concurrent.each(TESTED_MINORS)('etcd %s', (minor) => {
     expect(await endOf(await member.start())).toMatchObject({ saysDamaged: says });
   });
 
+  test('names a database that is gone when the log begins after it', async () => {
+    await using stack = new AsyncDisposableStack();
+    const admin = stack.use(createAdmin());
+    const member = stack.use(await labMember(minor, 'n1', ['--snapshot-count=10']));
+    const running = await member.start({ founders: [member], token: 't' });
+    await untilServing(admin, member);
+    for (let key = 0; key < 40; key += 1)
+      must(await admin.put(member.endpoint, 'key', String(key), {}, calm));
+    await running.stop(0);
+    await rm(databaseOf(member));
+    expect(await endOf(await member.start())).toMatchObject({ saysDamaged: 'database' });
+  });
+
   test('does not call a database damaged that it may not open', async () => {
     await using stack = new AsyncDisposableStack();
     const admin = stack.use(createAdmin());
