@@ -90,7 +90,7 @@ export async function leave(
   lifeOver: () => boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, hooks } = context.ports;
+  const { clock } = context.ports;
   const began = clock.now();
   const memory: Memory = {
     leaseId: null,
