@@ -1,7 +1,7 @@
 import { CloudError, notSimulated } from './cloud-error.ts';
 import type { RecordSnapshot } from './model.ts';
 import { isDnsName, isWithin, plainName, shownName } from './names.ts';
-import { isRecordType, valueProblem } from './record-values.ts';
+import { isRecordType, RECORD_TYPES, valueProblem } from './record-values.ts';
 
 export interface Change {
   readonly action: string;
@@ -97,8 +97,9 @@ function sameSet(left: RecordSnapshot, right: RecordSnapshot): boolean {
 }
 
 function cnameConflict(records: Records, zoneName: string, record: RecordSnapshot): string | null {
-  const others = [...records.values()].filter((it) => it.name === record.name && it.type !== record.type);
-  const conflict = record.type === 'CNAME' ? others.length > 0 : others.some((it) => it.type === 'CNAME');
+  const others =
+    record.type === 'CNAME' ? RECORD_TYPES.filter((type) => type !== 'CNAME') : (['CNAME'] as const);
+  const conflict = others.some((type) => type !== record.type && records.has(recordKey(record.name, type)));
   if (!conflict) return null;
   const shown = shownName(record.name);
   return `RRSet of type ${record.type} with DNS name ${shown} is not permitted as it conflicts with other records with the same DNS name in zone ${shownName(zoneName)}`;

@@ -156,9 +156,12 @@ describe('the EC2 of the sandbox', () => {
 
   it('answers 501 to what it does not know: actions, parameters and filters', async () => {
     await using test = await startCloud();
-    const unknown = [test.ec2.send(new DescribeVolumesCommand({})), described(test, { DryRun: true })];
+    const unknown = [
+      () => test.ec2.send(new DescribeVolumesCommand({})),
+      () => described(test, { DryRun: true }),
+    ];
     for (const call of unknown) {
-      await expect(call).rejects.toMatchObject({
+      await expect(call()).rejects.toMatchObject({
         name: 'NotImplemented',
         $metadata: { httpStatusCode: 501 },
       });
