@@ -137,16 +137,12 @@ function phase(appliance: Appliance): string {
 /** The appliance's own loops. Its etcd's liveness is the member loop's business: it restarts what does not answer. */
 function health({ state, context }: Appliance): Check {
   const now = context.ports.clock.now();
-  const stuck = [...state.turns]
-    .filter(([loop, at]) => LONG_LIVED.has(loop) && now - at > STUCK_MS)
-    .map(([loop]) => loop);
+  const expected = ['housekeeping', state.etcd === null ? 'start' : 'member'];
+  const stuck = expected.filter((loop) => now - (state.turns.get(loop) ?? now) > STUCK_MS);
   return stuck.length === 0
     ? { ok: true, reason: 'the loops turn' }
     : { ok: false, reason: `no turn for ${STUCK_MS / 1000} s: ${stuck.join(', ')}` };
 }
-
-/** Loops that turn for as long as the appliance runs. */
-const LONG_LIVED: ReadonlySet<string> = new Set(['housekeeping']);
 
 function ready({ state }: Appliance): Check {
   if (state.phase === 'leaving') return { ok: false, reason: 'it leaves' };

@@ -9,6 +9,9 @@ export const LOOK_INTERVAL_MS = 2_000;
 /** While AWS work is left over (a member silent, a learner waiting) AWS is asked this often. */
 export const BUSY_AWS_INTERVAL_MS = 2_000;
 
+/** Where asking AWS less and less often, while it does not answer, ends. */
+export const AWS_BACKOFF_MAX_MS = 30_000;
+
 /** A claim that forms and never becomes formed may be replaced after this time, doubling with each epoch. */
 export const FORMING_LIMIT_MS = 3 * 60_000;
 

@@ -179,7 +179,9 @@ function sortCandidates(
   const empty: Founder[] = [
     { instanceId: seen.self.id, region: seen.self.region, address: seen.self.address },
   ];
-  const holders: string[] = seen.local.aside.some((it) => it.identity?.formed === true) ? [seen.self.id] : [];
+  // Data that nobody can name may be of a cluster that lived.
+  const holds = seen.local.aside.some((it) => it.identity?.formed ?? true);
+  const holders: string[] = holds ? [seen.self.id] : [];
   const silent: string[] = [];
   for (const instance of fleet.instances.filter((it) => isJoinable(it) && it.id !== seen.self.id)) {
     if (instance.state !== 'running' || instance.address === null) {

@@ -1,7 +1,7 @@
 import type { Fleet } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import { unknown } from '../core/known.ts';
-import { BUSY_AWS_INTERVAL_MS, LOOK_INTERVAL_MS, RESTART_BACKOFF_MAX_MS } from '../core/numbers.ts';
+import { BUSY_AWS_INTERVAL_MS, LOOK_INTERVAL_MS, AWS_BACKOFF_MAX_MS } from '../core/numbers.ts';
 import { clientUrl } from '../core/plan-join.ts';
 import { planLock } from '../core/plan-lock.ts';
 import type { Removal } from '../core/plan-membership.ts';
@@ -105,7 +105,7 @@ async function tick(
       await showPublished(context, endpoint, signal);
       return false;
     case 'look':
-      await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal);
+      backOff(memory, await fleetView.fleet(memory.awsBackoffMs, signal));
       return false;
     case 'ask':
       await lock.ask(endpoint, signal);
@@ -229,10 +229,15 @@ async function askAws(
     fleetView.fleet(0, signal),
     register.read(drift || changed ? 0 : options.housekeepingIntervalMs, signal),
   ]);
+  backOff(memory, fleet);
+  return fleet;
+}
+
+/** While AWS does not answer, it is asked less and less often: throttling is shared by the whole account. */
+function backOff(memory: Memory, fleet: Known<Fleet>): void {
   memory.awsBackoffMs = fleet.known
     ? BUSY_AWS_INTERVAL_MS
-    : Math.min(RESTART_BACKOFF_MAX_MS, memory.awsBackoffMs * 2);
-  return fleet;
+    : Math.min(AWS_BACKOFF_MAX_MS, memory.awsBackoffMs * 2);
 }
 
 async function removeMember(
