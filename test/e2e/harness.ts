@@ -1,0 +1,238 @@
+import { tmpdir } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, type TestContext } from 'vitest';
+import { createAdmin, type EtcdAdmin } from '../../src/etcd/admin.ts';
+import { clientUrl } from '../../src/etcd/flags.ts';
+import type { MachineReport } from '../../src/sandbox/machine.ts';
+import type { CloudSettings, Fault, FaultRequest } from '../../src/sandbox/model.ts';
+import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { ETCD_DIRECTORY } from '../tools.ts';
+import { program } from './build.ts';
+import { badLines, tellStory } from './story.ts';
+import { missingInMembers, missingInNames, type View, viewAll } from './view.ts';
+import { startWatch, type Watch } from './watch.ts';
+import { startWriters, type Writers } from './writers.ts';
+
+export interface FleetOptions {
+  readonly size: number;
+  /** With a launching and a terminating lifecycle hook. */
+  readonly hooks?: boolean;
+  /** More variables for the appliances. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly settings?: Partial<CloudSettings>;
+}
+
+/** A group of instances in a sandbox of its own, with clients that write all the time and a watch over its whole life. */
+export interface Fleet {
+  readonly sandbox: Sandbox;
+  readonly admin: EtcdAdmin;
+  readonly watch: Watch;
+  readonly writers: Writers;
+  readonly view: () => Promise<readonly View[]>;
+  readonly leader: () => Promise<View>;
+  /** Voters that do not lead, in the order of their ids. */
+  readonly followers: () => Promise<readonly View[]>;
+  readonly machine: (instanceId: string) => Promise<MachineReport>;
+  /** Asks until nothing is missing; fails at the limit with what was. */
+  readonly until: (
+    what: string,
+    missing: () => Promise<readonly string[]>,
+    limitMs?: number,
+  ) => Promise<void>;
+  /** Fails as soon as something is wrong within the time. */
+  readonly during: (ms: number, wrong: () => Promise<readonly string[]>) => Promise<void>;
+  /** Until all `size` instances serve as voters of one cluster, and nobody else does. */
+  readonly serves: (size: number, limitMs?: number) => Promise<void>;
+  /** The same, with all that names them: claim, DNS. */
+  readonly whole: (size: number, limitMs?: number) => Promise<void>;
+  /** Until so many more writes were acknowledged. */
+  readonly writesGoOn: (more?: number) => Promise<void>;
+  readonly fault: (fault: Pick<FaultRequest, 'kind'> & Partial<FaultRequest>) => Fault;
+  /** How often active faults hit calls of this action. */
+  readonly hits: (action: string) => number;
+  /** Every acknowledged write through every member, one cluster, records never emptied, no removal without a reason. */
+  readonly verify: () => Promise<void>;
+  /** What happened since the epoch time. */
+  readonly story: (sinceMs: number) => string;
+  readonly close: () => Promise<void>;
+}
+
+const LOOK_AGAIN_MS = 50;
+const LIMIT_MS = 60_000;
+
+/** A fleet for one test, which may be concurrent: told about where that fails, ended with it. */
+export async function fleetForTest(
+  { onTestFailed, onTestFinished }: TestContext,
+  options: FleetOptions,
+): Promise<Fleet> {
+  const startedMs = Date.now();
+  const fleet = await startFleet(options);
+  let story = '';
+  onTestFailed(() => tell(story));
+  onTestFinished(async () => {
+    story = fleet.story(startedMs);
+    await fleet.close();
+  }, LIMIT_MS);
+  return fleet;
+}
+
+/** A fleet that lives through all tests of a file, in their order. */
+export function fleetForFile(options: FleetOptions): () => Fleet {
+  let fleet: Fleet | null = null;
+  let startedMs = Date.now();
+  const get = (): Fleet => {
+    if (fleet === null) throw new Error('the fleet was not started');
+    return fleet;
+  };
+  beforeAll(async () => {
+    fleet = await startFleet(options);
+    try {
+      await fleet.whole(options.size);
+    } catch (error) {
+      tell(fleet.story(startedMs));
+      throw error;
+    }
+  });
+  beforeEach(() => {
+    startedMs = Date.now();
+  });
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') tell(get().story(startedMs));
+  });
+  afterAll(async () => fleet?.close());
+  return get;
+}
+
+function tell(story: string): void {
+  process.stderr.write(`${story}\n`);
+}
+
+/** Starts the instances and the writers, and waits for nothing. */
+async function startFleet(options: FleetOptions): Promise<Fleet> {
+  const sandbox = await createSandbox({
+    parent: tmpdir(),
+    searchPath: process.env['PATH'] ?? '',
+    etcdDir: ETCD_DIRECTORY,
+    program: program(),
+    group: { desired: options.size, min: 0, max: 9, hooks: options.hooks === true },
+    ...(options.environment === undefined ? {} : { environment: options.environment }),
+    ...(options.settings === undefined ? {} : { settings: options.settings }),
+  });
+  const admin = createAdmin({ deadlineMs: 2_000 });
+  const watch = startWatch(sandbox, admin);
+  await sandbox.start();
+  const writers = startWriters(admin, () => runningEndpoints(sandbox));
+  const close = async (): Promise<void> => {
+    await writers.stop();
+    await watch.stop();
+    admin[Symbol.dispose]();
+    await sandbox.close();
+  };
+  return {
+    sandbox,
+    admin,
+    watch,
+    writers,
+    ...looking(sandbox, admin, watch, writers),
+    ...faulting(sandbox),
+    verify: async () => verify(sandbox, admin, watch, writers),
+    story: (sinceMs) => tellStory(sandbox.addresses.stateDir, sandbox.cloud.events.since(0), sinceMs),
+    close,
+  };
+}
+
+function runningEndpoints({ cloud }: Sandbox): readonly string[] {
+  return cloud
+    .describe()
+    .instances.filter(({ state }) => state === 'running')
+    .map(({ address }) => clientUrl(address));
+}
+
+type Looking =
+  'view' | 'leader' | 'followers' | 'machine' | 'until' | 'during' | 'serves' | 'whole' | 'writesGoOn';
+
+function looking(sandbox: Sandbox, admin: EtcdAdmin, watch: Watch, writers: Writers): Pick<Fleet, Looking> {
+  const view = (): Promise<readonly View[]> => viewAll(sandbox, admin);
+  const until: Fleet['until'] = async (what, missing, limitMs = LIMIT_MS) => {
+    const end = performance.now() + limitMs;
+    for (;;) {
+      const left = await missing();
+      if (left.length === 0) return;
+      if (performance.now() >= end) throw new Error(`${what}: not within ${limitMs} ms:\n${left.join('\n')}`);
+      await delay(LOOK_AGAIN_MS);
+    }
+  };
+  const ofRole = async (leads: boolean): Promise<readonly View[]> =>
+    (await view())
+      .filter(({ status }) => status !== null && (status.leader === status.memberId) === leads)
+      .toSorted((one, other) => (one.instanceId < other.instanceId ? -1 : 1));
+  return {
+    view,
+    until,
+    leader: async () => {
+      const [leader] = await ofRole(true);
+      if (leader === undefined) throw new Error('nobody leads');
+      return leader;
+    },
+    followers: () => ofRole(false),
+    machine: async (instanceId) => {
+      const machine = (await sandbox.hypervisor.report()).find((one) => one.instanceId === instanceId);
+      if (machine === undefined) throw new Error(`${instanceId} does not run`);
+      return machine;
+    },
+    during: async (ms, wrong) => {
+      const end = performance.now() + ms;
+      while (performance.now() < end) {
+        expect(await wrong()).toEqual([]);
+        await delay(LOOK_AGAIN_MS);
+      }
+    },
+    serves: (size, limitMs) =>
+      until(`${size} voters serve`, async () => missingInMembers(size, await view()), limitMs),
+    whole: (size, limitMs) =>
+      until(
+        `a whole cluster of ${size}`,
+        async () => {
+          const views = await view();
+          return [...missingInMembers(size, views), ...(await missingInNames(sandbox, views, watch))];
+        },
+        limitMs,
+      ),
+    writesGoOn: async (more = 20) => {
+      const wanted = writers.acknowledged() + more;
+      await until('writes go on', async () => {
+        const done = writers.acknowledged();
+        return done >= wanted ? [] : [`${done} of ${wanted} writes`];
+      });
+    },
+  };
+}
+
+function faulting({ cloud }: Sandbox): Pick<Fleet, 'fault' | 'hits'> {
+  let hits: readonly string[] = [];
+  cloud.events.subscribe(({ type, fields }) => {
+    if (type === 'fault-hit') hits = [...hits, String(fields['action'])];
+    if (type === 'fault-lifted') hits = [];
+  });
+  return {
+    fault: (fault) => cloud.faults.add({ service: '*', action: '*', instance: '*', ...fault }),
+    hits: (action) => hits.filter((hit) => hit === action).length,
+  };
+}
+
+async function verify(sandbox: Sandbox, admin: EtcdAdmin, watch: Watch, writers: Writers): Promise<void> {
+  const views = await viewAll(sandbox, admin);
+  expect(writers.acknowledged()).toBeGreaterThan(0);
+  expect(views.length).toBeGreaterThan(0);
+  for (const { instanceId, address } of views) {
+    expect(
+      await writers.lostAt(clientUrl(address)),
+      `acknowledged writes, read through ${instanceId}`,
+    ).toEqual([]);
+  }
+  expect(watch.clusterIds(), 'cluster ids').toEqual([watch.claim()?.clusterId]);
+  expect(watch.formedTokens(), 'tokens of formed epochs').toEqual([watch.claim()?.token]);
+  expect(watch.emptied(), 'records that were emptied').toEqual([]);
+  expect(watch.unjustified(), 'members removed without a reason').toEqual([]);
+  expect(badLines(sandbox.addresses.stateDir), 'loops that failed').toEqual([]);
+}

@@ -1,0 +1,153 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Claim, readClaim } from '../../src/core/claim.ts';
+import type { MemberList } from '../../src/core/members.ts';
+import { namesOf } from '../../src/core/names.ts';
+import type { EtcdAdmin } from '../../src/etcd/admin.ts';
+import { clientUrl, peerUrl } from '../../src/etcd/flags.ts';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+
+const LOOK_MS = 200;
+
+/** What was seen of a cluster over its whole life; each answer but the first is empty where all is well. */
+export interface Watch {
+  /** Cluster ids under which any etcd answered a linearizable read. */
+  readonly clusterIds: () => readonly string[];
+  /** Tokens of all epochs that were ever marked as formed. */
+  readonly formedTokens: () => readonly string[];
+  /** The claim as it stands. */
+  readonly claim: () => Claim | null;
+  /** Client and server records that stood once and then did not, with when. */
+  readonly emptied: () => readonly string[];
+  /** Members that were removed without a reason: their instance neither ended nor lost its disk. */
+  readonly unjustified: () => readonly string[];
+  /** Ids of members that were seen and are no more. */
+  readonly removed: () => readonly string[];
+  readonly stop: () => Promise<void>;
+}
+
+/** Watches Route 53 by the sandbox's event log, without a gap, and the members by asking each of them all the time. */
+export function startWatch(sandbox: Sandbox, admin: EtcdAdmin): Watch {
+  const records = watchRecords(sandbox);
+  const members = watchMembers(sandbox, admin);
+  return { ...records, ...members };
+}
+
+function watchRecords(sandbox: Sandbox): Pick<Watch, 'claim' | 'formedTokens' | 'emptied'> {
+  const { cloud, addresses } = sandbox;
+  const names = namesOf(addresses.clusterName);
+  const sets = [
+    `${names.cluster} A`,
+    `${names.server} A`,
+    ...[names.srvServer, ...names.srvClient].map((name) => `${name} SRV`),
+  ];
+  const stood = new Set<string>();
+  const emptied: string[] = [];
+  const tokens = new Set<string>();
+  let claim: Claim | null = null;
+
+  const look = (atMs: number): void => {
+    const present = new Map(
+      cloud
+        .describe()
+        .zones.flatMap(({ records }) => records)
+        .map((it) => [`${it.name.replace(/\.$/, '')} ${it.type}`, it.values]),
+    );
+    for (const set of sets) {
+      if ((present.get(set)?.length ?? 0) > 0) stood.add(set);
+      else if (stood.has(set)) emptied.push(`${set} at ${new Date(atMs).toISOString()}`);
+    }
+    const values = present.get(`${names.claim} TXT`) ?? [];
+    const standing = values.length === 0 ? [] : [{ name: names.claim, type: 'TXT' as const, ttl: 5, values }];
+    const reading = readClaim(names.claim, standing);
+    claim = reading.kind === 'claim' ? reading.claim : null;
+    if (claim?.state === 'formed') tokens.add(claim.token);
+  };
+  cloud.events.subscribe(({ type, atMs }) => {
+    // A batch is all or nothing, its events come one by one: looked at when all of them are there.
+    if (type === 'record-change') queueMicrotask(() => look(atMs));
+  });
+  return { claim: () => claim, formedTokens: () => [...tokens], emptied: () => emptied };
+}
+
+function watchMembers(
+  sandbox: Sandbox,
+  admin: EtcdAdmin,
+): Pick<Watch, 'clusterIds' | 'unjustified' | 'removed' | 'stop'> {
+  const stopping = new AbortController();
+  const clusterIds = new Set<string>();
+  /** Instance of every member that was ever seen. */
+  const owners = new Map<string, string>();
+  let last: MemberList | null = null;
+
+  const note = (list: MemberList): void => {
+    clusterIds.add(list.clusterId);
+    last = list;
+    const { instances } = sandbox.cloud.describe();
+    for (const { id, name, peerUrls } of list.members) {
+      // An address may be a predecessor's: of those that had it, the last.
+      const at = instances.findLast(({ address }) => peerUrls.includes(peerUrl(address)));
+      const owner = name === '' ? at?.instanceId : name;
+      if (owner !== undefined && (name !== '' || !owners.has(id))) owners.set(id, owner);
+    }
+  };
+  const look = async (): Promise<void> => {
+    const running = sandbox.cloud.describe().instances.filter(({ state }) => state !== 'terminated');
+    const answers = await Promise.all(
+      running.map(({ address }) =>
+        admin.memberList(clientUrl(address), { linearizable: true }, stopping.signal),
+      ),
+    );
+    for (const answer of answers) if (answer.known) note(answer.value);
+  };
+  const watch = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await look();
+      await delay(LOOK_MS, undefined, { signal: stopping.signal });
+    }
+  };
+  const watching = watch().catch((error: unknown) => {
+    if (!stopping.signal.aborted) throw error;
+  });
+
+  const removed = (): readonly string[] => {
+    const present = new Set(last?.members.map(({ id }) => id));
+    return [...owners.keys()].filter((id) => !present.has(id));
+  };
+  const unjustified = (): readonly string[] => {
+    const left = countEnds(sandbox);
+    return removed().flatMap((id) => {
+      const owner = owners.get(id) ?? '';
+      const ends = left.get(owner) ?? 0;
+      left.set(owner, ends - 1);
+      return ends > 0 ? [] : [`member ${id} of ${owner}`];
+    });
+  };
+  return {
+    clusterIds: () => [...clusterIds],
+    removed,
+    unjustified,
+    stop: async () => {
+      stopping.abort();
+      await watching;
+    },
+  };
+}
+
+/** How many members of each instance may be removed: one for each disk that it lost, and one for its end. */
+function countEnds({ cloud }: Sandbox): Map<string, number> {
+  const ends = new Map<string, number>();
+  const over = new Set<string>();
+  for (const { type, fields } of cloud.events.since(0)) {
+    const id = String(fields['instanceId']);
+    const state = String(fields['state']);
+    const leaves =
+      (type === 'instance-state' && state === 'shutting-down') ||
+      (type === 'lifecycle-state' && state.startsWith('Terminating'));
+    if (type === 'data-wiped') ends.set(id, (ends.get(id) ?? 0) + 1);
+    if (leaves && !over.has(id)) {
+      over.add(id);
+      ends.set(id, (ends.get(id) ?? 0) + 1);
+    }
+  }
+  return ends;
+}
