@@ -1,7 +1,6 @@
 import type { Appliance } from './daemon/appliance.ts';
 import type { ClaimReading } from './core/claim.ts';
 import type { Known } from './core/known.ts';
-import type { ApplianceLog } from './http/log.ts';
 import type { Check, Face, MemberRow, MembersView, StatusView } from './http/face.ts';
 import type { Metrics } from './http/metrics.ts';
 
@@ -9,7 +8,6 @@ import type { Metrics } from './http/metrics.ts';
 export interface FaceParts {
   readonly appliance: Appliance;
   readonly metrics: Metrics;
-  readonly log: ApplianceLog;
   readonly version: string;
   readonly cluster: string;
 }
@@ -75,7 +73,7 @@ function members(appliance: Appliance): MembersView {
       dbSizeBytes: null,
     }));
   return {
-    observedAt: state.publishedAt,
+    observedAt: state.lookedAt,
     clusterId: state.list.known ? state.list.value.clusterId : null,
     members: [...listed, ...rest],
     unknown: [
@@ -85,7 +83,7 @@ function members(appliance: Appliance): MembersView {
   };
 }
 
-function status({ appliance, version, log, cluster }: FaceParts): StatusView {
+function status({ appliance, version, cluster }: FaceParts): StatusView {
   const { state, context } = appliance;
   const { self } = context.ports;
   const claim = claimOf(context.register.claim());
@@ -98,7 +96,7 @@ function status({ appliance, version, log, cluster }: FaceParts): StatusView {
     cluster,
     phase: phase(appliance),
     claim,
-    observedAt: state.publishedAt,
+    observedAt: state.lookedAt,
     observation: {
       identity: state.identity,
       etcd: state.etcd === null ? null : { pid: state.etcd.pid, version: state.etcd.version },
@@ -107,10 +105,17 @@ function status({ appliance, version, log, cluster }: FaceParts): StatusView {
       members: state.members,
       fleet: state.fleet,
       publishedBy: state.publishedBy,
+      publishedAt: state.publishedAt,
       keepsHouse: state.keepsHouse,
     },
     plan: [...state.plans.values()].flat(),
-    events: log.recent(),
+    events: state.events.map((it) => ({
+      at: it.at,
+      level: it.level,
+      component: it.what,
+      message: it.sentence,
+      fields: { reason: it.code },
+    })),
   };
 }
 

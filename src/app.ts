@@ -58,13 +58,7 @@ export async function runAppliance(config: Config, deps: AppDeps, stop: AbortSig
   const metrics = createMetrics({ version: deps.version });
   const world = await openWorld(config, deps, metrics, cleanup, stop);
   const appliance = createAppliance(world.options, world.ports);
-  const face = createFace({
-    appliance,
-    metrics,
-    log: deps.log,
-    version: deps.version,
-    cluster: world.options.cluster,
-  });
+  const face = createFace({ appliance, metrics, version: deps.version, cluster: world.options.cluster });
   const address = config.listenAddress ?? world.ports.self.address;
   const server = await startFaceServer({ address, port: config.statusPort }, { face, log });
   cleanup.defer(async () => await server.close());

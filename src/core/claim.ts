@@ -48,6 +48,12 @@ export type ClaimReading =
   /** Something stands there that this version does not understand: it is never replaced. */
   | { readonly kind: 'unreadable'; readonly record: RecordSet; readonly why: string };
 
+/** A claim with the record set that it was read from: a swap must name its exact values. */
+export interface StandingClaim {
+  readonly claim: Claim;
+  readonly record: RecordSet;
+}
+
 const FORMAT = '1';
 const PAST_TOKENS = 5;
 

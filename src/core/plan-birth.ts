@@ -1,5 +1,5 @@
 import type { BirthAnswer } from './birth.ts';
-import type { Claim, Founder } from './claim.ts';
+import type { Claim, Founder, StandingClaim } from './claim.ts';
 import { claimRecord, formedClaim, foundingClaim, formingLimitMs } from './claim.ts';
 import type { Fleet, Instance } from './fleet.ts';
 import { desiredSize, isJoinable } from './fleet.ts';
@@ -10,15 +10,11 @@ import { hostName, namesOf } from './names.ts';
 import { CLAIM_TURN_MS, FORMING_LIMIT_MAX_MS, FORMING_LIMIT_MS } from './numbers.ts';
 import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
-import type { RecordChange, RecordSet } from './records.ts';
+import type { RecordSet } from './records.ts';
+import { swap } from './records.ts';
+import { hostOf } from './urls.ts';
 import { ask, clearMark, wait } from './start-actions.ts';
 import type { QuorumAnswer, StartAction, StartCode, StartObservation } from './start.ts';
-
-/** A claim with the record set that it was read from: a swap must name its exact values. */
-export interface StandingClaim {
-  readonly claim: Claim;
-  readonly record: RecordSet;
-}
 
 /**
  * No claim stands, and no data are here (design.md section 4). A cluster that is older than the claim is adopted, one
@@ -118,17 +114,6 @@ function adoptCluster(
       `cluster ${quorum.list.clusterId} answers with a quorum and has no claim: it is older than the claim, which is written for it`,
     ),
   };
-}
-
-/** The host of a URL, without a parser that could throw. */
-export function hostOf(url: string): string {
-  return /^[a-z]+:\/\/(\[[^\]]*\]|[^:/]*)/.exec(url)?.[1] ?? '';
-}
-
-/** [DELETE old, CREATE new]: a compare-and-swap; without an old one, CREATE is it. */
-export function swap(before: RecordSet | null, after: RecordSet): readonly RecordChange[] {
-  const create: RecordChange = { action: 'CREATE', record: after };
-  return before === null ? [create] : [{ action: 'DELETE', record: before }, create];
 }
 
 interface Candidates {

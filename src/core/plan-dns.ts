@@ -2,7 +2,7 @@ import type { Member } from './members.ts';
 import { isStarted } from './members.ts';
 import { hostName, namesOf } from './names.ts';
 import { CLIENT_PORT, NAME_TTL_SECONDS, PEER_PORT } from './numbers.ts';
-import { hostOf } from './plan-birth.ts';
+import { hostOf } from './urls.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 import type { RecordChange, RecordSet } from './records.ts';

@@ -1,8 +1,8 @@
 import { claimRecord, claimWithLost } from './claim.ts';
 import { markRecord, readMark } from './mark.ts';
 import { namesOf } from './names.ts';
-import type { StandingClaim } from './plan-birth.ts';
-import { swap } from './plan-birth.ts';
+import type { StandingClaim } from './claim.ts';
+import { swap } from './records.ts';
 import { reason } from './reason.ts';
 import type { RecordSet } from './records.ts';
 import { ask, wait } from './start-actions.ts';

@@ -3,24 +3,15 @@ import type { InstanceEvidence } from './fleet.ts';
 import { isTerminatedForCertain } from './fleet.ts';
 import type { Member, MemberList } from './members.ts';
 import { isStarted } from './members.ts';
-import { CLIENT_PORT, GONE_GROUP_EVIDENCE_MS, PEER_PORT } from './numbers.ts';
-import type { StandingClaim } from './plan-birth.ts';
-import { hostOf, joinableFleet, planBirth } from './plan-birth.ts';
+import { GONE_GROUP_EVIDENCE_MS } from './numbers.ts';
+import type { StandingClaim } from './claim.ts';
+import { joinableFleet, planBirth } from './plan-birth.ts';
+import { hostOf } from './urls.ts';
 import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
 import type { RecordSet } from './records.ts';
 import { ask, wait } from './start-actions.ts';
 import type { StartAction, StartObservation } from './start.ts';
-
-/** The URL under which a member at this address advertises itself to clients. */
-export function clientUrl(address: string): string {
-  return `http://${address}:${CLIENT_PORT}`;
-}
-
-/** The URL under which a member at this address advertises itself to its peers. */
-export function peerUrl(address: string): string {
-  return `http://${address}:${PEER_PORT}`;
-}
 
 /** The claim is formed, and no data are here: join the cluster, as a late founder or anew; never give birth to another. */
 export function planJoin(

@@ -8,7 +8,7 @@ import type { MemberList, MemberStatus } from './members.ts';
 import { quorumOf, votersOf } from './members.ts';
 import { namesOf } from './names.ts';
 import { CLOSE_ENTRIES, FORMED_TURN_MS, PROMOTE_WITHOUT_CLAIM_MS } from './numbers.ts';
-import { swap } from './plan-birth.ts';
+import { swap } from './records.ts';
 import { claimedVoter } from './plan-claim.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';

@@ -4,7 +4,7 @@ import type { Known } from './known.ts';
 import type { Member } from './members.ts';
 import { isStarted, quorumOf } from './members.ts';
 import { JOIN_LIMIT_MS } from './numbers.ts';
-import { hostOf } from './plan-birth.ts';
+import { hostOf } from './urls.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 

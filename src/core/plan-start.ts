@@ -2,7 +2,7 @@ import type { Claim } from './claim.ts';
 import { readClaim } from './claim.ts';
 import type { DataIdentity } from './local-data.ts';
 import { namesOf } from './names.ts';
-import { DAMAGED_STARTS } from './numbers.ts';
+import { DAMAGED_STARTS, FORMING_LIMIT_MS } from './numbers.ts';
 import { planBirth, planForming } from './plan-birth.ts';
 import { ownMember, planJoin } from './plan-join.ts';
 import { ask, clearMark, setAside, startData, wait } from './start-actions.ts';
@@ -79,7 +79,10 @@ function planDataWithoutClaim(seen: StartObservation, identity: DataIdentity): S
   // A claim that was deleted may have been formed before: a cluster that serves with these data proves that they live.
   const serves = quorum.kind === 'answers' && quorum.list.clusterId === identity.clusterId;
   if (!identity.formed && !serves) {
-    return setAside('never-born', `epoch ${identity.epoch} was never formed, and its claim is gone`);
+    // Only a later epoch proves that one was never born: an empty answer may be a stale one, and these data a voter's.
+    return seen.claimStoodMs < FORMING_LIMIT_MS
+      ? wait('own-data-no-claim', `the claim of epoch ${identity.epoch} is gone: waits whether it comes back`)
+      : setAside('never-born', `epoch ${identity.epoch} was never formed, and its claim is gone`);
   }
   return startOrReplace(seen, identity, 'there is no claim');
 }

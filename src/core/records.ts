@@ -26,3 +26,9 @@ export type ChangeOutcome =
   | { readonly kind: 'unknown'; readonly message: string }
   /** It was certainly not taken, and may be tried again: throttled, or an earlier request not complete. */
   | { readonly kind: 'busy'; readonly message: string };
+
+/** [DELETE old, CREATE new]: a compare-and-swap; without an old one, CREATE is it. */
+export function swap(before: RecordSet | null, after: RecordSet): readonly RecordChange[] {
+  const create: RecordChange = { action: 'CREATE', record: after };
+  return before === null ? [create] : [{ action: 'DELETE', record: before }, create];
+}

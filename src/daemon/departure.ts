@@ -8,7 +8,7 @@ import {
   STOP_GRACE_MS,
 } from '../core/numbers.ts';
 import { LEAVING_LEASE_SECONDS } from '../core/numbers.ts';
-import { clientUrl } from '../core/plan-join.ts';
+import { clientUrl } from '../core/urls.ts';
 import type { Departure, LeaveAction, LeaveObservation } from '../core/plan-leave.ts';
 import { planLeave, whyStopping } from '../core/plan-leave.ts';
 import { reason } from '../core/reason.ts';

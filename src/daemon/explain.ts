@@ -1,5 +1,5 @@
 import type { Reason } from '../core/reason.ts';
-import { clientUrl } from '../core/plan-join.ts';
+import { clientUrl } from '../core/urls.ts';
 import { planMember } from '../core/plan-member.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
 import type { Context } from './context.ts';

@@ -2,7 +2,7 @@ import type { Fleet } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import { unknown } from '../core/known.ts';
 import { BUSY_AWS_INTERVAL_MS, LOOK_INTERVAL_MS, AWS_BACKOFF_MAX_MS } from '../core/numbers.ts';
-import { clientUrl } from '../core/plan-join.ts';
+import { clientUrl } from '../core/urls.ts';
 import { planLock } from '../core/plan-lock.ts';
 import type { Removal } from '../core/plan-membership.ts';
 import { reason } from '../core/reason.ts';
@@ -131,7 +131,9 @@ async function showPublished(context: Context, endpoint: string, signal: AbortSi
   state.publishedAt = published.at;
   if (published.fleet !== null) state.fleet = { known: true, value: published.fleet };
   const seen = await look(context, endpoint, signal);
-  if (seen.known) state.members = seen.value.members;
+  if (!seen.known) return;
+  state.members = seen.value.members;
+  state.lookedAt = ports.clock.wallTime();
 }
 
 /** The house itself: look at etcd, ask AWS where there is reason to, then at most one destructive act. */
@@ -151,6 +153,7 @@ async function keepHouse(
     return false;
   }
   state.members = seen.value.members;
+  state.lookedAt = ports.clock.wallTime();
   state.publishedBy = null;
   const upgrade = await ports.admin.read(endpoint, UPGRADE_LOCK_KEY, { serializable: true }, signal);
   if (!upgrade.known || upgrade.value !== null) {

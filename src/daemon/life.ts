@@ -28,6 +28,7 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     running ??= await startEtcd(context, { afterCrash, damagedStarts }, signal);
     if (running === null) return;
     state.etcd = running;
+    chronicle.done('start');
     if (state.phase === 'starting') state.phase = 'running';
     const { exit, wellForMs } = await watchMember(context, running, signal);
     running = null;

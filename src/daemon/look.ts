@@ -1,8 +1,8 @@
 import { known, unknown } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
 import type { Member, MemberList } from '../core/members.ts';
-import { clientUrl } from '../core/plan-join.ts';
-import { hostOf } from '../core/plan-birth.ts';
+import { clientUrl } from '../core/urls.ts';
+import { hostOf } from '../core/urls.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
 import type { Context } from './context.ts';
 import type { MemberLook } from './state.ts';

@@ -9,7 +9,7 @@ import {
   SETTLE_MS,
   STOP_GRACE_MS,
 } from '../core/numbers.ts';
-import { clientUrl } from '../core/plan-join.ts';
+import { clientUrl } from '../core/urls.ts';
 import type { MemberAction, MemberObservation } from '../core/plan-member.ts';
 import { planMember } from '../core/plan-member.ts';
 import { planDns } from '../core/plan-dns.ts';

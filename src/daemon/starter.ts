@@ -3,7 +3,7 @@ import type { DataIdentity } from '../core/local-data.ts';
 import type { MemberList } from '../core/members.ts';
 import { CLAIM_READ_INTERVAL_MS } from '../core/numbers.ts';
 import { planStart } from '../core/plan-start.ts';
-import { peerUrl } from '../core/plan-join.ts';
+import { peerUrl } from '../core/urls.ts';
 import { reason } from '../core/reason.ts';
 import type { StartAction, StartCode, StartObservation } from '../core/start.ts';
 import { minorOf, pickBinary } from '../core/versions.ts';

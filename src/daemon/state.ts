@@ -9,6 +9,7 @@ import type { Clock, Log, Meter, RunningEtcd } from './ports.ts';
 /** One line of what happened, for people. */
 export interface ApplianceEvent {
   readonly at: string;
+  readonly level: 'info' | 'warn';
   readonly what: string;
   readonly code: string;
   readonly sentence: string;
@@ -36,6 +37,8 @@ export interface ApplianceState {
   ownStatus: Known<MemberStatus>;
   list: Known<MemberList>;
   members: readonly MemberLook[];
+  /** Wall time at which members were last looked at; null: never. */
+  lookedAt: string | null;
   fleet: Known<Fleet>;
   /** Who published what members and fleet show, and when; null: this appliance saw it itself. */
   publishedBy: string | null;
@@ -63,6 +66,7 @@ export function createState(): ApplianceState {
     ownStatus: unknown('etcd does not run yet'),
     list: unknown('etcd does not run yet'),
     members: [],
+    lookedAt: null,
     fleet: unknown('AWS was not asked yet'),
     publishedBy: null,
     publishedAt: null,
@@ -82,6 +86,8 @@ export interface Chronicle {
   event(what: string, why: Reason, fields?: object): void;
   /** Something went wrong that the next tick repairs. */
   trouble(what: string, why: Reason, fields?: object): void;
+  /** A planner has no say any more: its last plan is not shown. */
+  done(planner: string): void;
   /** A loop took a turn that began at this monotonic time. */
   turn(loop: string, startedAt: number): void;
 }
@@ -91,8 +97,8 @@ export function createChronicle(
   state: ApplianceState,
   deps: { readonly clock: Clock; readonly log: Log; readonly meter: Meter },
 ): Chronicle {
-  const keep = (what: string, why: Reason): void => {
-    state.events.push({ at: deps.clock.wallTime(), what, code: why.code, sentence: why.sentence });
+  const keep = (level: ApplianceEvent['level'], what: string, why: Reason): void => {
+    state.events.push({ at: deps.clock.wallTime(), level, what, code: why.code, sentence: why.sentence });
     if (state.events.length > EVENTS_KEPT) state.events.shift();
   };
   return {
@@ -107,16 +113,19 @@ export function createChronicle(
       if (same) return;
       for (const it of reasons) {
         deps.log.info({ planner, reason: it.code, sentence: it.sentence }, 'planned');
-        keep(planner, it);
+        keep('info', planner, it);
       }
     },
     event(what, why, fields = {}) {
       deps.log.info({ what, reason: why.code, sentence: why.sentence, ...fields }, 'acted');
-      keep(what, why);
+      keep('info', what, why);
     },
     trouble(what, why, fields = {}) {
       deps.log.warn({ what, reason: why.code, sentence: why.sentence, ...fields }, 'failed, will try again');
-      keep(what, why);
+      keep('warn', what, why);
+    },
+    done(planner) {
+      state.plans.delete(planner);
     },
     turn(loop, startedAt) {
       state.turns.set(loop, deps.clock.now());
