@@ -123,8 +123,14 @@ const withoutClaim: readonly StartCase[] = [
     code: 'own-data',
   },
   {
-    name: 'no claim, and the own epoch was never formed',
-    seen: start({ local: UNBORN, quorum: NOBODY }),
+    name: 'no claim, not known as formed here: the answer may be a stale one, so neither moved nor started at once',
+    seen: start({ local: UNBORN, quorum: NOBODY, claimStoodMs: 179_999 }),
+    kind: 'wait',
+    code: 'own-data-no-claim',
+  },
+  {
+    name: 'no claim for the forming limit, and the own epoch was never formed (an operator released it)',
+    seen: start({ local: UNBORN, quorum: NOBODY, claimStoodMs: 180_000 }),
     kind: 'set-aside',
     code: 'never-born',
   },
