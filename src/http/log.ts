@@ -1,8 +1,5 @@
-import { inspect } from 'node:util';
 import { pino } from 'pino';
-import type { Logger } from 'pino';
 import { describeError } from '../errors.ts';
-import type { EventLine } from './face.ts';
 import type { LogOutput } from './log-output.ts';
 
 /** Structured log: fields, and a static message. An error goes under `error`. */
@@ -30,13 +27,10 @@ export interface ApplianceLog {
   component(name: string): Log;
   /** Passes one line of etcd's own log on: its own fields, time and level stay as they are. */
   etcdLine(line: string): void;
-  /** The last 100 lines of info and above, the newest last; etcd's own are not among them. */
-  recent(): readonly EventLine[];
   /** Waits a second at most until all is written. Call it last. */
   flush(): Promise<void>;
 }
 
-const KEPT_EVENTS = 100;
 const SECRETS = ['secretAccessKey', 'sessionToken', 'authorization', 'password'];
 const RANK: Readonly<Record<string, number>> = {
   debug: 20,
@@ -51,7 +45,6 @@ const RANK: Readonly<Record<string, number>> = {
 /** Creates the log. JSON lines by pino; pino-pretty is loaded only where it is asked for. */
 export async function createLog(options: LogOptions): Promise<ApplianceLog> {
   const output = options.pretty ? await makePretty(options.output) : options.output;
-  const events: EventLine[] = [];
   const root = pino(
     {
       level: options.level,
@@ -64,12 +57,11 @@ export async function createLog(options: LogOptions): Promise<ApplianceLog> {
     output,
   );
   return {
-    component: (name) => createComponent(root.child({ component: name }), name, events),
+    component: (name) => root.child({ component: name }),
     etcdLine: (line) => {
       const rendered = renderEtcdLine(line, options);
       if (rendered !== null) output.write(`${rendered}\n`);
     },
-    recent: () => [...events],
     flush: () => output.flush(1000),
   };
 }
@@ -85,42 +77,6 @@ async function makePretty(output: LogOutput): Promise<LogOutput> {
     ignore: 'component,caller,ts,pid',
   });
   return { write: (line) => output.write(render(line) ?? line), flush: (limitMs) => output.flush(limitMs) };
-}
-
-function createComponent(logger: Logger, component: string, events: EventLine[]): Log {
-  const keep = (level: string, fields: object, message: string) => {
-    events.push({ at: new Date().toISOString(), level, component, message, fields: plainFields(fields) });
-    if (events.length > KEPT_EVENTS) events.shift();
-  };
-  return {
-    debug: (fields, message) => logger.debug(fields, message),
-    info: (fields, message) => {
-      keep('info', fields, message);
-      logger.info(fields, message);
-    },
-    warn: (fields, message) => {
-      keep('warn', fields, message);
-      logger.warn(fields, message);
-    },
-    error: (fields, message) => {
-      keep('error', fields, message);
-      logger.error(fields, message);
-    },
-  };
-}
-
-/** Fields as a page may show them: no secrets, errors as a sentence, and nothing that JSON cannot say. */
-function plainFields(fields: object): Readonly<Record<string, unknown>> {
-  const plain = (key: string, value: unknown): unknown => {
-    if (SECRETS.includes(key)) return '(secret)';
-    if (value instanceof Error) return describeError(value);
-    return typeof value === 'bigint' ? String(value) : value;
-  };
-  try {
-    return JSON.parse(JSON.stringify(fields, plain)) as Record<string, unknown>;
-  } catch {
-    return { fields: inspect(fields, { depth: 1, breakLength: Infinity }) };
-  }
 }
 
 function serializeError(error: unknown): unknown {

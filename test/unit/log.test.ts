@@ -53,7 +53,7 @@ describe('lines', () => {
       code: 'unavailable',
       message: 'no answer: connect ECONNREFUSED',
     });
-    expect(JSON.stringify([parsed(), log.recent()])).not.toContain('hunter2');
+    expect(JSON.stringify(parsed())).not.toContain('hunter2');
   });
 });
 
@@ -85,32 +85,6 @@ describe("etcd's lines", () => {
       'panic',
       'fatal',
     ]);
-  });
-});
-
-describe('recent', () => {
-  test('keeps the last 100 events, without debug and without etcd', async () => {
-    const { log } = await start();
-    const part = log.component('daemon');
-    part.debug({}, 'no');
-    log.etcdLine('{"level":"info","msg":"no"}');
-    for (let index = 0; index < 150; index += 1) part.info({ index, big: 1n }, 'tick');
-    const recent = log.recent();
-    expect(recent).toHaveLength(100);
-    expect(recent.at(-1)).toMatchObject({
-      level: 'info',
-      component: 'daemon',
-      message: 'tick',
-      fields: { index: 149, big: '1' },
-    });
-  });
-
-  test('takes fields that JSON cannot say', async () => {
-    const { log } = await start();
-    const loop: Record<string, unknown> = {};
-    loop['loop'] = loop;
-    log.component('x').info(loop, 'round');
-    expect(() => JSON.stringify(log.recent())).not.toThrow();
   });
 });
 
