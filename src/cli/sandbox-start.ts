@@ -4,10 +4,16 @@ import { execa } from 'execa';
 import type { Command } from 'commander';
 import { ApplianceError, EXIT } from '../errors.ts';
 import { defaultEtcdDirectory } from '../etcd/binaries.ts';
-import { createHub, deleteHub, inNamespace } from '../sandbox/network.ts';
+import { createHub, inNamespace } from '../sandbox/network.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../sandbox/sandbox.ts';
-import { createStateDir, hubOf, sweepDeadSandboxes } from '../sandbox/state-dir.ts';
+import {
+  createStateDir,
+  endSandbox,
+  hubOf,
+  removeSandbox,
+  sweepDeadSandboxes,
+} from '../sandbox/state-dir.ts';
 import { renderEvent } from './sandbox-text.ts';
 
 interface StartOptions {
@@ -68,7 +74,8 @@ export function addSandboxStart(sandbox: Command): void {
     .option('--quiet', 'do not print what happens')
     .option('--json', 'print addresses and events as JSON, one object a line')
     .action(async (options: StartOptions) => {
-      if (options.namespaces && options.inside === undefined) process.exitCode = await startInNamespace();
+      if (options.namespaces && options.inside === undefined)
+        process.exitCode = await startInNamespace(options);
       else await start(options);
     });
 }
@@ -128,10 +135,18 @@ function sandboxOptions(options: StartOptions): SandboxOptions {
  * own network; and inside, nothing that the sandbox does can touch the machine's. The channel between the two tells the
  * inner one when this one is gone.
  */
-async function startInNamespace(): Promise<number> {
+async function startInNamespace({ keep }: StartOptions): Promise<number> {
   await sweepDeadSandboxes(tmpdir());
   const stateDir = await createStateDir(tmpdir());
-  const hub = hubOf(stateDir);
+  try {
+    return await runInHub(hubOf(stateDir), stateDir);
+  } finally {
+    // The inner one does this, too, unless it was killed or never began.
+    await (keep ? endSandbox(stateDir) : removeSandbox(stateDir));
+  }
+}
+
+async function runInHub(hub: string, stateDir: string): Promise<number> {
   await createHub(hub, process.env['PATH'] ?? '');
   const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1), '--inside', stateDir];
   const [program = '', ...args] = inNamespace(hub, self);
@@ -144,9 +159,7 @@ async function startInNamespace(): Promise<number> {
     cleanup: false,
   });
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => inner.kill(name));
-  const { exitCode } = await inner;
-  await deleteHub(hub);
-  return exitCode ?? EXIT.failed;
+  return (await inner).exitCode ?? EXIT.failed;
 }
 
 function print(text: string): void {

@@ -1,0 +1,189 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createControlClient } from '../../src/sandbox/control-client.ts';
+import type { ControlClient } from '../../src/sandbox/control-client.ts';
+import type { SandboxAddresses } from '../../src/sandbox/control.ts';
+import { inNamespace } from '../../src/sandbox/network.ts';
+import { processesOf } from '../../src/sandbox/processes.ts';
+
+const STAND_IN = join(import.meta.dirname, '../fixtures/stand-in-appliance.ts');
+const MAIN = join(import.meta.dirname, '../../src/main.ts');
+const METADATA = 'http://169.254.169.254/latest/api/token';
+
+let parent: string;
+let child: ChildProcess;
+let output: string;
+
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'namespaces-test-'));
+  const words = ['sandbox', 'start', '--namespaces', '--program', STAND_IN, '--json', '--quiet'];
+  child = spawn(process.execPath, [MAIN, ...words], {
+    env: { ...process.env, TMPDIR: parent },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+});
+
+afterEach(async () => {
+  if (child.exitCode === null && child.signalCode === null) {
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  }
+  expect(await processesOf(parent)).toEqual([]);
+  await rm(parent, { recursive: true, force: true });
+});
+
+interface Running {
+  readonly addresses: SandboxAddresses;
+  readonly client: ControlClient;
+  readonly ids: readonly string[];
+  /** Status that one instance gets from a URL, null for nothing. */
+  readonly reaches: (from: string, url: string) => Promise<number | null>;
+  /** Whether one instance reaches the stand-in of another. */
+  readonly reachesPeer: (from: string, to: string) => Promise<boolean>;
+}
+
+/** The sandbox once its three machines answer. Whoever asks them is in the hub: nothing leaves these namespaces. */
+async function running(): Promise<Running> {
+  const addresses = await vi.waitFor(
+    () => (JSON.parse(output.split('\n')[0] ?? '') as { addresses: SandboxAddresses }).addresses,
+    { timeout: 20_000, interval: 50 },
+  );
+  const client = createControlClient({ socket: addresses.controlSocket });
+  const machines = await vi.waitFor(
+    async () => {
+      const state = await client.state();
+      expect(state.machines.filter(({ etcd }) => etcd !== null)).toHaveLength(3);
+      return state.machines;
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+  const addressOf = (id: string) => machines.find(({ instanceId }) => instanceId === id)?.address ?? '';
+  const reaches = async (from: string, url: string) => {
+    const asked = `http://${addressOf(from)}:2378/?reach=${encodeURIComponent(url)}`;
+    const [program = '', ...args] = inNamespace(addresses.hub ?? '', [
+      'curl',
+      '-s',
+      '--max-time',
+      '5',
+      asked,
+    ]);
+    return JSON.parse((await execa(program, args)).stdout) as number | null;
+  };
+  await vi.waitFor(async () => Promise.all(machines.map(({ instanceId }) => reaches(instanceId, METADATA))), {
+    timeout: 20_000,
+    interval: 50,
+  });
+  return {
+    addresses,
+    client,
+    ids: machines.map(({ instanceId }) => instanceId),
+    reaches,
+    reachesPeer: async (from, to) => (await reaches(from, `http://${addressOf(to)}:2378/`)) === 200,
+  };
+}
+
+/** What a script prints that runs inside a namespace. */
+async function runIn(namespace: string, script: string): Promise<string> {
+  const node = [process.execPath, '--input-type=module', '--eval', script];
+  const [program = '', ...args] = inNamespace(namespace, node);
+  return (await execa(program, args)).stdout;
+}
+
+async function namespacesOf(hub: string | null): Promise<readonly string[]> {
+  return (await readdir('/run/netns').catch(() => [])).filter((name) => hub !== null && name.startsWith(hub));
+}
+
+const rootOnLinux = process.platform === 'linux' && process.getuid?.() === 0;
+
+// Who may not make namespaces is told so, and that is what is tested there.
+if (rootOnLinux) {
+  test('partitions are real, and mend', async () => {
+    const { addresses, client, ids, reaches, reachesPeer } = await running();
+    const [a = '', b = '', c = ''] = ids;
+    expect(await namespacesOf(addresses.hub)).toHaveLength(4);
+    expect(await Promise.all([reachesPeer(a, b), reachesPeer(b, a), reachesPeer(a, c)])).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(await reaches(a, METADATA)).toBe(200);
+    expect(await reaches(a, addresses.aws)).not.toBeNull();
+
+    await client.cut(a, { from: 'peers' });
+    expect(await Promise.all([reachesPeer(a, b), reachesPeer(b, a), reachesPeer(b, c)])).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(await reaches(a, METADATA)).toBe(200);
+
+    await client.cut(a, { from: 'both', only: [b] });
+    expect(await Promise.all([reachesPeer(a, b), reachesPeer(b, a), reachesPeer(a, c)])).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(await Promise.all([reaches(a, METADATA), reaches(a, addresses.aws)])).toEqual([null, null]);
+    expect(await reaches(b, METADATA)).toBe(200);
+
+    await client.cut(a, { from: 'none' });
+    expect(await Promise.all([reachesPeer(a, b), reachesPeer(b, a)])).toEqual([true, true]);
+    expect(await reaches(a, METADATA)).toBe(200);
+
+    await client.shutdown();
+    await once(child, 'exit');
+    expect(await namespacesOf(addresses.hub)).toEqual([]);
+    expect(existsSync(addresses.stateDir)).toBe(false);
+  });
+
+  test('the metadata of an instance are its own, and end with it', async () => {
+    const { addresses, client, ids } = await running();
+    const [a = '', b = ''] = ids;
+    const ask = async (id: string): Promise<string> => {
+      const script = `
+        const put = { method: 'PUT', headers: { 'x-aws-ec2-metadata-token-ttl-seconds': '60' } };
+        const headers = { 'x-aws-ec2-metadata-token': await (await fetch('${METADATA}', put)).text() };
+        console.log(await (await fetch('http://169.254.169.254/latest/meta-data/instance-id', { headers })).text());`;
+      return runIn(`${addresses.hub}-${id}`, script);
+    };
+    expect(await Promise.all([ask(a), ask(b)])).toEqual([a, b]);
+    await client.onInstance(a, 'terminate', { decrement: true });
+    await vi.waitFor(async () => expect(await namespacesOf(`${addresses.hub}-${a}`)).toEqual([]), {
+      timeout: 20_000,
+      interval: 50,
+    });
+    expect(await ask(b)).toBe(b);
+  });
+
+  test('a sandbox that is killed leaves no namespace', async () => {
+    const { addresses } = await running();
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+    await vi.waitFor(
+      async () => {
+        expect(await namespacesOf(addresses.hub)).toEqual([]);
+        expect(existsSync(addresses.stateDir)).toBe(false);
+      },
+      { timeout: 20_000, interval: 50 },
+    );
+  });
+} else {
+  test('namespaces are refused in one line', async () => {
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(code).toBe(69);
+    expect(output).toMatch(/^etcd-appliance: no network namespaces here: [^\n]+\n$/);
+    expect(await readdir(parent)).toEqual([]);
+  });
+}

@@ -1,0 +1,186 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createControlClient } from '../../src/sandbox/control-client.ts';
+import { processesOf } from '../../src/sandbox/processes.ts';
+import { createSandbox } from '../../src/sandbox/sandbox.ts';
+import type { Sandbox, SandboxOptions } from '../../src/sandbox/sandbox.ts';
+import { runningSandboxes } from '../../src/sandbox/state-dir.ts';
+
+const STAND_IN = join(import.meta.dirname, '../fixtures/stand-in-appliance.ts');
+const MAIN = join(import.meta.dirname, '../../src/main.ts');
+
+let parent: string;
+
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
+});
+
+afterEach(async () => {
+  expect(await processesOf(parent)).toEqual([]);
+  await rm(parent, { recursive: true, force: true });
+});
+
+function options(more: Partial<SandboxOptions> = {}): SandboxOptions {
+  return {
+    parent,
+    searchPath: process.env['PATH'] ?? '',
+    etcdDir: '/nowhere',
+    program: STAND_IN,
+    group: { desired: 2, min: 0, max: 5 },
+    ...more,
+  };
+}
+
+/** The addresses of `size` machines whose stand-ins answer. */
+async function answering(sandbox: Sandbox, size: number): Promise<readonly string[]> {
+  return vi.waitFor(
+    async () => {
+      const machines = await sandbox.hypervisor.report();
+      expect(machines.filter(({ etcd }) => etcd !== null)).toHaveLength(size);
+      return machines.map(({ address }) => address);
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+}
+
+describe('a sandbox', () => {
+  test('runs its group, tells its machines what user data would, and leaves nothing', async () => {
+    const sandbox = await createSandbox(options({ environment: { LOG_LEVEL: 'debug' } }));
+    try {
+      await sandbox.start();
+      const [address] = await answering(sandbox, 2);
+      const { env } = (await (await fetch(`http://${address}:2378/`)).json()) as {
+        env: Record<string, string>;
+      };
+      const { DATA_DIR, HOME, PATH, ...rest } = env;
+      expect(rest).toEqual({
+        HOSTED_ZONE: 'example.org',
+        ETCD_DIR: '/nowhere',
+        LISTEN_ADDRESS: address,
+        STATUS_PORT: '2378',
+        LOG_LEVEL: 'debug',
+        AWS_ENDPOINT_URL: sandbox.addresses.aws,
+        AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://${address}:1338`,
+      });
+      expect([DATA_DIR, HOME].every((path) => path?.startsWith(sandbox.addresses.stateDir))).toBe(true);
+      expect(PATH).toBe(process.env['PATH']);
+    } finally {
+      await sandbox.close();
+    }
+    expect(await readdir(parent)).toEqual([]);
+  });
+
+  test('replaces what is terminated, and ends what is scaled away', async () => {
+    await using sandbox = await createSandbox(options());
+    await sandbox.start();
+    await answering(sandbox, 2);
+    const client = createControlClient({ url: sandbox.addresses.control });
+    const [first] = (await client.state()).machines;
+    await client.onInstance(first?.instanceId ?? '', 'terminate');
+    await vi.waitFor(
+      async () => {
+        const { machines } = await client.state();
+        expect(machines).toHaveLength(2);
+        expect(machines.map(({ instanceId }) => instanceId)).not.toContain(first?.instanceId);
+      },
+      { timeout: 20_000, interval: 50 },
+    );
+    await client.scale(sandbox.addresses.group, 0);
+    await vi.waitFor(async () => expect((await client.state()).machines).toEqual([]), {
+      timeout: 20_000,
+      interval: 50,
+    });
+    expect(await processesOf(sandbox.addresses.stateDir)).toEqual([]);
+  });
+
+  test('has a network of its own beside another one, and both are found', async () => {
+    await using one = await createSandbox(options());
+    await using other = await createSandbox(options());
+    expect(other.addresses.aws).not.toBe(one.addresses.aws);
+    const found = (await runningSandboxes(parent)).map(({ stateDir }) => stateDir);
+    expect(found.toSorted()).toEqual([one.addresses.stateDir, other.addresses.stateDir].toSorted());
+    for (const { addresses } of [one, other]) {
+      const client = createControlClient({ socket: addresses.controlSocket });
+      expect((await client.state()).addresses).toEqual(addresses);
+    }
+  });
+
+  test('leaves nothing where it cannot be made', async () => {
+    await using one = await createSandbox(options());
+    const network = one.addresses.aws.replace(/^http:\/\/(\d+\.\d+)\..*$/, '$1');
+    await expect(createSandbox(options({ network }))).rejects.toThrow('cannot listen on');
+    expect(await readdir(parent)).toHaveLength(1);
+  });
+
+  test('keeps its files where it is told to, but no process', async () => {
+    const sandbox = await createSandbox(options({ keep: true }));
+    await sandbox.start();
+    await answering(sandbox, 2);
+    await sandbox.close();
+    expect(existsSync(sandbox.addresses.stateDir)).toBe(true);
+    expect(await processesOf(parent)).toEqual([]);
+  });
+});
+
+describe('etcd-appliance sandbox start', () => {
+  async function started(): Promise<{
+    stateDir: string;
+    end: (name: NodeJS.Signals) => Promise<number | null>;
+  }> {
+    const child = spawn(
+      process.execPath,
+      [MAIN, 'sandbox', 'start', '--program', STAND_IN, '--json', '--quiet'],
+      {
+        env: { ...process.env, TMPDIR: parent },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const { addresses } = JSON.parse(line.toString()) as { addresses: { stateDir: string } };
+    await vi.waitFor(async () => expect(await processesOf(addresses.stateDir)).toHaveLength(6), {
+      timeout: 20_000,
+      interval: 50,
+    });
+    return {
+      stateDir: addresses.stateDir,
+      end: async (name) => {
+        const ended = once(child, 'exit');
+        child.kill(name);
+        return ((await ended) as [number | null])[0];
+      },
+    };
+  }
+
+  test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'ends in order on %s, with all that it ran',
+    async (name) => {
+      const { stateDir, end } = await started();
+      expect(await end(name)).toBe(0);
+      expect(existsSync(stateDir)).toBe(false);
+      expect(await processesOf(stateDir)).toEqual([]);
+    },
+  );
+
+  test('leaves nothing even when it is killed', async () => {
+    const { stateDir, end } = await started();
+    await end('SIGKILL');
+    await vi.waitFor(() => expect(existsSync(stateDir)).toBe(false), { timeout: 10_000, interval: 20 });
+    expect(await processesOf(stateDir)).toEqual([]);
+  });
+
+  test('is ended by the verb stop', async () => {
+    const { stateDir, end } = await started();
+    const stop = spawn(process.execPath, [MAIN, 'sandbox', 'stop'], {
+      env: { ...process.env, TMPDIR: parent },
+      stdio: 'inherit',
+    });
+    expect(await once(stop, 'exit')).toEqual([0, null]);
+    await vi.waitFor(() => expect(existsSync(stateDir)).toBe(false), { timeout: 10_000, interval: 20 });
+    await end('SIGTERM').catch(() => null);
+  });
+});
