@@ -8,7 +8,10 @@ import type { Ports } from './ports.ts';
 
 /** The zone's records under the name, with the age of what is known, so that Route 53 is asked no more than needed. */
 export interface Register {
-  /** The records, asked anew where the last known answer is older than `maxAgeMs`. */
+  /**
+   * The records, asked anew where the last known answer is older than `maxAgeMs`; after a failure no sooner than a second
+   * later.
+   */
   read(maxAgeMs: number, signal: AbortSignal): Promise<Known<readonly RecordSet[]>>;
   /** The last known answer, however old; no call. */
   last(): Known<readonly RecordSet[]>;
@@ -24,6 +27,9 @@ export interface Register {
   silentMs(): number;
 }
 
+/** Loops that hurry must not ask a Route 53 that fails or throttles in each of their turns. */
+const READ_RETRY_MS = 1_000;
+
 /** A register over the zone port. It is a cache and no memory: nothing rests on it that a later read could not say. */
 export function createRegister(ports: Pick<Ports, 'zone' | 'clock'>, cluster: string): Register {
   const { zone, clock } = ports;
@@ -34,6 +40,7 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock'>, cluster: st
   let claimText: string | null = null;
   let claimSince = clock.now();
   let failingSince: number | null = null;
+  let lastFailure: { readonly at: number; readonly answer: Known<never> } | null = null;
 
   const keep = (value: readonly RecordSet[]): void => {
     records = known(value);
@@ -54,11 +61,14 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock'>, cluster: st
     async read(maxAgeMs, signal) {
       const at = clock.now();
       if (records.known && !stale && at - readAt <= maxAgeMs) return records;
+      if (lastFailure !== null && at - lastFailure.at < READ_RETRY_MS) return lastFailure.answer;
       const answer = await zone.list(signal);
       if (!answer.known) {
         failed(at);
+        lastFailure = { at: clock.now(), answer };
         return answer;
       }
+      lastFailure = null;
       succeeded();
       stale = false;
       readAt = at;
