@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApplianceError } from '../errors.ts';
 import type { EtcdAdmin } from '../etcd/admin.ts';
@@ -46,6 +47,7 @@ export interface ScriptDeps {
 }
 
 const LOOK_AGAIN_MS = 50;
+const LAST_LINES = 8;
 
 /**
  * Forms, kills, terminates, scales; after each step waits until all is whole again. Writes go on from the first moment at
@@ -60,6 +62,7 @@ export async function runScript(deps: ScriptDeps): Promise<ScriptReport> {
     const report = await doStep(step, deps);
     steps.push(report);
     say(renderStep(report));
+    if (!report.ok) await showLogs(deps);
     if (!report.ok || signal.aborted) break;
   }
   const writes = await writer.stop();
@@ -146,6 +149,14 @@ async function doStep(step: Step, deps: ScriptDeps): Promise<StepReport> {
     sinceNewProcessMs: lastStart === undefined ? null : Math.round(startedWallMs + ms - lastStart.atMs),
     missing,
   };
+}
+
+/** The last words of every machine: where a step failed, they say why. */
+async function showLogs({ sandbox, say }: ScriptDeps): Promise<void> {
+  for (const { instanceId, logFile } of await sandbox.hypervisor.report()) {
+    const lines = (await readFile(logFile, 'utf8').catch(() => '')).trimEnd().split('\n');
+    for (const line of lines.slice(-LAST_LINES)) say(`         ${instanceId}: ${line}`);
+  }
 }
 
 /** A group of the right size may be the old one, which has not begun to do what it was told. */

@@ -217,8 +217,9 @@ function environmentOf(
 /** This same program, from its source or as built, unless another is asked for. */
 function commandOf({ command, program }: SandboxOptions): readonly string[] {
   if (command !== undefined) return command;
-  const built = !import.meta.url.endsWith('.ts');
-  const self = fileURLToPath(built ? import.meta.url : new URL('../main.ts', import.meta.url));
+  // As built, all of the program lies in one folder beside main.js.
+  const fromSource = import.meta.url.endsWith('.ts');
+  const self = fileURLToPath(new URL(fromSource ? '../main.ts' : 'main.js', import.meta.url));
   return [process.execPath, program === undefined ? self : resolve(program), 'run'];
 }
 

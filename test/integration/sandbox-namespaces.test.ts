@@ -157,7 +157,9 @@ if (rootOnLinux) {
         console.log(await (await fetch('http://169.254.169.254/latest/meta-data/instance-id', { headers })).text());`;
       return runIn(`${addresses.hub}-${id}`, script);
     };
-    expect(await Promise.all([ask(a), ask(b)])).toEqual([a, b]);
+    await vi.waitFor(async () => expect(await Promise.all([ask(a), ask(b)])).toEqual([a, b]), {
+      timeout: 20_000,
+    });
     await client.onInstance(a, 'terminate', { decrement: true });
     await vi.waitFor(async () => expect(await namespacesOf(`${addresses.hub}-${a}`)).toEqual([]), {
       timeout: 20_000,
