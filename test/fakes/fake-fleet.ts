@@ -23,6 +23,8 @@ export interface FakeFleet {
   failNext(reason: string, times?: number): void;
   /** What a whole answer would be now. */
   fleet(): Fleet;
+  /** Whether EC2, asked now, would say that it is gone for good. */
+  isTerminated(id: string): boolean;
 }
 
 /** Makes a fleet of empty groups; one of the name `group` in eu-central-1 where none are given. */
@@ -119,6 +121,10 @@ export function createFakeFleet(groups: readonly Group[] = [DEFAULT_GROUP]): Fak
       for (let i = 0; i < times; i += 1) failures.push(reason);
     },
     fleet,
+    isTerminated: (id) => {
+      const state = ec2.get(id)?.state;
+      return state === 'shutting-down' || state === 'terminated';
+    },
   };
 }
 

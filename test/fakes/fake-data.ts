@@ -1,0 +1,76 @@
+import type { AsideEntry, DataIdentity, LocalData, LocalMark } from '../../src/core/local-data.ts';
+import type { DataPort } from '../../src/daemon/ports.ts';
+
+/** What etcd keeps in its own directory: which member of which cluster it is, and how far it got. */
+export interface EtcdFiles {
+  readonly clusterId: string;
+  readonly memberId: string;
+  appliedIndex: number;
+  unreadable: boolean;
+}
+
+/** A disk that outlives processes and power. All that stands here is flushed; what is not yet, is nowhere. */
+export interface FakeDisk {
+  etcd: EtcdFiles | null;
+  identity: DataIdentity | null;
+  mark: LocalMark | null;
+  aside: readonly (AsideEntry & { readonly etcd: EtcdFiles | null })[];
+  /** A new, empty volume. */
+  wipe(): void;
+}
+
+/** An empty disk. */
+export function createFakeDisk(): FakeDisk {
+  return {
+    etcd: null,
+    identity: null,
+    mark: null,
+    aside: [],
+    wipe() {
+      this.etcd = null;
+      this.identity = null;
+      this.mark = null;
+      this.aside = [];
+    },
+  };
+}
+
+/**
+ * The data port over a disk. A write takes effect whole, at its flush: a crash before leaves what was there. Data that
+ * are set aside go with their identity, as the real one completes a move that was cut short.
+ */
+export function createFakeData(disk: FakeDisk): DataPort {
+  const step = async (act: () => void): Promise<void> => {
+    await Promise.resolve();
+    act();
+  };
+  return {
+    async read(): Promise<LocalData> {
+      await Promise.resolve();
+      const aside = disk.aside.map(({ directory, identity, at, reason }) => ({
+        directory,
+        identity,
+        at,
+        reason,
+      }));
+      return { present: disk.etcd !== null, identity: disk.identity, mark: disk.mark, aside };
+    },
+    writeIdentity: async (identity) =>
+      await step(() => {
+        disk.identity = identity;
+      }),
+    writeMark: async (mark) =>
+      await step(() => {
+        disk.mark = mark;
+      }),
+    setAside: async (reason) =>
+      await step(() => {
+        const { etcd, identity } = disk;
+        if (etcd === null && identity === null) return;
+        const entry = { directory: `aside/${disk.aside.length + 1}`, identity, at: '', reason, etcd };
+        if (etcd !== null) disk.aside = [...disk.aside, entry];
+        disk.etcd = null;
+        disk.identity = null;
+      }),
+  };
+}

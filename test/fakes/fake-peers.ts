@@ -1,0 +1,43 @@
+import type { BirthAnswer } from '../../src/core/birth.ts';
+import { known, unknown } from '../../src/core/known.ts';
+import type { PeersPort } from '../../src/daemon/ports.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** What answers at an address; null: nothing does. */
+export interface PeerAt {
+  birth(hint: { readonly epoch: number }, signal: AbortSignal): Promise<BirthAnswer>;
+}
+
+const DEADLINE_MS = 2_000;
+
+/**
+ * The other appliances. One that dies while it is asked is silent, and the asker's own deadline ends the wait, as over a
+ * network; one that is not there refuses at once.
+ */
+export function createFakePeers(
+  at: (address: string) => PeerAt | null,
+  deps: { readonly clock: VirtualClock; readonly random: SeededRandom },
+): PeersPort {
+  const { clock, random } = deps;
+  return {
+    async askBirth(address, hint, signal) {
+      const done = new AbortController();
+      const both = AbortSignal.any([signal, done.signal]);
+      await clock.sleep(random.int(1, 10), signal);
+      const peer = at(address);
+      if (peer === null) return unknown('connection refused');
+      try {
+        return await Promise.race([
+          peer.birth(hint, new AbortController().signal).then(known),
+          clock.sleep(DEADLINE_MS, both).then(() => unknown(`no answer in ${DEADLINE_MS} ms`)),
+        ]);
+      } catch (error) {
+        signal.throwIfAborted();
+        return unknown(String(error));
+      } finally {
+        done.abort();
+      }
+    },
+  };
+}

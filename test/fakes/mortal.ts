@@ -1,0 +1,130 @@
+import type { Ports, ProcessPort, RunningEtcd } from '../../src/daemon/ports.ts';
+import { known } from '../../src/core/known.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** The life of one process of the appliance. Once it is over, nothing that it waits for comes, for good. */
+export interface Life {
+  alive(): boolean;
+  /** Port calls so far. */
+  calls(): number;
+  /** The machine takes the process away, now. */
+  kill(): void;
+  /** The `call`-th port call from now never settles; `taken`: what it asks for happens all the same. */
+  killAtCall(call: number, taken: boolean, onKilled: () => void): void;
+  /** Calls that were made after the end: something behind a silent port ran on. */
+  readonly offences: readonly string[];
+  /** The ports as this process has them. */
+  ports(ports: Ports): Ports;
+}
+
+/** A life on this clock. */
+export function createLife(clock: VirtualClock): Life {
+  let calls = 0;
+  let endedInTurn: number | null = null;
+  let doom: { readonly atCall: number; readonly taken: boolean; readonly onKilled: () => void } | null = null;
+  const offences: string[] = [];
+  const alive = (): boolean => endedInTurn === null;
+  const note = (what: string): void => {
+    // What was under way when the end came gets as far as its next port in this simulation, and no further.
+    if (endedInTurn !== null && clock.turns() > endedInTurn) offences.push(what);
+  };
+  const end = (): void => {
+    endedInTurn ??= clock.turns();
+  };
+
+  /** The promise as a mortal sees it. */
+  const behind = async <T>(promise: Promise<T>): Promise<T> =>
+    await new Promise<T>((resolve, reject) => {
+      promise.then(
+        (value) => {
+          if (alive()) resolve(value);
+        },
+        (error: unknown) => {
+          if (alive()) reject(error instanceof Error ? error : new Error(String(error)));
+        },
+      );
+    });
+  const call = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
+    note(what);
+    if (!alive()) return await new Promise<T>(() => undefined);
+    calls += 1;
+    if (doom === null || calls < doom.atCall) return await behind(act());
+    const { taken, onKilled } = doom;
+    if (taken) void act().catch(() => undefined);
+    end();
+    onKilled();
+    return await new Promise<T>(() => undefined);
+  };
+  const asynchronous = <T extends object>(name: string, port: T): T =>
+    wrap(port, (method, act) => call(`${name}.${method}`, act as () => Promise<unknown>));
+  const synchronous = <T extends object>(name: string, port: T): T =>
+    wrap(port, (method, act) => {
+      note(`${name}.${method}`);
+      return act();
+    });
+
+  const running = (etcd: RunningEtcd): RunningEtcd => ({
+    pid: etcd.pid,
+    version: etcd.version,
+    exited: behind(etcd.exited),
+    stop: async (graceMs) => await call('etcd.stop', async () => await etcd.stop(graceMs)),
+  });
+  const process = (port: ProcessPort): ProcessPort => {
+    const mortal = asynchronous('process', port);
+    return {
+      binaries: mortal.binaries,
+      preflight: mortal.preflight,
+      async start(start, signal) {
+        const started = await mortal.start(start, signal);
+        return started.known ? known(running(started.value)) : started;
+      },
+      async adopt(signal) {
+        const adopted = await mortal.adopt(signal);
+        return adopted === null ? null : running(adopted);
+      },
+    };
+  };
+
+  return {
+    alive,
+    calls: () => calls,
+    offences,
+    kill: end,
+    killAtCall: (after, taken, onKilled) => {
+      doom = { atCall: calls + after, taken, onKilled };
+    },
+    ports: (ports) => ({
+      self: ports.self,
+      clock: {
+        ...synchronous('clock', ports.clock),
+        now: ports.clock.now,
+        sleep: async (ms, signal) =>
+          await call('clock.sleep', async () => await ports.clock.sleep(ms, signal)),
+      },
+      random: synchronous('random', ports.random),
+      log: synchronous('log', ports.log),
+      meter: synchronous('meter', ports.meter),
+      ids: synchronous('ids', ports.ids),
+      metadata: asynchronous('metadata', ports.metadata),
+      fleet: asynchronous('fleet', ports.fleet),
+      hooks: asynchronous('hooks', ports.hooks),
+      zone: asynchronous('zone', ports.zone),
+      admin: asynchronous('admin', ports.admin),
+      probe: asynchronous('probe', ports.probe),
+      process: process(ports.process),
+      data: asynchronous('data', ports.data),
+      peers: asynchronous('peers', ports.peers),
+    }),
+  };
+}
+
+/** The port with each of its functions going through `through`; what is no function stays. */
+function wrap<T extends object>(port: T, through: (method: string, act: () => unknown) => unknown): T {
+  const entries = Object.entries(port).map(([method, value]: [string, unknown]) => [
+    method,
+    typeof value === 'function'
+      ? (...args: readonly unknown[]) => through(method, () => Reflect.apply(value, port, args))
+      : value,
+  ]);
+  return Object.fromEntries(entries) as T;
+}
