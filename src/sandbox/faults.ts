@@ -92,7 +92,7 @@ export function createFaults(deps: {
     },
     lift,
     liftAll() {
-      for (const id of [...active.keys()]) lift(id);
+      for (const id of active.keys()) lift(id);
     },
     list: () => [...active.values()],
     hit(call) {

@@ -1,16 +1,9 @@
 import { CloudError, validationError } from './cloud-error.ts';
-import {
-  activeMembers,
-  activeRefresh,
-  isLeaving,
-  refreshStep,
-  victim,
-  wantedSize,
-  zoneForLaunch,
-} from './group-rules.ts';
+import { activeMembers, isLeaving, victim, wantedSize, zoneForLaunch } from './group-rules.ts';
 import { createHooks, type ActionName, type Hooks } from './hooks.ts';
 import type { Instances } from './instances.ts';
 import type { Cancel, Clock, CloudSettings, EventLog, LifecycleState } from './model.ts';
+import { createRefreshes } from './refreshes.ts';
 import type { Group, Instance, Member, Refresh, Store } from './world.ts';
 
 export interface GroupsDeps {
@@ -141,13 +134,13 @@ export function createGroups(deps: GroupsDeps): Groups {
   /** One launch; false where no zone has capacity. */
   const launchOne = (group: Group): boolean => {
     const zone = zoneForLaunch(group, store.world().instances, settings());
-    if (zone === null) {
-      events.emit('launch-failed', { groupName: group.name, reason: 'no capacity in any zone' });
+    const launched = zone === null ? 'no capacity in any zone' : instances.launch(group, zone);
+    if (typeof launched === 'string') {
+      events.emit('launch-failed', { groupName: group.name, reason: launched });
       return false;
     }
-    const instance = instances.launch(group, zone);
     const member: Member = {
-      instanceId: instance.id,
+      instanceId: launched.id,
       lifecycle: 'Pending',
       health: 'Healthy',
       waits: [],
@@ -156,38 +149,6 @@ export function createGroups(deps: GroupsDeps): Groups {
     store.setGroup({ ...group, members: [...group.members, member] });
     enter(group.name, member, 'Pending');
     return true;
-  };
-
-  /** Takes the next step of a running refresh; true where it changed something at once. */
-  const refreshOnce = (group: Group): boolean => {
-    const refresh = activeRefresh(group);
-    if (refresh === undefined) return false;
-    const step = refreshStep(group, refresh, clock.now());
-    switch (step.kind) {
-      case 'replace': {
-        const remaining = refresh.remaining.filter((id) => id !== step.instanceId);
-        putRefresh(group, { ...refresh, remaining });
-        const member = group.members.find((it) => it.instanceId === step.instanceId);
-        if (member !== undefined) beginLeaving(group.name, member);
-        return true;
-      }
-      case 'done':
-        putRefresh(group, { ...refresh, status: 'Successful', endedAtMs: clock.now(), remaining: [] });
-        events.emit('refresh', { groupName: group.name, id: refresh.id, status: 'Successful' });
-        return false;
-      case 'wait':
-        if (step.untilMs !== null) {
-          later(step.untilMs - clock.now(), () => {
-            reconcile(group.name);
-          });
-        }
-        return false;
-    }
-  };
-
-  const putRefresh = (group: Group, refresh: Refresh): void => {
-    const others = group.refreshes.filter((it) => it.id !== refresh.id);
-    store.setGroup({ ...group, refreshes: [refresh, ...others] });
   };
 
   /** Makes one change towards what the group should be; false where none is due or possible now. */
@@ -212,7 +173,7 @@ export function createGroups(deps: GroupsDeps): Groups {
       beginLeaving(name, member);
       return true;
     }
-    return refreshOnce(group);
+    return refreshes.step(group);
   };
 
   let busy = false;
@@ -249,6 +210,8 @@ export function createGroups(deps: GroupsDeps): Groups {
       reconcile(name);
     });
   };
+
+  const refreshes = createRefreshes({ store, clock, events, later, reconcile, beginLeaving });
 
   return {
     need,
@@ -311,32 +274,14 @@ export function createGroups(deps: GroupsDeps): Groups {
       const now = need(groupName);
       store.setGroup({ ...now, hooks: now.hooks.filter((hook) => hook.name !== hookName) });
     },
-    startRefresh(groupName, refresh) {
-      const group = need(groupName);
-      if (activeRefresh(group) !== undefined) {
-        throw new CloudError(
-          'InstanceRefreshInProgress',
-          'An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.',
-        );
-      }
-      const remaining = activeMembers(group).map((member) => member.instanceId);
-      putRefresh(group, { ...refresh, remaining, total: remaining.length });
-      events.emit('refresh', { groupName, id: refresh.id, status: 'InProgress' });
+    startRefresh: (groupName, refresh) => {
+      refreshes.start(need(groupName), refresh);
       settle(groupName);
     },
     cancelRefresh(groupName) {
-      const group = need(groupName);
-      const refresh = activeRefresh(group);
-      if (refresh === undefined) {
-        throw new CloudError(
-          'ActiveInstanceRefreshNotFound',
-          `No in progress or pending Instance Refresh found for Auto Scaling group ${groupName}`,
-        );
-      }
-      putRefresh(group, { ...refresh, status: 'Cancelled', endedAtMs: clock.now() });
-      events.emit('refresh', { groupName, id: refresh.id, status: 'Cancelled' });
+      const id = refreshes.cancel(need(groupName));
       settle(groupName);
-      return refresh.id;
+      return id;
     },
     instanceChanged(instance) {
       const group = store.world().groups.get(instance.groupName);

@@ -28,7 +28,8 @@ export interface InstancesDeps {
 }
 
 export interface Instances {
-  readonly launch: (group: Group, zone: string) => Instance;
+  /** The new instance, or why the zone takes none. */
+  readonly launch: (group: Group, zone: string) => Instance | string;
   /** Ends an instance in order; no effect on one that is ending or over. Throws InvalidInstanceID.NotFound. */
   readonly terminate: (id: string, reason: string) => void;
   readonly powerCut: (id: string) => void;
@@ -43,7 +44,7 @@ const LAST_HOST = 254;
 /** Hands out addresses NETWORK.ZONE.HOST, by zone in a circle, so that an old one comes back as late as possible. */
 function createAddresses(network: string, zones: readonly string[]) {
   const last = new Map<string, number>();
-  return (zone: string, used: ReadonlySet<string>, lowest: boolean): string => {
+  return (zone: string, used: ReadonlySet<string>, lowest: boolean): string | null => {
     const hosts = LAST_HOST - FIRST_HOST + 1;
     const start = lowest ? 0 : (last.get(zone) ?? -1) + 1;
     for (let step = 0; step < hosts; step += 1) {
@@ -53,7 +54,7 @@ function createAddresses(network: string, zones: readonly string[]) {
       last.set(zone, host);
       return address;
     }
-    throw new CloudError('InsufficientFreeAddressesInSubnet', `no free address in zone ${zone}`, 500);
+    return null;
   };
 }
 
@@ -101,7 +102,9 @@ export function createInstances(deps: InstancesDeps): Instances {
       finish();
       return;
     }
-    stop()
+    // A machine that is still booting would outlive its own end.
+    booted
+      .then(stop)
       .catch((error: unknown) => {
         events.emit('hypervisor-failed', { instanceId: id, verb: 'stop', message: String(error) });
       })
@@ -140,6 +143,8 @@ export function createInstances(deps: InstancesDeps): Instances {
           .filter((it) => it.state !== 'terminated')
           .map((it) => it.address),
       );
+      const free = address(zone, used, settings().reuseAddresses);
+      if (free === null) return `no free address in zone ${zone}`;
       const id = `i-0${randomText(random, 16, HEX)}`;
       const instance = enter(
         {
@@ -148,7 +153,7 @@ export function createInstances(deps: InstancesDeps): Instances {
           groupName: group.name,
           stackName: group.stackName,
           zone,
-          address: address(zone, used, settings().reuseAddresses),
+          address: free,
           launchedAtMs: clock.now(),
           state: 'pending',
           terminatedAtMs: null,

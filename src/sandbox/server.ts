@@ -77,6 +77,7 @@ function withMetadata(
   open: (machine: BareMachine) => Promise<{ server: Server; endpoint: string }>,
 ) {
   const servers = new Map<string, Server>();
+  let closed = false;
   const close = async (instanceId: string): Promise<void> => {
     const server = servers.get(instanceId);
     servers.delete(instanceId);
@@ -86,6 +87,10 @@ function withMetadata(
     async boot(machine) {
       const { server, endpoint } = await open(machine);
       servers.set(machine.instanceId, server);
+      if (closed) {
+        await close(machine.instanceId);
+        throw new Error(`the cloud was closed while ${machine.instanceId} booted`);
+      }
       await hypervisor.boot({ ...machine, metadataEndpoint: endpoint });
     },
     async shutdown(instanceId, graceMs) {
@@ -100,6 +105,7 @@ function withMetadata(
   return {
     runner,
     closeAll: async (): Promise<void> => {
+      closed = true;
       await Promise.all([...servers.keys()].map(close));
     },
   };

@@ -31,7 +31,7 @@ const MOTO_DEVIATIONS: Readonly<Record<string, string>> = {
     'carries out what comes before the refused change',
   'deleting what is not there is refused in the words of Route 53': 'answers InvalidInput',
   'deleting with other values is refused in the words of Route 53': 'answers InvalidInput',
-  'of two that replace the same value one wins': 'takes a DELETE of old values in a batch with a CREATE',
+  'of two that replace the same value one wins': 'takes a DELETE of values that were there once',
   'malformed SRV values are refused': 'checks no values',
   'malformed addresses are refused': 'checks no values',
   'an asterisk comes back as an escape': 'gives the asterisk itself',
