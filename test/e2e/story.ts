@@ -7,7 +7,7 @@ interface Line {
   readonly text: string;
 }
 
-const MOST_LINES = 160;
+const MOST_LINES = 120;
 const MOST_CHARACTERS = 260;
 /** What happens too often to be told. */
 const DULL_EVENTS: ReadonlySet<string> = new Set(['fault-hit', 'api-change', 'throttled']);
@@ -46,7 +46,7 @@ function logLines(stateDir: string): readonly Line[] {
   });
 }
 
-/** A line of an appliance's log, told briefly; of etcd's own only warnings and worse. */
+/** A line of an appliance's log, told briefly; of etcd's own only errors and worse. */
 function lineOf(who: string, line: string): readonly Line[] {
   if (line === '') return [];
   let fields: Readonly<Record<string, unknown>>;
@@ -56,7 +56,7 @@ function lineOf(who: string, line: string): readonly Line[] {
     return [{ at: 0, text: `${who} ${line}` }];
   }
   const { level, time, component, msg, ...rest } = fields;
-  if (component === 'etcd' && level === 'info') return [];
+  if (component === 'etcd' && (level === 'info' || level === 'warn')) return [];
   const said = [rest['planner'] ?? rest['what'], rest['reason'], rest['sentence']].filter(
     (it) => it !== undefined,
   );
