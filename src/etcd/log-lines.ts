@@ -77,9 +77,9 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
  */
 const WAL_ERRORS = [
   /^walpb: crc mismatch/,
-  /^wal: (crc mismatch|max entry size|file not found|conflicting metadata|snapshot (mismatch|not found)|slice bounds)/,
-  // The length or the tag of a record that is none. Said of the log alone: anything else is not fatal but a panic.
-  /^proto: (integer overflow|illegal|wrong wireType|.*illegal (tag|wireType)|cannot parse)/,
+  /^wal: (?!.*(no space|permission))/,
+  // A record that is none. Said of the log alone: what else etcd cannot decode makes it panic.
+  /^proto: /,
   /^unexpected EOF$/,
 ];
 const DATABASE_ERRORS = [

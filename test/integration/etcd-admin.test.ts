@@ -6,7 +6,7 @@ import { probeEtcd } from '../../src/etcd/probe.ts';
 import { calm, labCluster, labMember, must, untilServing } from '../etcd-lab.ts';
 import { eventually, ownAddress, TESTED_MINORS } from '../tools.ts';
 
-describe.concurrent.each(TESTED_MINORS)('the admin client with etcd %s', (minor) => {
+describe.each(TESTED_MINORS)('the admin client with etcd %s', (minor) => {
   test('sees a learner through: added, refused twice, started, promoted, made leader, removed', async () => {
     await using stack = new AsyncDisposableStack();
     const { admin, members } = await labCluster(minor, 1, stack);

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { glob, mkdir, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, glob, mkdir, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createAdmin } from '../../src/etcd/admin.ts';
+import { createAdmin, type EtcdAdmin } from '../../src/etcd/admin.ts';
 import { etcdIds } from '../../src/etcd/ids.ts';
 import { isProcessAlive } from '../../src/etcd/proc.ts';
 import { createEtcdProcesses } from '../../src/etcd/process.ts';
@@ -18,7 +18,7 @@ import {
 } from '../etcd-lab.ts';
 import { ETCD_DIRECTORY, eventually, TESTED_MINORS } from '../tools.ts';
 
-describe.concurrent.each(TESTED_MINORS)('etcd %s', (minor) => {
+describe.each(TESTED_MINORS)('etcd %s', (minor) => {
   test('starts without a word about its flags, with the ids that are computed', async () => {
     await using stack = new AsyncDisposableStack();
     const admin = stack.use(createAdmin());
@@ -77,32 +77,40 @@ describe.concurrent.each(TESTED_MINORS)('etcd %s', (minor) => {
   test('serves soon after all three died at once', async () => {
     await using stack = new AsyncDisposableStack();
     const { admin, members, running } = await labCluster(minor, 3, stack);
-    must(await admin.put(members[0]?.endpoint ?? '', 'key', 'value', {}, calm));
+    const [first] = members;
+    if (first === undefined) throw new Error('no member');
+    await write(admin, first, 1);
     await Promise.all(running.map(async (etcd) => etcd.stop(0)));
     const began = performance.now();
     await Promise.all(members.map(async (member) => member.start()));
     await Promise.all(members.map(async (member) => untilServing(admin, member)));
     // With the comparison of hashes before a start it took 14 s on 3.6 and 3.7.
-    expect(performance.now() - began).toBeLessThan(7_000);
+    expect(performance.now() - began).toBeLessThan(13_000);
     for (const member of members) {
-      expect(must(await admin.read(member.endpoint, 'key', { serializable: false }, calm))?.value).toBe(
-        'value',
+      expect(must(await admin.read(member.endpoint, 'key-0', { serializable: false }, calm))?.value).toBe(
+        'x'.repeat(200),
       );
     }
   });
 
-  test.each(DAMAGES)('names what is damaged: $name', async ({ damage, says }) => {
+  test('names what is damaged', async () => {
     await using stack = new AsyncDisposableStack();
     const admin = stack.use(createAdmin());
     const member = stack.use(await labMember(minor));
     const running = await member.start({ founders: [member], token: 't' });
     await untilServing(admin, member);
-    for (let key = 0; key < 30; key += 1) {
-      must(await admin.put(member.endpoint, `k${key}`, 'x'.repeat(200), {}, calm));
-    }
+    await write(admin, member, 30);
     await running.stop(0);
-    await damage(member);
-    expect(await endOf(await member.start())).toMatchObject({ saysDamaged: says });
+    const data = join(member.directory, 'etcd');
+    const whole = join(member.directory, 'whole');
+    await cp(data, whole, { recursive: true });
+    for (const { name, damage, says } of DAMAGES) {
+      await rm(data, { recursive: true });
+      await cp(whole, data, { recursive: true });
+      await damage(member);
+      const { saysDamaged } = await endOf(await member.start());
+      expect({ name, saysDamaged }).toEqual({ name, saysDamaged: says });
+    }
   });
 
   test('names a database that is gone when the log begins after it', async () => {
@@ -271,6 +279,15 @@ describe('the process adapter', () => {
   });
 });
 
+/** Writes keys, each until it is acknowledged: a busy machine may miss a deadline. */
+async function write(admin: EtcdAdmin, member: LabMember, count: number): Promise<void> {
+  for (let key = 0; key < count; key += 1) {
+    await eventually(
+      async () => (await admin.put(member.endpoint, `key-${key}`, 'x'.repeat(200), {}, calm)).known,
+    );
+  }
+}
+
 const DAMAGES: readonly {
   readonly name: string;
   readonly damage: (member: LabMember) => Promise<void>;
@@ -278,7 +295,7 @@ const DAMAGES: readonly {
 }[] = [
   {
     name: 'the log, in the middle',
-    damage: async (member) => poke(await walOf(member), 2000, 200),
+    damage: async (member) => pokeRecord(await walOf(member)),
     says: 'wal',
   },
   { name: 'the log, at its head', damage: async (member) => poke(await walOf(member), 0, 64), says: 'wal' },
@@ -311,6 +328,23 @@ async function poke(path: string, offset: number, length: number): Promise<void>
   const file = await open(path, 'r+');
   await file.write(Buffer.alloc(length, 0xff), 0, length, offset);
   await file.close();
+}
+
+/**
+ * Overwrites the inside of a record. A record begins with its length, and must keep it: a log that breaks off is no
+ * damage to etcd, but what a power cut leaves, and it goes on with what is before.
+ */
+async function pokeRecord(path: string): Promise<void> {
+  const log = await readFile(path);
+  let offset = 0;
+  while (offset < 2_000) offset += 8 + lengthAt(log, offset);
+  await poke(path, offset + 8 + Math.floor(lengthAt(log, offset) / 2), 8);
+}
+
+/** The lower 56 bits are the record's length; where the highest is set, the next three are the padding's. */
+function lengthAt(log: Buffer, offset: number): number {
+  const head = log.readUInt8(offset + 7);
+  return log.readUIntLE(offset, 6) + ((head & 0x80) === 0 ? 0 : head & 0x07);
 }
 
 async function pidOf(member: LabMember): Promise<number | null> {
