@@ -4,10 +4,10 @@ import {
   HEARTBEAT_INTERVAL_MS,
   LEAVE_DNS_MS,
   LEAVE_GRACE_MS,
+  LEAVING_LEASE_SECONDS,
   METADATA_INTERVAL_MS,
   STOP_GRACE_MS,
 } from '../core/numbers.ts';
-import { LEAVING_LEASE_SECONDS } from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Departure, LeaveAction, LeaveObservation } from '../core/plan-leave.ts';
 import { planLeave, whyStopping } from '../core/plan-leave.ts';

@@ -1,36 +1,14 @@
-import type { Fleet } from '../core/fleet.ts';
-import type { Known } from '../core/known.ts';
-import { unknown } from '../core/known.ts';
-import { BUSY_AWS_INTERVAL_MS, LOOK_INTERVAL_MS, AWS_BACKOFF_MAX_MS } from '../core/numbers.ts';
-import { clientUrl } from '../core/urls.ts';
+import { LOOK_INTERVAL_MS } from '../core/numbers.ts';
 import { planLock } from '../core/plan-lock.ts';
-import type { Removal } from '../core/plan-membership.ts';
 import { reason } from '../core/reason.ts';
-import type { RecordChange } from '../core/records.ts';
+import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
-import { planHouse } from './house.ts';
-import type { Look } from './look.ts';
+import type { HouseMemory } from './keep-house.ts';
+import { backOff, freshMemory, keepHouse } from './keep-house.ts';
 import { look } from './look.ts';
 import type { MaintenanceLock } from './maintenance-lock.ts';
 import { createMaintenanceLock } from './maintenance-lock.ts';
-import { decodePublished, encodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from './published.ts';
-
-/** Upgrades hold this key; while it exists, housekeeping keeps its hands off (design.md, "Upgrade"). */
-const UPGRADE_LOCK_KEY = '_upgrade_lock';
-
-/** What is remembered from tick to tick; safety rests on none of it. */
-interface Memory {
-  /** Learners: their applied index, and since when it stands still. */
-  readonly progress: Map<string, { readonly index: number; readonly since: number }>;
-  /** Who was a member at the last tick that asked AWS. */
-  membersKey: string;
-  /** The last tick left something to do. */
-  unfinished: boolean;
-  /** While AWS does not answer, it is asked less and less often. */
-  awsBackoffMs: number;
-  named: readonly string[];
-  published: string;
-}
+import { decodePublished, PUBLISHED_KEY } from './published.ts';
 
 /** Keeps the cluster's members and names equal to the fleet, on one instance at a time. */
 export interface Housekeeper {
@@ -44,14 +22,7 @@ export interface Housekeeper {
 export function createHousekeeper(context: Context): Housekeeper {
   const { clock } = context.ports;
   const lock = createMaintenanceLock(context);
-  const memory: Memory = {
-    progress: new Map(),
-    membersKey: '',
-    unfinished: true,
-    awsBackoffMs: BUSY_AWS_INTERVAL_MS,
-    named: [],
-    published: '',
-  };
+  const memory = freshMemory();
   return {
     async run(signal) {
       for (;;) {
@@ -74,7 +45,7 @@ export function createHousekeeper(context: Context): Housekeeper {
 async function tick(
   context: Context,
   lock: MaintenanceLock,
-  memory: Memory,
+  memory: HouseMemory,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { state, ports } = context;
@@ -134,195 +105,4 @@ async function showPublished(context: Context, endpoint: string, signal: AbortSi
   if (!seen.known) return;
   state.members = seen.value.members;
   state.lookedAt = ports.clock.wallTime();
-}
-
-/** The house itself: look at etcd, ask AWS where there is reason to, then at most one destructive act. */
-async function keepHouse(
-  context: Context,
-  lock: MaintenanceLock,
-  memory: Memory,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { ports, state } = context;
-  const endpoint = clientUrl(ports.self.address);
-  const seen = await look(context, endpoint, signal);
-  if (!seen.known) {
-    context.chronicle.plan('housekeeping', [
-      reason('members-unknown', `the members are unknown: ${seen.reason}`),
-    ]);
-    return false;
-  }
-  state.members = seen.value.members;
-  state.lookedAt = ports.clock.wallTime();
-  state.publishedBy = null;
-  const upgrade = await ports.admin.read(endpoint, UPGRADE_LOCK_KEY, { serializable: true }, signal);
-  if (!upgrade.known || upgrade.value !== null) {
-    const why = upgrade.known
-      ? 'an upgrade step runs'
-      : `whether an upgrade runs is unknown: ${upgrade.reason}`;
-    context.chronicle.plan('housekeeping', [
-      reason('upgrade-runs', `${why}: housekeeping keeps its hands off`),
-    ]);
-    return false;
-  }
-  context.chronicle.plan('housekeeping', [reason('house-kept', 'looks after members and names')]);
-  const leavers = await ports.admin.readPrefix(endpoint, LEAVING_PREFIX, signal);
-  if (!leavers.known) return false;
-  const leaving = new Set(leavers.value.map((it) => it.key.slice(LEAVING_PREFIX.length)));
-  const fleet = await askAws(context, seen.value, memory, signal);
-  state.fleet = context.fleetView.last();
-  const learnersStalledMs = stalledLearners(context, seen.value, memory);
-  const plan = await planHouse(context, seen.value, { fleet, learnersStalledMs, leaving }, signal);
-
-  const { action, held } = plan.membership;
-  context.chronicle.plan('membership', action === null ? held : [action.reason, ...held]);
-  context.chronicle.plan('records', plan.recordReasons);
-  if (action !== null) {
-    memory.unfinished = true;
-    return await removeMember(context, lock, endpoint, action, signal);
-  }
-  const written =
-    plan.changes.length === 0 || (await writeRecords(context, lock, endpoint, plan.changes, signal));
-  if (written && context.register.last().known) memory.named = namedBy(seen.value, leaving);
-  memory.unfinished = !written || isUnfinished(seen.value);
-  await publish(context, lock, endpoint, memory, signal);
-  return false;
-}
-
-/** For how long each learner has made no progress. One that stands close to the leader moves with every entry. */
-function stalledLearners(context: Context, seen: Look, memory: Memory): ReadonlyMap<string, number> {
-  const now = context.ports.clock.now();
-  const stalled = new Map<string, number>();
-  const before = new Map(memory.progress);
-  memory.progress.clear();
-  for (const { id, learner, status } of seen.members) {
-    if (!learner) continue;
-    const index = status.known && status.value.memberId === id ? status.value.raftAppliedIndex : 0;
-    const last = before.get(id);
-    const since = last === undefined || index > last.index ? now : last.since;
-    memory.progress.set(id, { index, since });
-    stalled.set(id, now - since);
-  }
-  return stalled;
-}
-
-/** A silent member, or a learner, is work that AWS may have the answer to. */
-function isUnfinished(seen: Look): boolean {
-  return seen.list.members.some((it) => it.learner || !seen.answering.has(it.id));
-}
-
-/**
- * AWS is asked when a member is silent, the member list changed, a learner waits or work was left over, and else at the
- * housekeeping interval, to see drift; while it does not answer, less and less often. Unknown: it was not asked.
- */
-async function askAws(
-  context: Context,
-  seen: Look,
-  memory: Memory,
-  signal: AbortSignal,
-): Promise<Known<Fleet>> {
-  const { fleetView, register, options } = context;
-  const key = seen.list.members.map((it) => `${it.id}${it.learner ? '?' : ''}`).join();
-  const drift = fleetView.ageMs() >= options.housekeepingIntervalMs;
-  const changed = key !== memory.membersKey;
-  const busy = (isUnfinished(seen) || memory.unfinished) && fleetView.ageMs() >= memory.awsBackoffMs;
-  if (!drift && !changed && !busy) return unknown('AWS was not asked in this tick');
-  memory.membersKey = key;
-  const [fleet] = await Promise.all([
-    fleetView.fleet(0, signal),
-    register.read(drift || changed ? 0 : options.housekeepingIntervalMs, signal),
-  ]);
-  backOff(memory, fleet);
-  return fleet;
-}
-
-/** While AWS does not answer, it is asked less and less often: throttling is shared by the whole account. */
-function backOff(memory: Memory, fleet: Known<Fleet>): void {
-  memory.awsBackoffMs = fleet.known
-    ? BUSY_AWS_INTERVAL_MS
-    : Math.min(AWS_BACKOFF_MAX_MS, memory.awsBackoffMs * 2);
-}
-
-async function removeMember(
-  context: Context,
-  lock: MaintenanceLock,
-  endpoint: string,
-  action: Removal,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (!(await lock.guard(endpoint, signal))) return false;
-  const outcome = await context.ports.admin.removeMember(endpoint, action.memberId, signal);
-  context.ports.meter.acted('remove-member', outcome.ok ? 'done' : outcome.code);
-  if (!outcome.ok && outcome.code !== 'not-found') {
-    context.chronicle.trouble('remove-member', reason(outcome.code, outcome.message), {
-      memberId: action.memberId,
-    });
-    return false;
-  }
-  context.ports.meter.evicted();
-  context.chronicle.event('remove-member', action.reason, {
-    memberId: action.memberId,
-    instanceId: action.instanceId,
-  });
-  return true;
-}
-
-async function writeRecords(
-  context: Context,
-  lock: MaintenanceLock,
-  endpoint: string,
-  changes: readonly RecordChange[],
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (!(await lock.guard(endpoint, signal))) return false;
-  const outcome = await context.register.change(changes, signal);
-  context.ports.meter.dnsWritten(outcome.kind);
-  if (outcome.kind === 'done') {
-    context.chronicle.event('records', reason('records-written', `${changes.length} changes in one batch`));
-    return true;
-  }
-  context.chronicle.trouble('records', reason(outcome.kind, outcome.message));
-  await context.register.read(0, signal);
-  return false;
-}
-
-function namedBy(seen: Look, leaving: ReadonlySet<string>): readonly string[] {
-  return seen.list.members
-    .filter((it) => !it.learner && seen.healthy.has(it.id) && !leaving.has(it.name))
-    .map((it) => it.name)
-    .sort();
-}
-
-/** Publishes what was seen, where it changed, or is as old as the interval at which AWS is looked at. */
-async function publish(
-  context: Context,
-  lock: MaintenanceLock,
-  endpoint: string,
-  memory: Memory,
-  signal: AbortSignal,
-): Promise<void> {
-  const { ports, register, fleetView } = context;
-  const fence = lock.fence();
-  if (fence === null) return;
-  const reading = register.claim();
-  const claim =
-    reading.known && reading.value.kind === 'claim' && reading.value.claim.state === 'formed'
-      ? reading.value.claim
-      : null;
-  const fleet = fleetView.last();
-  const content = {
-    format: 1 as const,
-    by: ports.self.id,
-    claim: claim === null ? null : { token: claim.token, epoch: claim.epoch },
-    fleet: fleet.known ? fleet.value : null,
-    named: memory.named,
-  };
-  const key = JSON.stringify([
-    content,
-    Math.floor(ports.clock.now() / context.options.housekeepingIntervalMs),
-  ]);
-  if (key === memory.published) return;
-  const value = encodePublished({ ...content, at: ports.clock.wallTime() });
-  const done = await ports.admin.put(endpoint, PUBLISHED_KEY, value, { fence }, signal);
-  if (done.known && done.value) memory.published = key;
 }

@@ -1,0 +1,188 @@
+import type { Claim } from '../core/claim.ts';
+import type { DataIdentity } from '../core/local-data.ts';
+import type { MemberList } from '../core/members.ts';
+import { reason } from '../core/reason.ts';
+import type { StartAction, StartObservation } from '../core/start.ts';
+import { peerUrl } from '../core/urls.ts';
+import { minorOf, pickBinary } from '../core/versions.ts';
+import type { Context } from './context.ts';
+import type { EtcdStart } from './ports.ts';
+import { versionToStart } from './start-facts.ts';
+import type { ActionOf, StepResult } from './start-step.ts';
+import { soon } from './start-step.ts';
+
+/** Starts etcd on the data that are here, with the binary of their own version. */
+export async function startData(
+  context: Context,
+  action: ActionOf<'start-data'>,
+  seen: StartObservation,
+  signal: AbortSignal,
+): Promise<StepResult> {
+  const { identity } = seen.local;
+  return await run(
+    context,
+    action,
+    identity?.version ?? null,
+    null,
+    async (version) => {
+      if (identity !== null && identity.version !== version)
+        await keepIdentity(context, { ...identity, version }, signal);
+    },
+    signal,
+  );
+}
+
+/** Starts a founding member, in time or late: identity first, then the mark, both flushed, then etcd. */
+export async function found(
+  context: Context,
+  action: ActionOf<'found'>,
+  seen: StartObservation,
+  signal: AbortSignal,
+): Promise<StepResult> {
+  const { ports } = context;
+  const { claim } = action;
+  const cluster = claim.founders.map((it) => ({ name: it.instanceId, peerUrl: peerUrl(it.address) }));
+  const initial = { state: 'new' as const, cluster, token: claim.token };
+  const choice = await versionToStart(context, seen.quorum, signal);
+  if (choice.kind === 'missing') return missing(context, choice.why);
+  return await run(
+    context,
+    action,
+    choice.version,
+    initial,
+    async (version) => {
+      await keepIdentity(
+        context,
+        {
+          ...identityOf(context, claim, version),
+          clusterId: ports.ids.clusterId(
+            cluster.map((it) => it.peerUrl),
+            claim.token,
+          ),
+          memberId: ports.ids.memberId(peerUrl(ports.self.address), claim.token),
+          // A late founder joins a cluster that lives.
+          formed: claim.state === 'formed',
+        },
+        signal,
+      );
+      // Flushed before etcd is run: whoever finds this without data knows that they are lost.
+      await ports.data.writeMark(action.mark, signal);
+    },
+    signal,
+  );
+}
+
+/** Adds this instance as a learner, and starts etcd with the member list as it is after the add. */
+export async function join(
+  context: Context,
+  action: ActionOf<'join'>,
+  seen: StartObservation,
+  signal: AbortSignal,
+): Promise<StepResult> {
+  const { ports } = context;
+  const choice = await versionToStart(context, seen.quorum, signal);
+  if (choice.kind === 'missing') return missing(context, choice.why);
+  const added = await ports.admin.addLearner(action.endpoint, peerUrl(ports.self.address), signal);
+  ports.meter.acted('join', added.ok ? 'done' : added.code);
+  if (!added.ok) {
+    context.chronicle.trouble('join', reason(added.code, added.message));
+    return soon(context);
+  }
+  const { memberId, list } = added.value;
+  context.chronicle.event('join', action.reason, { memberId });
+  const initial = {
+    state: 'existing' as const,
+    cluster: initialCluster(list, memberId, ports.self.id),
+    token: action.claim.token,
+  };
+  return await run(
+    context,
+    action,
+    choice.version,
+    initial,
+    async (version) => {
+      await keepIdentity(
+        context,
+        {
+          ...identityOf(context, action.claim, version),
+          clusterId: list.clusterId,
+          memberId,
+          formed: true,
+        },
+        signal,
+      );
+    },
+    signal,
+  );
+}
+
+/** The member list as `--initial-cluster`: names must be unique and not empty, those of unstarted members are blank. */
+function initialCluster(
+  list: MemberList,
+  ownId: string,
+  ownName: string,
+): NonNullable<EtcdStart['initial']>['cluster'] {
+  return list.members.flatMap((member) =>
+    member.peerUrls.map((url) => ({
+      name: member.id === ownId ? ownName : member.name || member.id,
+      peerUrl: url,
+    })),
+  );
+}
+
+function identityOf(
+  context: Context,
+  claim: Claim,
+  version: string,
+): Pick<DataIdentity, 'format' | 'instanceId' | 'token' | 'epoch' | 'version' | 'register'> {
+  const { self, zone } = context.ports;
+  return {
+    format: 1,
+    instanceId: self.id,
+    token: claim.token,
+    epoch: claim.epoch,
+    version,
+    register: zone.register,
+  };
+}
+
+/** Writes the identity beside the data, flushed, and shows it. */
+async function keepIdentity(context: Context, identity: DataIdentity, signal: AbortSignal): Promise<void> {
+  await context.ports.data.writeIdentity(identity, signal);
+  context.state.identity = identity;
+}
+
+function missing(context: Context, why: string): StepResult {
+  context.chronicle.trouble('start-etcd', reason('binary-missing', why));
+  return { nextInMs: 5_000 };
+}
+
+/** Starts etcd; `before` is done once the binary is known, and before it runs. */
+async function run(
+  context: Context,
+  action: StartAction,
+  wanted: string | null,
+  initial: EtcdStart['initial'],
+  before: (version: string) => Promise<void>,
+  signal: AbortSignal,
+): Promise<StepResult> {
+  const { ports, options } = context;
+  const installed = await ports.process.binaries(signal);
+  const version = pickBinary(installed, wanted ?? options.etcdVersion);
+  if (version === null)
+    return missing(
+      context,
+      `no etcd ${minorOf(wanted ?? options.etcdVersion ?? 'of any version')} is installed`,
+    );
+  await before(version);
+  const started = await ports.process.start(
+    { version, name: ports.self.id, address: ports.self.address, initial },
+    signal,
+  );
+  if (!started.known) {
+    context.chronicle.trouble('start-etcd', reason('start-failed', started.reason));
+    return { nextInMs: 1_000 };
+  }
+  context.chronicle.event('start-etcd', action.reason, { version, pid: started.value.pid });
+  return started.value;
+}
