@@ -11,7 +11,7 @@ const NODE_MAJOR = '24';
 
 const CHECKS: Readonly<Record<string, readonly string[]>> = {
   types: ['tsc'],
-  lint: ['oxlint', '--type-aware', '--deny-warnings', 'src', 'test', '.ci', 'vitest.config.ts'],
+  lint: ['oxlint', '--type-aware', '--deny-warnings', 'src', 'test', 'bench', '.ci', 'vitest.config.ts'],
   format: ['prettier', '--check', '--log-level', 'warn', '.'],
   'dead code': ['knip', '--no-progress'],
 };
