@@ -35,7 +35,7 @@ function lenses(staleness: number): fc.Arbitrary<Lens> {
     .map(({ salt, hiding, ...rest }) => ({
       ...rest,
       hides: (what: string) =>
-        [...what].reduce((sum, it) => (sum * 31 + it.charCodeAt(0)) % 9_973, salt) % 5 < hiding,
+        Array.from(what).reduce((sum, it) => (sum * 31 + it.charCodeAt(0)) % 9_973, salt) % 5 < hiding,
       toString: () => `zone ${rest.zoneAge} behind, fleet ${rest.fleet}, hides ${hiding}/5 (${salt})`,
     }));
 }
