@@ -10,7 +10,14 @@ import { askNames } from '../test/e2e/view.ts';
 import { startWriters } from '../test/e2e/writers.ts';
 import { ETCD_DIRECTORY } from '../test/tools.ts';
 import { callsOf, type Counters, readCounters } from './counters.ts';
-import { createRecorder, type Life, type Milestones, type Part, type Recorder } from './measures.ts';
+import {
+  createRecorder,
+  type Life,
+  type Milestones,
+  type Part,
+  type Recorder,
+  type Told,
+} from './measures.ts';
 import { OF_FORMING, OF_REPLACING, readMilestones } from './milestones.ts';
 import { kill, leaderIndex, missingVoters, until, untilHealthy, untilWritten } from './wait.ts';
 
@@ -22,6 +29,9 @@ interface Group {
   readonly starts: Starts;
   readonly signal: AbortSignal;
 }
+
+/** How an instance ends. */
+type Ending = Extract<Part, 'terminate' | 'power-cut'>;
 
 const SIZE = 3;
 const IDLE_MS = 60_000;
@@ -49,20 +59,15 @@ export async function liveAppliances(
   const alive = AbortSignal.any([signal, over.signal]);
   const starts = watchStarts(sandbox, alive);
   const group: Group = { sandbox, admin, recorder: createRecorder(), starts, signal: alive };
-  const milestones = new Map<'form' | 'terminate', Milestones>([['form', await form(group)]]);
+  const milestones = new Map<Told, Milestones>([['form', await form(group)]]);
+  const replaceBy = async (part: Ending, end: (instanceId: string) => void): Promise<void> =>
+    void milestones.set(part, await replace(group, part, end));
   const acts: readonly [Part, () => Promise<void>][] = [
     ['idle', () => idle(group)],
     ['follower', () => killFollower(group)],
     ['leader', () => killLeader(group)],
-    [
-      'terminate',
-      async () =>
-        void milestones.set(
-          'terminate',
-          await replace(group, 'terminate', (id) => sandbox.cloud.terminateInstance(id)),
-        ),
-    ],
-    ['power-cut', async () => void (await replace(group, 'power-cut', (id) => sandbox.cloud.powerCut(id)))],
+    ['terminate', () => replaceBy('terminate', (id) => sandbox.cloud.terminateInstance(id))],
+    ['power-cut', () => replaceBy('power-cut', (id) => sandbox.cloud.powerCut(id))],
   ];
   for (const [part, act] of acts) {
     if (!parts.has(part)) continue;
@@ -93,8 +98,10 @@ async function form(group: Group): Promise<Milestones> {
     recorder.record(`form.${service}`, callsOf(atWhole, service));
   }
   signal.throwIfAborted();
-  const sinceMs = performance.timeOrigin + first.startedMs;
-  const moments = readMilestones(OF_FORMING, sandbox.addresses.stateDir, sinceMs);
+  const moments = readMilestones(OF_FORMING, sandbox.addresses.stateDir, {
+    fromMs: 0,
+    originMs: performance.timeOrigin + first.startedMs,
+  });
   return new Map([
     ...moments,
     ['whole, by the looks of a client', wholeMs],
@@ -137,11 +144,7 @@ async function killLeader(group: Group): Promise<void> {
 }
 
 /** Ends a follower's instance by `end`, while clients write, and waits for its successor to have its place whole. */
-async function replace(
-  group: Group,
-  part: 'terminate' | 'power-cut',
-  end: (instanceId: string) => void,
-): Promise<Milestones> {
+async function replace(group: Group, part: Ending, end: (instanceId: string) => void): Promise<Milestones> {
   const { sandbox, admin, recorder, starts } = group;
   const { followers } = await roles(group);
   const writers = startWriters(admin, () => running(sandbox).map(({ address }) => clientUrl(address)));
@@ -158,8 +161,10 @@ async function replace(
     recorder.record(`${part}.total`, total);
     recorder.record(`${part}.replaced`, replacedMs);
     if (part === 'terminate') recorder.record('terminate.answers', await successor.answered);
-    const sinceMs = performance.timeOrigin + successor.startedMs;
-    const moments = readMilestones(OF_REPLACING, sandbox.addresses.stateDir, sinceMs);
+    const moments = readMilestones(OF_REPLACING, sandbox.addresses.stateDir, {
+      fromMs: performance.timeOrigin + endedMs,
+      originMs: performance.timeOrigin + successor.startedMs,
+    });
     return new Map([...moments, ['whole, by the looks of a client', replacedMs]]);
   } finally {
     await writers.stop();

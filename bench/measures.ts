@@ -42,13 +42,16 @@ export const MEASURES = {
 } as const satisfies Readonly<Record<`${Part}.${string}`, Measure>>;
 export type MeasureName = keyof typeof MEASURES;
 
+/** Parts of which the way is told, too. */
+export type Told = Extract<Part, 'form' | 'terminate' | 'power-cut'>;
+
 /** Moments on the way, for the question where the time goes; ms from the first process of the part. */
 export type Milestones = ReadonlyMap<string, number>;
 
 /** What one life of a cluster gave. */
 export interface Life {
   readonly samples: ReadonlyMap<MeasureName, readonly number[]>;
-  readonly milestones: ReadonlyMap<'form' | 'terminate', Milestones>;
+  readonly milestones: ReadonlyMap<Told, Milestones>;
 }
 
 /** Samples by measure, as they come in. */

@@ -35,8 +35,9 @@ export const OF_FORMING: readonly Moment[] = [
   { title: 'formed, with its names', pick: 'first', says: acted('register', 'form') },
 ];
 
-/** From the successor's process to its place. The removal may come before it: who leaves in order removes itself. */
+/** From the successor's process to its place. The old member may be removed before that runs. */
 export const OF_REPLACING: readonly Moment[] = [
+  { title: 'the old member is removed by the housekeeper', pick: 'first', says: acted('remove-member') },
   { title: 'the program is loaded', pick: 'first', says: message('main', 'starting') },
   { title: 'it knows its instance, group and zone', pick: 'first', says: message('app', 'runs') },
   { title: 'it is a learner', pick: 'first', says: acted('join') },
@@ -47,21 +48,28 @@ export const OF_REPLACING: readonly Moment[] = [
   { title: 'the last records are written', pick: 'last', says: acted('records') },
 ];
 
-/** Reads the moments from what the appliances logged since `sinceMs` (epoch); ms from there. What nobody said is left out. */
-export function readMilestones(moments: readonly Moment[], stateDir: string, sinceMs: number): Milestones {
+/**
+ * Reads the moments from what the appliances logged since `fromMs` (epoch); ms from `originMs` (epoch). What nobody said is
+ * left out.
+ */
+export function readMilestones(
+  moments: readonly Moment[],
+  stateDir: string,
+  { fromMs, originMs }: { readonly fromMs: number; readonly originMs: number },
+): Milestones {
   const lines = readdirSync(stateDir)
     .map((instanceId) => join(stateDir, instanceId, 'appliance.log'))
     .filter((file) => existsSync(file))
     .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as Line)
-    .map((line) => ({ line, atMs: Date.parse(String(line['time'] ?? line['ts'])) - sinceMs }))
-    .filter(({ atMs }) => atMs >= 0)
+    .map((line) => ({ line, atMs: Date.parse(String(line['time'] ?? line['ts'])) }))
+    .filter(({ atMs }) => atMs >= fromMs)
     .toSorted((one, other) => one.atMs - other.atMs);
   const found = moments.flatMap(({ title, pick, says }) => {
     const fitting = lines.filter(({ line }) => says(line));
     const at = (pick === 'first' ? fitting.at(0) : fitting.at(-1))?.atMs;
-    return at === undefined ? [] : [[title, at] as const];
+    return at === undefined ? [] : [[title, at - originMs] as const];
   });
   return new Map(found);
 }

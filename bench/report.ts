@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, release, totalmem } from 'node:os';
-import { type Life, MEASURES, median, type MeasureName } from './measures.ts';
+import { type Life, MEASURES, median, type MeasureName, type Told } from './measures.ts';
 
 interface Spread {
   readonly median: number;
@@ -46,7 +46,8 @@ export function createReport(appliance: readonly Life[], bare: readonly Life[], 
     rows: names.flatMap((name) => rowOf(name, spreadOf(name, appliance), spreadOf(name, bare))),
     milestones: {
       forming: milestonesOf('form', appliance),
-      replacing: milestonesOf('terminate', appliance),
+      'replacing a terminated instance': milestonesOf('terminate', appliance),
+      'replacing one that lost its power': milestonesOf('power-cut', appliance),
     },
   };
 }
@@ -63,7 +64,7 @@ function spreadOf(name: MeasureName, lives: readonly Life[]): Spread | null {
   return { median: median(samples), min: Math.min(...samples), max: Math.max(...samples), samples };
 }
 
-function milestonesOf(part: 'form' | 'terminate', lives: readonly Life[]): Readonly<Record<string, number>> {
+function milestonesOf(part: Told, lives: readonly Life[]): Readonly<Record<string, number>> {
   const all = lives.flatMap((life) => [...(life.milestones.get(part) ?? [])]);
   const titles = [...new Set(all.map(([title]) => title))];
   const medians = titles.map(
