@@ -67,12 +67,8 @@ export async function fleetForTest(
 ): Promise<Fleet> {
   const startedMs = Date.now();
   const fleet = await startFleet(options);
-  let story = '';
-  onTestFailed(() => tell(story));
-  onTestFinished(async () => {
-    story = fleet.story(startedMs);
-    await fleet.close();
-  }, LIMIT_MS);
+  onTestFailed(() => tell(fleet.story(startedMs)));
+  onTestFinished(async () => fleet.close(), LIMIT_MS);
   return fleet;
 }
 
@@ -122,7 +118,12 @@ async function startFleet(options: FleetOptions): Promise<Fleet> {
   const watch = startWatch(sandbox, admin);
   await sandbox.start();
   const writers = startWriters(admin, () => runningEndpoints(sandbox));
+  let lastStory: string | null = null;
+  const tellNow = (sinceMs: number): string =>
+    lastStory ?? tellStory(sandbox.addresses.stateDir, sandbox.cloud.events.since(0), sinceMs);
   const close = async (): Promise<void> => {
+    // A test may be found failed only when its files are gone.
+    lastStory = tellNow(0);
     await writers.stop();
     await watch.stop();
     admin[Symbol.dispose]();
@@ -136,7 +137,7 @@ async function startFleet(options: FleetOptions): Promise<Fleet> {
     ...looking(sandbox, admin, watch, writers),
     ...faulting(sandbox),
     verify: async () => verify(sandbox, admin, watch, writers),
-    story: (sinceMs) => tellStory(sandbox.addresses.stateDir, sandbox.cloud.events.since(0), sinceMs),
+    story: tellNow,
     close,
   };
 }

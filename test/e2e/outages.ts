@@ -1,0 +1,112 @@
+import { expect, type TestContext } from 'vitest';
+import { clientUrl } from '../../src/etcd/flags.ts';
+import type { FaultKind } from '../../src/sandbox/model.ts';
+import { type Fleet, fleetForTest } from './harness.ts';
+
+/* What a living cluster must stand: short in the end-to-end tests, long in the torture. */
+
+/** AWS is asked all the time, not every two minutes: there is more to get wrong. */
+const environment = { HOUSEKEEPING_INTERVAL: '1s' };
+
+/** Every change of the zone's records so far. */
+function recordChanges({ sandbox }: Fleet): readonly string[] {
+  return sandbox.cloud.events
+    .since(0)
+    .filter(({ type }) => type === 'record-change')
+    .map(({ fields }) => `${String(fields['action'])} ${String(fields['name'])} ${String(fields['type'])}`);
+}
+
+async function memberIds(fleet: Fleet, address: string): Promise<readonly string[]> {
+  const list = await fleet.admin.memberList(
+    clientUrl(address),
+    { linearizable: true },
+    new AbortController().signal,
+  );
+  return list.known ? list.value.members.map(({ id }) => id).toSorted() : [];
+}
+
+/** Every AWS call fails for so long, while etcds are killed, and an appliance with its own. */
+export async function everyCallFails(context: TestContext, outageMs: number): Promise<void> {
+  const fleet = await fleetForTest(context, { size: 3, environment });
+  const { sandbox, whole, serves, during, leader, followers, writesGoOn, machine } = fleet;
+  const { kill } = sandbox.hypervisor;
+  await whole(3);
+  const { address } = await leader();
+  const members = await memberIds(fleet, address);
+  const outage = fleet.fault({ kind: 'error' });
+  const changes = recordChanges(fleet);
+  const endMs = performance.now() + outageMs;
+  const [one = '', other = ''] = (await followers()).map(({ instanceId }) => instanceId);
+  await kill(one, 'etcd');
+  await serves(3);
+  await kill((await leader()).instanceId, 'etcd');
+  await serves(3);
+  // Metadata are the instance's own, and answer again: all else that this appliance needs to know, it has kept.
+  for (const service of ['ec2', 'autoscaling', 'route53'] as const) fleet.fault({ service, kind: 'error' });
+  sandbox.cloud.faults.lift(outage.id);
+  const before = await machine(other);
+  await Promise.all([kill(other, 'appliance'), kill(other, 'etcd')]);
+  await serves(3);
+  expect((await machine(other)).etcd?.pid).not.toBe(before.etcd?.pid);
+  await writesGoOn();
+  await during(Math.max(0, endMs - performance.now()), async () => {
+    const now = await memberIds(fleet, address);
+    return now.length === 0 || now.join() === members.join() ? [] : [`members ${now.join()}`];
+  });
+  expect(recordChanges(fleet)).toEqual(changes);
+  sandbox.cloud.faults.liftAll();
+  await whole(3);
+  expect(await memberIds(fleet, address)).toEqual(members);
+  await fleet.verify();
+}
+
+/** Route 53 refuses every connection for so long, while an instance is terminated. */
+export async function namesCannotBeWritten(context: TestContext, outageMs: number): Promise<void> {
+  const fleet = await fleetForTest(context, { size: 3, environment });
+  const { sandbox, whole, until, followers, writesGoOn } = fleet;
+  await whole(3);
+  const outage = fleet.fault({ service: 'route53', kind: 'refuse' });
+  const changes = recordChanges(fleet);
+  const endMs = performance.now() + outageMs;
+  const [victim] = await followers();
+  sandbox.cloud.terminateInstance(victim?.instanceId ?? '');
+  await until('the outage is over', async () =>
+    performance.now() < endMs ? ['Route 53 still refuses'] : [],
+  );
+  await writesGoOn();
+  expect(recordChanges(fleet)).toEqual(changes);
+  expect(fleet.watch.removed()).toEqual([victim?.status?.memberId]);
+  sandbox.cloud.faults.lift(outage.id);
+  await whole(3);
+  await fleet.verify();
+}
+
+/** A member is silent while AWS lies in every way, `looks` times in each. */
+export async function awsLies(context: TestContext, looks: number): Promise<void> {
+  const fleet = await fleetForTest(context, { size: 3, environment });
+  const { sandbox, whole, until, leader, followers, writesGoOn, hits } = fleet;
+  await whole(3);
+  const { address, instanceId } = await leader();
+  const members = await memberIds(fleet, address);
+  const [silent] = await followers();
+  await sandbox.hypervisor.freeze(silent?.instanceId ?? '', 'etcd');
+  for (const kind of ['empty', 'half', 'self-only'] satisfies readonly FaultKind[]) {
+    const faults = [fleet.fault({ service: 'autoscaling', kind }), fleet.fault({ service: 'ec2', kind })];
+    await until(
+      `the housekeeper ${instanceId} is fooled`,
+      async () => {
+        const count = hits('DescribeAutoScalingGroups') + hits('DescribeInstances');
+        return count >= looks ? [] : [`${count} hits`];
+      },
+      // While AWS's answers are no use, it is asked less and less often.
+      looks * 30_000,
+    );
+    for (const { id } of faults) sandbox.cloud.faults.lift(id);
+  }
+  await writesGoOn();
+  expect(await memberIds(fleet, address)).toEqual(members);
+  await sandbox.hypervisor.thaw(silent?.instanceId ?? '', 'etcd');
+  await whole(3);
+  expect(await memberIds(fleet, address)).toEqual(members);
+  await fleet.verify();
+}
