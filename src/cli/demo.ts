@@ -128,7 +128,7 @@ function createScreen(): Screen {
     // Only lines that were not there the last time: a log, not a film.
     draw: (text) => {
       const lines = text.split('\n');
-      for (const line of lines) if (!before.has(line)) print(line);
+      for (const line of lines) if (line !== '' && !before.has(line)) print(line);
       before.clear();
       for (const line of lines) before.add(line);
     },

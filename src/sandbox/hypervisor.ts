@@ -80,7 +80,7 @@ export function createHypervisor(
     thaw: async (instanceId, target) => running(instanceId).send(target, 'SIGCONT'),
     wipeData: async (instanceId) => running(instanceId).wipeData(),
     report: async () => {
-      const processes = await processesOf(options.stateDir);
+      const processes = processesOf(options.stateDir);
       return [...machines.values()].map((machine) => machine.report(processes));
     },
     close: async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { ApplianceError, describeError } from '../errors.ts';
 import type { EventFields, Machine } from './model.ts';
-import { allGone, gone, isInside, killAll, processesOf, signal, startTimeOf } from './processes.ts';
+import { allGone, gone, isInside, killAll, processesOf, signal, startTimeOf, stopped } from './processes.ts';
 import type { FoundProcess } from './processes.ts';
 
 /** How the machine's init restarts the appliance: like systemd's `Restart=always`, with a delay that doubles. */
@@ -96,7 +96,7 @@ export class RunningMachine {
       await within(this.#appliance.ended, graceMs);
     }
     if (this.#appliance === null) {
-      for (const { pid } of await processesOf(this.#directory)) signal(pid, 'SIGTERM');
+      for (const { pid } of processesOf(this.#directory)) signal(pid, 'SIGTERM');
       await allGone(this.#directory, deadline - performance.now());
     }
     await this.powerCut();
@@ -127,14 +127,15 @@ export class RunningMachine {
     return this.#power === 'held';
   }
 
-  /** Sends a signal to its appliance or its etcd, and after a SIGKILL waits for the end. Throws where there is none. */
+  /** Sends a signal to its appliance or its etcd, and waits until a SIGKILL or a SIGSTOP took effect. Throws where there is none. */
   async send(target: 'appliance' | 'etcd', name: NodeJS.Signals): Promise<void> {
-    const pid = this.report(await processesOf(this.#directory))[target]?.pid;
+    const pid = this.report(processesOf(this.#directory))[target]?.pid;
     if (pid === undefined) throw notNow(`instance ${this.machine.instanceId} has no ${target} running`);
     const startTime = startTimeOf(pid);
     this.#emit('machine-signal', { process: target, pid, signal: name });
     signal(pid, name);
     if (name === 'SIGKILL') await gone(pid, startTime);
+    if (name === 'SIGSTOP') await stopped(pid);
   }
 
   /** How it is, given the processes there are: its own are picked from them. */

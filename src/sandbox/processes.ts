@@ -1,5 +1,4 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -23,12 +22,8 @@ const LOOK_AGAIN_MS = 10;
  * zombie does not). Together with the pid it names one process for good: a pid alone comes back.
  */
 export function startTimeOf(pid: number): string | null {
-  try {
-    const { state, startTime } = fieldsOf(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-    return isDead(state) ? null : startTime;
-  } catch {
-    return null;
-  }
+  const { state, startTime } = fieldsOf(readProc(pid, 'stat'));
+  return startTime === '' || isDead(state) ? null : startTime;
 }
 
 /** A zombie runs nothing and holds nothing; it waits for its parent to ask. */
@@ -38,41 +33,44 @@ function isDead(state: string): boolean {
 
 /**
  * All live processes whose DATA_DIR, or whose `--data-dir`, lies in `directory`. These two are what an appliance and an
- * etcd carry; a shell or an editor that somebody runs in the directory carries neither, and is never found.
+ * etcd carry; a shell or an editor that somebody runs in the directory carries neither, and is never found. Reads the
+ * table in one go, without waiting for anything: a tenth of what it costs asynchronously.
  */
-export async function processesOf(directory: string): Promise<readonly FoundProcess[]> {
-  const names = await readdir('/proc');
-  const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
-  const found = await Promise.all(pids.map((pid) => look(pid, directory)));
-  return found.filter((process) => process !== null);
+export function processesOf(directory: string): readonly FoundProcess[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map((pid) => look(Number(pid), directory)).filter((process) => process !== null);
 }
 
-async function look(pid: number, directory: string): Promise<FoundProcess | null> {
+function look(pid: number, directory: string): FoundProcess | null {
+  const commandLine = readProc(pid, 'cmdline');
+  const environment = readProc(pid, 'environ');
+  if (!commandLine.includes(directory) && !environment.includes(directory)) return null;
+  const argv = commandLine.split('\0').slice(0, -1);
+  const inArguments = dataDirOf(argv);
+  const inEnvironment = environment.split('\0').find((entry) => entry.startsWith('DATA_DIR='));
+  const candidates = [inArguments, inEnvironment?.slice('DATA_DIR='.length) ?? null];
+  const dataDir = candidates.find((path) => path !== null && isInside(path, directory)) ?? null;
+  const { state, parentPid } = fieldsOf(readProc(pid, 'stat'));
+  if (dataDir === null || state === '' || isDead(state)) return null;
+  const isEtcd = dataDir === inArguments && (basename(argv[0] ?? '') === 'etcd' || exeOf(pid) === 'etcd');
+  return { pid, parentPid, argv, kind: isEtcd ? 'etcd' : 'other', dataDir, frozen: state === 'T' };
+}
+
+/** A file of a process; empty where the process has ended meanwhile, or is not ours to read. */
+function readProc(pid: number, file: 'cmdline' | 'environ' | 'stat'): string {
   try {
-    const [stat, commandLine, environment] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, 'utf8'),
-      readFile(`/proc/${pid}/cmdline`, 'utf8'),
-      readFile(`/proc/${pid}/environ`, 'utf8').catch(() => ''),
-    ]);
-    const argv = commandLine.split('\0').slice(0, -1);
-    const inArguments = dataDirOf(argv);
-    const inEnvironment = environment.split('\0').find((entry) => entry.startsWith('DATA_DIR='));
-    const dataDir = [inArguments, inEnvironment?.slice('DATA_DIR='.length)].find((path) =>
-      isInside(path, directory),
-    );
-    const { state, parentPid } = fieldsOf(stat);
-    if (dataDir === undefined || dataDir === null || isDead(state)) return null;
-    const isEtcd =
-      dataDir === inArguments && (basename(argv[0] ?? '') === 'etcd' || (await exeOf(pid)) === 'etcd');
-    return { pid, parentPid, argv, kind: isEtcd ? 'etcd' : 'other', dataDir, frozen: state === 'T' };
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch {
-    return null;
+    return '';
   }
 }
 
-async function exeOf(pid: number): Promise<string | null> {
-  const path = await readlink(`/proc/${pid}/exe`).catch(() => null);
-  return path === null ? null : basename(path);
+function exeOf(pid: number): string | null {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`));
+  } catch {
+    return null;
+  }
 }
 
 function dataDirOf(argv: readonly string[]): string | null {
@@ -84,8 +82,8 @@ function dataDirOf(argv: readonly string[]): string | null {
 }
 
 /** Whether `path` is `directory`, or below it. */
-export function isInside(path: string | null | undefined, directory: string): boolean {
-  return typeof path === 'string' && (path === directory || path.startsWith(`${directory}/`));
+export function isInside(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
 }
 
 /** The name in parentheses may hold anything, so what follows is counted from the last parenthesis. */
@@ -105,16 +103,17 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
-/**
- * Resolves to true once no process of `directory` lives, to false where some still do after `timeoutMs`. A process that
- * is found late (a child just born) is waited for as well.
- */
-export async function allGone(directory: string, timeoutMs: number): Promise<boolean> {
+/** Waits until no process of `directory` lives, at most `timeoutMs`. One that is born meanwhile is waited for as well. */
+export async function allGone(directory: string, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    if ((await processesOf(directory)).length === 0) return true;
-    if (performance.now() >= deadline) return false;
-    await delay(LOOK_AGAIN_MS);
+  while (performance.now() < deadline) {
+    const [first] = processesOf(directory);
+    if (first === undefined) return;
+    // One process is cheap to look at, the whole table is not.
+    const startTime = startTimeOf(first.pid);
+    while (startTime !== null && startTimeOf(first.pid) === startTime && performance.now() < deadline) {
+      await delay(LOOK_AGAIN_MS);
+    }
   }
 }
 
@@ -123,11 +122,16 @@ export async function gone(pid: number, startTime: string | null): Promise<void>
   while (startTime !== null && startTimeOf(pid) === startTime) await delay(LOOK_AGAIN_MS);
 }
 
+/** Resolves once the process has stopped after a SIGSTOP, or has ended: the signal is sent before it takes effect. */
+export async function stopped(pid: number): Promise<void> {
+  while (['R', 'S', 'D'].includes(fieldsOf(readProc(pid, 'stat')).state)) await delay(LOOK_AGAIN_MS);
+}
+
 /** SIGKILL to every process of `directory`, again and again until none is left: one may fork while it is looked for. */
 export async function killAll(directory: string): Promise<number> {
   const killed = new Set<number>();
   for (;;) {
-    const found = await processesOf(directory);
+    const found = processesOf(directory);
     if (found.length === 0) return killed.size;
     for (const { pid } of found) if (signal(pid, 'SIGKILL')) killed.add(pid);
     await delay(LOOK_AGAIN_MS);

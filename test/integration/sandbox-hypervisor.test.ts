@@ -97,7 +97,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await hypervisor.close();
-  expect(await processesOf(stateDir)).toEqual([]);
+  expect(processesOf(stateDir)).toEqual([]);
   await rm(parent, { recursive: true, force: true });
 });
 
@@ -250,20 +250,24 @@ describe('a sandbox that dies', () => {
 
   test('is cleaned up by its guard, kill -9 or not', async () => {
     const owner = await aSandboxProcess(true);
-    expect((await processesOf(owner.stateDir)).map(({ kind }) => kind).toSorted()).toEqual(['etcd', 'other']);
+    expect(
+      processesOf(owner.stateDir)
+        .map(({ kind }) => kind)
+        .toSorted(),
+    ).toEqual(['etcd', 'other']);
     await owner.kill();
     await vi.waitFor(() => expect(existsSync(owner.stateDir)).toBe(false), { timeout: 10_000, interval: 20 });
-    expect(await processesOf(owner.stateDir)).toEqual([]);
+    expect(processesOf(owner.stateDir)).toEqual([]);
   });
 
   test('is swept by the next one where its guard died, too', async () => {
     const owner = await aSandboxProcess(false);
     expect(await sweepDeadSandboxes(parent)).toEqual([]);
-    expect(await processesOf(owner.stateDir)).not.toEqual([]);
+    expect(processesOf(owner.stateDir)).not.toEqual([]);
     await owner.kill();
     expect(await sweepDeadSandboxes(parent)).toEqual([owner.stateDir]);
     expect(existsSync(owner.stateDir)).toBe(false);
-    expect(await processesOf(owner.stateDir)).toEqual([]);
+    expect(processesOf(owner.stateDir)).toEqual([]);
     expect(existsSync(stateDir)).toBe(true);
   });
 

@@ -39,7 +39,7 @@ afterEach(async () => {
     child.kill('SIGTERM');
     await ended;
   }
-  expect(await processesOf(parent)).toEqual([]);
+  expect(processesOf(parent)).toEqual([]);
   await rm(parent, { recursive: true, force: true });
 });
 
