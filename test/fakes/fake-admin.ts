@@ -49,7 +49,9 @@ export function createFakeAdmin(
       if (process === undefined || cluster === undefined || (!process.serving && !process.frozen))
         return refusal('connection refused');
       if (process.frozen || (needsLeader && cluster.leader === null)) {
-        await clock.sleep(DEADLINE_MS, never);
+        // Its end ends its connections, too.
+        await Promise.race([clock.sleep(DEADLINE_MS, never), etcd.untilEnd(process)]);
+        if (!process.alive) return refusal('UNAVAILABLE: the connection was lost');
         return refusal(process.frozen ? 'deadline exceeded' : 'etcdserver: request timed out');
       }
       if (needsLeader && isLearner(cluster, process))

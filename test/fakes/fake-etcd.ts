@@ -45,6 +45,8 @@ export interface FakeEtcd {
   machine(host: { readonly id: string; readonly address: string; readonly disk: FakeDisk }): ProcessPort;
   readonly probe: ProbePort;
   processAt(address: string): EtcdProcess | undefined;
+  /** Ends with the process. */
+  untilEnd(process: EtcdProcess): Promise<unknown>;
   /** The cluster of a running process. */
   clusterOf(process: EtcdProcess): EtcdCluster | undefined;
   /** SIGKILL. */
@@ -225,6 +227,7 @@ export function createFakeEtcd(deps: FakeEtcdDeps): FakeEtcd {
   return {
     clusters,
     clusterOf,
+    untilEnd: async (process) => await exits.get(process)?.promise,
     processAt: (address) => processes.get(address),
     kill(address) {
       const process = processes.get(address);

@@ -13,8 +13,8 @@ export interface FleetChecks {
   readonly watch: FleetWatch;
   /** What did happen and must not have, oldest first. */
   readonly wrongs: readonly string[];
-  /** A fault was made now: what breaks right after it is the fault's, and not an act of ours. */
-  faulted(): void;
+  /** A fault begins now, and lasts so long: what breaks then, or right after it, may be the fault's. */
+  faulted(lastsMs: number): void;
   /** Looks at everything that may have changed; after each step of the clock. */
   look(fleet: Fleet): void;
 }
@@ -95,8 +95,8 @@ export function createFleetChecks(): FleetChecks {
       membership,
       wrong,
     },
-    faulted() {
-      faultedAt = fleet?.clock.now() ?? 0;
+    faulted(lastsMs) {
+      faultedAt = Math.max(faultedAt, (fleet?.clock.now() ?? 0) + lastsMs);
     },
     look(now) {
       fleet = now;
@@ -143,7 +143,7 @@ export function standingClaim(fleet: Fleet): Claim | null {
 
 /** Whether the machine could be lost for good, and its data with it, without taking the cluster along. */
 export function isDispensable(fleet: Fleet, machine: Machine): boolean {
-  const intact = intactVoters(fleet);
+  const intact = intactVoters(fleet, (it) => it.state === 'up');
   if (intact === null) return true;
   const others = intact.names.filter((it) => it !== machine.id).length;
   return others >= quorumOf(intact.voters);
@@ -151,18 +151,22 @@ export function isDispensable(fleet: Fleet, machine: Machine): boolean {
 
 /** Whether a majority of the formed cluster's voters still has its data: else only a recovery could help. */
 export function isRecoverable(fleet: Fleet): boolean {
-  const intact = intactVoters(fleet);
+  // Who is told to go may still leave in order.
+  const intact = intactVoters(fleet, (it) => it.state !== 'gone');
   return intact === null || intact.names.length >= quorumOf(intact.voters);
 }
 
-function intactVoters(fleet: Fleet): { readonly names: readonly string[]; readonly voters: number } | null {
+function intactVoters(
+  fleet: Fleet,
+  counts: (machine: Machine) => boolean,
+): { readonly names: readonly string[]; readonly voters: number } | null {
   const claim = standingClaim(fleet);
   if (claim?.state !== 'formed') return null;
   const cluster = fleet.etcd.clusters.get(claim.clusterId ?? '');
   if (cluster === undefined) return null;
   const machines = [...fleet.machines.values()];
   const names = cluster.voters().flatMap((voter) => {
-    const there = machines.find((it) => it.state === 'up' && it.disk.etcd?.memberId === voter.id);
+    const there = machines.find((it) => counts(it) && it.disk.etcd?.memberId === voter.id);
     return there === undefined ? [] : [there.id];
   });
   return { names, voters: cluster.voters().length };
