@@ -122,7 +122,7 @@ async function openWorld(
         extraFlags: config.etcdExtraFlags,
         env: deps.env,
       },
-      { log: deps.log.component('etcd') },
+      { log: deps.log.component('process'), onLine: deps.log.etcdLine },
     ),
     data: createDataDirectory({ directory: config.dataDir, wallTime: clock.wallTime }),
     ids: etcdIds,

@@ -1,21 +1,25 @@
 import type { EtcdExit } from '../src/core/local-data.ts';
 import { createAdmin, type EtcdAdmin } from '../src/etcd/admin.ts';
 import { clientUrl, peerUrl } from '../src/etcd/flags.ts';
-import type { EtcdLog } from '../src/etcd/log.ts';
+import type { LogLine } from '../src/etcd/log-lines.ts';
+import { parseLogLine } from '../src/etcd/log-lines.ts';
+import type { EtcdProcessDeps } from '../src/etcd/process.ts';
 import { createEtcdProcesses, type EtcdProcesses, type RunningEtcd } from '../src/etcd/process.ts';
 import { ETCD_DIRECTORY, etcdBinary, eventually, ownAddress, temporaryDirectory } from './tools.ts';
 
 /** A signal that never aborts. */
 export const calm = new AbortController().signal;
 
-/** A log that keeps its lines. */
-export function keptLog(): EtcdLog & {
-  readonly lines: { level: string; message: string; fields: object }[];
+/** Keeps what the adapter says, and what etcd writes, line by line as an operator would read it. */
+export function keptLog(): {
+  readonly lines: LogLine[];
+  readonly deps: EtcdProcessDeps;
 } {
-  const lines: { level: string; message: string; fields: object }[] = [];
-  const keep = (level: string) => (fields: object, message: string) =>
-    void lines.push({ level, message, fields });
-  return { lines, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
+  const lines: LogLine[] = [];
+  const keep = (level: LogLine['level']) => (fields: object, message: string) =>
+    void lines.push({ level, message, error: '', fields: { ...fields } });
+  const log = { debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
+  return { lines, deps: { log, onLine: (line) => void lines.push(parseLogLine(line)) } };
 }
 
 /** A value that must be known. */
@@ -60,7 +64,7 @@ export async function labMember(
       extraFlags,
       env: process.env,
     },
-    { log },
+    log.deps,
   );
   const started: RunningEtcd[] = [];
   const begin = async (initial: Parameters<EtcdProcesses['start']>[0]['initial']): Promise<RunningEtcd> => {

@@ -108,6 +108,7 @@ function adoptCluster(
       claimRecord(name, formedClaim(empty, quorum.list.clusterId, voters)),
     ),
     mark: null,
+    readAgain: false,
     hint: null,
     reason: reason(
       'cluster-without-claim',
@@ -222,6 +223,8 @@ function claimName(
       ...swap(ownMark, markRecord(seen.cluster, mark)),
     ],
     mark: { token: mark.token, nonce: mark.nonce, started: false },
+    // Claim and mark are one batch: that it was taken says what reading it again would.
+    readAgain: false,
     hint: {
       epoch: claim.epoch,
       addresses: founders.filter((it) => it.instanceId !== seen.self.id).map((it) => it.address),

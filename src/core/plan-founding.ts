@@ -38,13 +38,10 @@ export function planFounding(
     const mark = { token: claim.token, nonce, started: false };
     return {
       kind: 'register',
-      // The claim is swapped for itself in the same batch: the mark is made only while the claim still stands as it was
-      // read, which reading it once more afterwards would tell later, and with a call more.
-      changes: [
-        ...swap(standing.record, standing.record),
-        ...swap(made?.record ?? null, markRecord(seen.cluster, { instanceId: seen.self.id, ...mark })),
-      ],
+      changes: swap(made?.record ?? null, markRecord(seen.cluster, { instanceId: seen.self.id, ...mark })),
       mark,
+      // The claim may have been replaced since it was read: it is read once more before etcd is started on its word.
+      readAgain: true,
       hint: null,
       reason: reason('mark', `says that it founds epoch ${claim.epoch}, before it does so`),
     };
@@ -66,6 +63,7 @@ function declareLost(seen: StartObservation, standing: StandingClaim, why: strin
     kind: 'register',
     changes: swap(record, claimRecord(namesOf(seen.cluster).claim, claimWithLost(claim, seen.self.id))),
     mark: null,
+    readAgain: false,
     hint: null,
     reason: reason('data-lost', `does not found epoch ${claim.epoch} again: ${why}`),
   };

@@ -77,11 +77,8 @@ function none(code: MemberCode, sentence: string): MemberAction {
 export function planMember(seen: MemberObservation): MemberAction {
   const { identity, status } = seen;
   if (seen.claim.known && seen.claim.value.kind === 'claim') {
-    const { claim } = seen.claim.value;
-    if (claim.stack === seen.self.stack) {
-      const outdated = planOutdated(seen, claim);
-      if (outdated !== null) return outdated;
-    }
+    const outdated = planOutdated(seen, seen.claim.value.claim);
+    if (outdated !== null) return outdated;
   }
   if (!status.known) return none('member-no-answer', `the own etcd does not answer: ${status.reason}`);
   if (status.value.learner) return planPromotion(seen, status.value);
@@ -97,17 +94,19 @@ function planOutdated(seen: MemberObservation, claim: Claim): MemberAction | nul
     kind: 'stop',
     reason: reason(code, sentence),
   });
-  if (claim.state === 'reseeding')
+  const ours = claim.stack === seen.self.stack;
+  if (ours && claim.state === 'reseeding')
     return none('claim-reseeding', `epoch ${claim.epoch} is being seeded anew`);
   const ownCluster = seen.status.known ? seen.status.value.clusterId : identity.clusterId;
   // A claim that was written again, or for a cluster older than it, has a token of its own: the cluster id decides.
   const lives = claim.state === 'formed' && claim.clusterId === ownCluster;
-  if (!identity.formed && !lives && claim.token !== identity.token && claim.epoch > identity.epoch) {
+  if (ours && !identity.formed && !lives && claim.token !== identity.token && claim.epoch > identity.epoch) {
     return stop(
       'unborn',
       `epoch ${identity.epoch} was never formed, and the claim is at epoch ${claim.epoch}`,
     );
   }
+  // Whoever's it is: two clusters never serve under one name (law 1).
   if (claim.state === 'formed' && ownCluster !== null && claim.clusterId !== ownCluster) {
     return stop(
       'foreign-claim',

@@ -122,6 +122,8 @@ export type StartAction = { readonly reason: Reason<StartCode> } & (
       readonly changes: readonly RecordChange[];
       /** Flushed to disk before the batch is sent. */
       readonly mark: LocalMark | null;
+      /** Whether the register is read anew before the next step, though it is known what the batch made of it. */
+      readonly readAgain: boolean;
       readonly hint: { readonly epoch: number; readonly addresses: readonly string[] } | null;
     }
   /** Start etcd with `new`, the claim's token and its founders. */

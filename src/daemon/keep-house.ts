@@ -77,8 +77,19 @@ export async function keepHouse(
   const leaving = new Set(leavers.value.map((it) => it.key.slice(LEAVING_PREFIX.length)));
   const fleet = await askAws(context, seen.value, memory, signal);
   state.fleet = context.fleetView.last();
-  const learnersStalledMs = stalledLearners(context, seen.value, memory);
-  const plan = await planHouse(context, seen.value, { fleet, learnersStalledMs, leaving }, signal);
+  // A list older than the records would strike a learner out of the claim that has entered it since.
+  const latest = fleet === null ? seen : await look(context, endpoint, signal);
+  if (!latest.known) return false;
+  const plan = await planHouse(
+    context,
+    latest.value,
+    {
+      fleet: fleet ?? unknown('AWS was not asked in this tick'),
+      learnersStalledMs: stalledLearners(context, latest.value, memory),
+      leaving,
+    },
+    signal,
+  );
 
   const { action, held } = plan.membership;
   context.chronicle.plan('membership', action === null ? held : [action.reason, ...held]);
@@ -89,8 +100,8 @@ export async function keepHouse(
   }
   const written =
     plan.changes.length === 0 || (await writeRecords(context, lock, endpoint, plan.changes, signal));
-  if (written && context.register.last().known) memory.named = namedBy(seen.value, leaving);
-  memory.unfinished = !written || isUnfinished(seen.value);
+  if (written && context.register.last().known) memory.named = namedBy(latest.value, leaving);
+  memory.unfinished = !written || isUnfinished(latest.value);
   await publish(context, lock, endpoint, memory, signal);
   return false;
 }
@@ -119,20 +130,20 @@ function isUnfinished(seen: Look): boolean {
 
 /**
  * AWS is asked when a member is silent, the member list changed, a learner waits or work was left over, and else at the
- * housekeeping interval, to see drift; while it does not answer, less and less often. Unknown: it was not asked.
+ * housekeeping interval, to see drift; while it does not answer, less and less often. Null: it was not asked.
  */
 async function askAws(
   context: Context,
   seen: Look,
   memory: HouseMemory,
   signal: AbortSignal,
-): Promise<Known<Fleet>> {
+): Promise<Known<Fleet> | null> {
   const { fleetView, register, options } = context;
   const key = seen.list.members.map((it) => `${it.id}${it.learner ? '?' : ''}`).join();
   const drift = fleetView.ageMs() >= options.housekeepingIntervalMs;
   const changed = key !== memory.membersKey;
   const busy = (isUnfinished(seen) || memory.unfinished) && fleetView.ageMs() >= memory.awsBackoffMs;
-  if (!drift && !changed && !busy) return unknown('AWS was not asked in this tick');
+  if (!drift && !changed && !busy) return null;
   memory.membersKey = key;
   const [fleet] = await Promise.all([
     fleetView.fleet(0, signal),

@@ -98,6 +98,7 @@ async function changeRegister(
     return outcome.kind === 'conflict' ? AT_ONCE : soon(context);
   }
   context.chronicle.event('register', action.reason);
+  if (action.readAgain) register.forget();
   const { hint } = action;
   if (hint !== null) {
     const { self } = ports;

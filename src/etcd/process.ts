@@ -10,7 +10,7 @@ import { freeBytes } from './files.ts';
 import { etcdFlags } from './flags.ts';
 import { type DataLayout, dataLayout, memberFiles } from './layout.ts';
 import type { EtcdLog } from './log.ts';
-import { judge, type LogLine, NO_VERDICT, parseLogLine, type Verdict } from './log-lines.ts';
+import { judge, NO_VERDICT, parseLogLine, type Verdict } from './log-lines.ts';
 import { followLog } from './log-tail.ts';
 import { preflight } from './preflight.ts';
 import { processStartTime } from './proc.ts';
@@ -68,15 +68,19 @@ export interface EtcdProcessOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** Whom the adapter tells what. */
+export interface EtcdProcessDeps {
+  readonly log: EtcdLog;
+  /** Every line that etcd writes, as it wrote it. */
+  readonly onLine: (line: string) => void;
+}
+
 /**
  * Starts, watches and takes over etcd. etcd outlives the appliance: it has its own session, so that no signal to the
  * appliance's group reaches it, and writes to a file and not into a pipe, whose reader would die with the appliance and
  * take etcd along at its next line. Who comes back finds it by record or process table, and follows the file on.
  */
-export function createEtcdProcesses(
-  options: EtcdProcessOptions,
-  deps: { readonly log: EtcdLog },
-): EtcdProcesses {
+export function createEtcdProcesses(options: EtcdProcessOptions, deps: EtcdProcessDeps): EtcdProcesses {
   const layout = dataLayout(options.dataDirectory);
   const catalogue = createBinaryCatalogue(options.etcdDirectory, deps.log);
   return {
@@ -91,7 +95,7 @@ export function createEtcdProcesses(
       if (running !== null)
         return unknown(`an etcd runs on ${layout.etcd} already, as process ${running.pid}`);
       signal.throwIfAborted();
-      return launch(binary, start, start.initial === null && !files.wal, options, deps.log);
+      return launch(binary, start, start.initial === null && !files.wal, options, deps);
     },
     async adopt(signal) {
       const running = await findRunning(await readRecord(layout.process), layout.etcd);
@@ -99,7 +103,7 @@ export function createEtcdProcesses(
       const version = running.version ?? (await versionOfRunning(running.pid, signal));
       const process = { pid: running.pid, startTime: running.startTime, version };
       await keepRecord(layout, process, deps.log);
-      const words = await hear(layout.log, deps.log);
+      const words = await hear(layout.log, deps.onLine);
       deps.log.info({ pid: running.pid, version }, 'took over a running etcd');
       return supervise(process, untilGone(process), words, false, layout);
     },
@@ -125,13 +129,13 @@ async function launch(
   start: EtcdStart,
   walMissing: boolean,
   options: EtcdProcessOptions,
-  log: EtcdLog,
+  deps: EtcdProcessDeps,
 ): Promise<Known<RunningEtcd>> {
   const layout = dataLayout(options.dataDirectory);
   await mkdir(layout.root, { recursive: true });
   const output = await open(layout.log, 'a', 0o600);
   // Before the start: nothing of this run is missed, and nothing of an earlier one is taken for this one's.
-  const words = await hear(layout.log, log);
+  const words = await hear(layout.log, deps.onLine);
   try {
     const child = execa(binary.etcd, flagsOf(binary, start, options), {
       cwd: layout.root,
@@ -157,7 +161,7 @@ async function launch(
     }));
     const startTime = (await processStartTime(pid)) ?? 'gone';
     const process = { pid, startTime, version: binary.version };
-    await keepRecord(layout, process, log);
+    await keepRecord(layout, process, deps.log);
     return known(supervise(process, exit, words, walMissing, layout));
   } finally {
     await output.close();
@@ -197,12 +201,11 @@ interface Words {
   end(): Promise<Verdict>;
 }
 
-async function hear(path: string, log: EtcdLog): Promise<Words> {
+async function hear(path: string, onLine: (line: string) => void): Promise<Words> {
   let verdict = NO_VERDICT;
   const tail = await followLog({ path }, (text) => {
-    const line = parseLogLine(text);
-    verdict = judge(verdict, line);
-    passOn(line, log);
+    verdict = judge(verdict, parseLogLine(text));
+    onLine(text);
   });
   return {
     async end() {
@@ -260,12 +263,6 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // It is gone; its end is being noticed.
   }
-}
-
-function passOn(line: LogLine, log: EtcdLog): void {
-  const level = line.level === 'fatal' || line.level === 'panic' ? 'error' : line.level;
-  const error = line.error === '' ? {} : { error: line.error };
-  log[level]({ ...line.fields, ...error, etcd: true }, line.message);
 }
 
 /** Asks the running program itself: its file may have been replaced since. */

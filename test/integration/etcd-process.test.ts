@@ -157,7 +157,7 @@ describe('the process adapter', () => {
         extraFlags: [],
         env: process.env,
       },
-      { log: second },
+      second.deps,
     );
     const byRecord = await other.adopt(calm);
     expect(byRecord).toMatchObject({ pid: running.pid, version: member.version });
@@ -189,7 +189,7 @@ describe('the process adapter', () => {
         listenAddress: null,
         extraFlags: [],
         env: {},
-      })}, { log });
+      })}, { log, onLine() {} });
       const start = ${JSON.stringify({
         version: member.version,
         name: 'n1',
@@ -246,7 +246,7 @@ describe('the process adapter', () => {
           TZ: 'UTC',
         },
       },
-      { log: member.log },
+      member.log.deps,
     );
     const initial = { state: 'new', token: 't', cluster: [{ name: 'n1', peerUrl: member.peerUrl }] } as const;
     const running = must(

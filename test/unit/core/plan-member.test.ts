@@ -125,6 +125,18 @@ const cases: readonly Case[] = [
     code: 'foreign-claim',
   },
   {
+    name: 'a formed claim of another stack: two clusters never serve under one name',
+    seen: seen({ claim: reading(formed({ stack: 'other-main', clusterId: clusterIdOf('token-2') })) }),
+    kind: 'stop',
+    code: 'foreign-claim',
+  },
+  {
+    name: 'a claim of another stack that only forms: nothing of it serves',
+    seen: seen({ claim: reading(formed({ stack: 'other-main', state: 'forming', epoch: 9, token: 'token-2' })) }),
+    kind: 'none',
+    code: 'member-steady',
+  },
+  {
     name: 'a formed claim of another cluster, while the own etcd does not answer: the disk knows its cluster',
     seen: seen({
       status: DARK,

@@ -64,6 +64,8 @@ describe.each(tables)('planStart %s', (_name, cases) => {
     expect([action.kind, action.reason.code]).toEqual([row.kind, row.code]);
     if (row.facts !== undefined) expect(action).toMatchObject({ facts: row.facts });
     if (row.changes !== undefined) expect(action).toHaveProperty('changes', row.changes);
+    // A founder reads the claim once more between its mark and its start; nothing else needs to.
+    if (action.kind === 'register') expect(action.readAgain).toBe(action.reason.code === 'mark');
     if (row.mark !== undefined) expect(action).toHaveProperty('mark', row.mark);
     for (const words of row.says ?? []) expect(action.reason.sentence).toContain(words);
   });

@@ -1,7 +1,5 @@
-import type { Claim } from '../../../src/core/claim.ts';
 import { known } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
-import type { RecordChange } from '../../../src/core/records.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
 import { answers, beside, EMPTY_FLEET, NOBODY, start } from '../../fixtures/core/start.ts';
 import {
@@ -32,11 +30,6 @@ const mark = (started: boolean, nonce = 'nonce-1', token = 'token-1') => ({
   ...EMPTY_DISK,
   mark: { token, nonce, started },
 });
-/** A mark is made only while the claim stands as it was read: the claim is swapped for itself. */
-const marking = (claim: Claim, changes: readonly RecordChange[]) => [
-  ...swapped(recordOf(claim), recordOf(claim)),
-  ...changes,
-];
 const lostClaim = (claim = forming()) => ({ ...claim, lost: [idOf(1)] });
 
 /** No data here, and a claim that is not a birth's. */
@@ -91,7 +84,7 @@ const founding: readonly StartCase[] = [
     seen: beside(forming(), { preflight: null }),
     kind: 'register',
     code: 'mark',
-    changes: marking(forming(), created(markOf(1, 'token-1', 'fresh-nonce'))),
+    changes: created(markOf(1, 'token-1', 'fresh-nonce')),
     mark: { token: 'token-1', nonce: 'fresh-nonce', started: false },
   },
   {
@@ -99,7 +92,7 @@ const founding: readonly StartCase[] = [
     seen: beside(forming(), { preflight: null, local: mark(false) }),
     kind: 'register',
     code: 'mark',
-    changes: marking(forming(), created(markOf(1))),
+    changes: created(markOf(1)),
     mark: { token: 'token-1', nonce: 'nonce-1', started: false },
   },
   {
@@ -109,10 +102,7 @@ const founding: readonly StartCase[] = [
     ]),
     kind: 'register',
     code: 'mark',
-    changes: marking(
-      forming(),
-      swapped(markOf(1, 'token-0', 'nonce-0'), markOf(1, 'token-1', 'fresh-nonce')),
-    ),
+    changes: swapped(markOf(1, 'token-0', 'nonce-0'), markOf(1, 'token-1', 'fresh-nonce')),
   },
   {
     name: 'a local mark of another token, started: forgotten before a new one is made',
