@@ -167,6 +167,10 @@ async function removeMember(
   action: Removal,
   signal: AbortSignal,
 ): Promise<boolean> {
+  // Law 5: a learner that has become a voter since it was looked at is not what this removal means.
+  const list = await context.ports.admin.memberList(endpoint, { linearizable: true }, signal);
+  const member = list.known ? list.value.members.find((it) => it.id === action.memberId) : undefined;
+  if (member === undefined || member.learner === action.voter) return list.known;
   if (!(await lock.guard(endpoint, signal))) return false;
   const outcome = await context.ports.admin.removeMember(endpoint, action.memberId, signal);
   context.ports.meter.acted('remove-member', outcome.ok ? 'done' : outcome.code);

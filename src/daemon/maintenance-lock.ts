@@ -105,7 +105,9 @@ export function createMaintenanceLock(context: Context): MaintenanceLock {
       await renew(endpoint, signal);
       if (held === null) return false;
       const current = await admin.read(endpoint, LOCK_KEY, { serializable: false }, signal);
-      if (!current.known || current.value?.createRevision !== held.createRevision) return false;
+      // A departure may have let it go meanwhile.
+      if (held === null || !current.known || current.value?.createRevision !== held.createRevision)
+        return false;
       return clock.now() < held.deadline;
     },
   };

@@ -135,6 +135,26 @@ describe('law 8: what is done under the lock', () => {
     expect(lock.fence()).not.toEqual(before);
   });
 
+  it('is not done where a departure lets the lock go meanwhile', async () => {
+    const { admin } = one.ports;
+    const leaving = createMaintenanceLock({
+      ...one.context,
+      ports: {
+        ...one.ports,
+        admin: {
+          ...admin,
+          read: async (...call) => {
+            const answer = await admin.read(...call);
+            void leaving.release(one.url, NEVER);
+            return answer;
+          },
+        },
+      },
+    });
+    expect(await take(leaving)).toBe(true);
+    expect(await guard(leaving)).toBe(false);
+  });
+
   it('is not done where the lock cannot be read', async () => {
     await take();
     bench.etcd.kill('10.0.0.2');
