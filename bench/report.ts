@@ -41,7 +41,7 @@ export function createReport(appliance: readonly Life[], bare: readonly Life[], 
       memoryGb: Math.round(totalmem() / 2 ** 30),
       kernel: release(),
     },
-    versions: { node: process.version, etcd: etcdVersion, commit: commit() },
+    versions: { node: process.version, ...versions },
     runs: appliance.length,
     rows: names.flatMap((name) => rowOf(name, spreadOf(name, appliance), spreadOf(name, bare))),
     milestones: {
@@ -73,7 +73,8 @@ function milestonesOf(part: Told, lives: readonly Life[]): Readonly<Record<strin
   return Object.fromEntries(medians.toSorted(([, one], [, other]) => one - other));
 }
 
-function commit(): string {
+/** The commit that is checked out, and whether `src` differs from it. Asked before the runs: others may commit meanwhile. */
+export function checkedOut(): string {
   const git = (...args: readonly string[]): string =>
     execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).trim();
   try {
