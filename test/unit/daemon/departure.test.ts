@@ -1,0 +1,247 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { unknown } from '../../../src/core/known.ts';
+import type { Departure } from '../../../src/core/plan-leave.ts';
+import { createContext } from '../../../src/daemon/context.ts';
+import { askWhyStopping, leave, watchForDeparture } from '../../../src/daemon/departure.ts';
+import type { Housekeeper } from '../../../src/daemon/housekeeper.ts';
+import type { AdminPort } from '../../../src/daemon/ports.ts';
+import { encodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from '../../../src/daemon/published.ts';
+import type { EtcdCluster } from '../../fakes/etcd-cluster.ts';
+import type { Bench, Host } from '../../fakes/bench.ts';
+import { createBench, NEVER } from '../../fakes/bench.ts';
+
+let bench: Bench;
+let cluster: EtcdCluster;
+let host: Host;
+let steps: string[];
+
+const GOING: Departure = { kind: 'going', why: 'the test says so' };
+const RESTART: Departure = { kind: 'restart', why: 'the test says so' };
+
+async function form(count: number): Promise<void> {
+  bench = createBench(count);
+  cluster = await bench.form();
+  await bench.clock.advance(5_000);
+  host = bench.host(0);
+  cluster.lead(cluster.members[0]?.id ?? '');
+  steps = [];
+}
+
+beforeEach(async () => {
+  await form(3);
+});
+
+/** What the housekeeper published: whom client records name. */
+function publish(named: readonly string[]): void {
+  const value = encodePublished({ format: 1, by: 'i-02', at: '', claim: null, fleet: null, named });
+  cluster.put(PUBLISHED_KEY, value, null);
+}
+
+/** Records what the departure does, in its order, and does it. */
+function watched(admin: AdminPort): AdminPort {
+  return {
+    ...admin,
+    put: async (...call) => {
+      if (call[1].startsWith(LEAVING_PREFIX)) steps.push('announce');
+      return await admin.put(...call);
+    },
+    moveLeader: async (...call) => {
+      steps.push('hand over');
+      return await admin.moveLeader(...call);
+    },
+    removeMember: async (...call) => {
+      steps.push('remove');
+      return await admin.removeMember(...call);
+    },
+  };
+}
+
+/** Lets the instance leave beside the test. */
+async function depart(departure: Departure, ordered = false) {
+  const context = createContext(host.context.options, {
+    ...host.ports,
+    admin: watched(host.ports.admin),
+    hooks: {
+      ...host.hooks,
+      complete: async (...call) => {
+        steps.push('complete');
+        return await host.hooks.complete(...call);
+      },
+    },
+  });
+  const adopted = await host.ports.process.adopt(NEVER);
+  if (adopted === null) throw new Error('no etcd runs');
+  const ending = { left: false, lifeOver: false };
+  context.state.etcd = {
+    ...adopted,
+    stop: async (graceMs) => {
+      steps.push('stop');
+      return await adopted.stop(graceMs);
+    },
+  };
+  void adopted.exited.then(() => {
+    context.state.etcd = null;
+    ending.lifeOver = true;
+  });
+  const housekeeper: Housekeeper = {
+    run: async () => await Promise.resolve(),
+    release: async () => {
+      if (steps.at(-1) !== 'release') steps.push('release');
+      await Promise.resolve();
+    },
+  };
+  void leave(
+    context,
+    housekeeper,
+    () => departure,
+    () => ordered,
+    () => ending.lifeOver,
+    NEVER,
+  ).then(() => (ending.left = true));
+  return ending;
+}
+
+describe('an instance that goes', () => {
+  it('tells, leaves DNS, lets the lock go, hands over, removes itself, and completes the hook', async () => {
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    publish(['i-01', 'i-02', 'i-03']);
+    const ending = await depart(GOING);
+    await bench.clock.advance(1_000);
+    expect(steps).toEqual(['announce']);
+    expect(cluster.readPrefix(LEAVING_PREFIX).map((it) => it.key)).toEqual([`${LEAVING_PREFIX}i-01`]);
+    publish(['i-02', 'i-03']);
+    await bench.clock.advance(3_000);
+    expect(steps).toEqual(['announce', 'release', 'hand over', 'release', 'remove', 'complete']);
+    expect(cluster.members.map((it) => it.name)).toEqual(['i-02', 'i-03']);
+    expect(ending.left).toBe(true);
+    expect(host.hooks.waits.has('terminating')).toBe(false);
+  });
+
+  it('does not wait for DNS longer than its limit, and no housekeeper', async () => {
+    const ending = await depart(GOING);
+    await bench.clock.advance(5_000);
+    expect(steps).toEqual(['announce']);
+    await bench.clock.advance(3_000);
+    expect(ending.left).toBe(true);
+    expect(cluster.members).toHaveLength(2);
+  });
+
+  it('completes the hook until the answer is known', async () => {
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    publish([]);
+    host.hooks.next.push(unknown('throttled'), unknown('throttled'), unknown('throttled'));
+    const ending = await depart(GOING);
+    await bench.clock.advance(10_000);
+    expect(steps.filter((it) => it === 'complete').length).toBeGreaterThanOrEqual(3);
+    expect(host.hooks.waits.has('terminating')).toBe(false);
+    expect(ending.left).toBe(true);
+  });
+
+  it('stays under a hook while quorum would not stay, with heartbeats, and goes when it does', async () => {
+    await form(2);
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    publish([]);
+    bench.etcd.freeze('10.0.0.2', true);
+    const ending = await depart(GOING);
+    await bench.clock.advance(100_000);
+    expect(steps).not.toContain('remove');
+    expect(steps).not.toContain('stop');
+    expect(host.hooks.heard.filter((it) => it.call === 'heartbeat').length).toBeGreaterThanOrEqual(6);
+    bench.etcd.freeze('10.0.0.2', false);
+    await bench.clock.advance(20_000);
+    expect(steps).toContain('remove');
+    expect(ending.left).toBe(true);
+  });
+
+  it('stops at the end of its grace where there is no hook, and stays a member', async () => {
+    await form(1);
+    publish([]);
+    const ending = await depart(GOING, true);
+    await bench.clock.advance(19_000);
+    expect(steps).not.toContain('stop');
+    await bench.clock.advance(3_000);
+    expect(steps).toContain('stop');
+    expect(ending.left).toBe(true);
+    expect(cluster.members).toHaveLength(1);
+  });
+
+  it('waits under a hook as the only voter, for a successor', async () => {
+    await form(1);
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    publish([]);
+    const ending = await depart(GOING);
+    await bench.clock.advance(120_000);
+    expect(ending.left).toBe(false);
+    expect(cluster.upVoters()).toHaveLength(1);
+  });
+
+  it('minds the grace of a machine that goes down, hook or not', async () => {
+    await form(1);
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    publish([]);
+    const ending = await depart(GOING, true);
+    await bench.clock.advance(23_000);
+    expect(ending.left).toBe(true);
+  });
+});
+
+describe('a process that is only restarted', () => {
+  it('hands over, stops, and stays a member; it tells nobody and completes nothing', async () => {
+    const ending = await depart(RESTART);
+    await bench.clock.advance(3_000);
+    expect(steps.slice(0, 2)).toEqual(['release', 'hand over']);
+    expect(steps).toContain('stop');
+    expect(steps).not.toContain('announce');
+    expect(steps).not.toContain('remove');
+    expect(steps).not.toContain('complete');
+    expect(cluster.members).toHaveLength(3);
+    expect(ending.left).toBe(true);
+  });
+});
+
+describe('why it stops', () => {
+  const why = (): Promise<Departure> => bench.soon(askWhyStopping(host.context, NEVER));
+
+  it.each([
+    ['nothing says so', () => undefined, 'restart'],
+    [
+      'metadata says Terminated',
+      () => (host.metadata.target = { known: true, value: 'Terminated' }),
+      'going',
+    ],
+    [
+      'the instance goes to Standby',
+      () => (host.metadata.target = { known: true, value: 'Standby' }),
+      'restart',
+    ],
+    [
+      'EC2 takes it back',
+      () => (host.metadata.spot = { known: true, value: { action: 'terminate', time: '' } }),
+      'going',
+    ],
+    ['EC2 says shutting-down', () => bench.aws.terminate('i-01'), 'going'],
+    ['the group says Terminating', () => bench.aws.set('i-01', { lifecycle: 'Terminating:Wait' }), 'going'],
+    ['nobody answers', () => bench.aws.breakDown('throttled'), 'restart'],
+  ] as const)('%s', async (_name, happen, kind) => {
+    happen();
+    expect((await why()).kind).toBe(kind);
+  });
+
+  it('is seen in metadata before any signal', async () => {
+    let seen: Departure | null = null;
+    void watchForDeparture(host.context, NEVER).then((it) => (seen = it));
+    await bench.clock.advance(30_000);
+    expect(seen).toBe(null);
+    host.metadata.target = unknown('no answer');
+    await bench.clock.advance(30_000);
+    expect(seen).toBe(null);
+    host.metadata.target = { known: true, value: 'Terminated' };
+    await bench.clock.advance(5_000);
+    expect(seen).toMatchObject({ kind: 'going' });
+  });
+});

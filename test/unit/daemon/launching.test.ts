@@ -1,0 +1,94 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { known, unknown } from '../../../src/core/known.ts';
+import { completeLaunch } from '../../../src/daemon/launching.ts';
+import type { Bench, Host } from '../../fakes/bench.ts';
+import { createBench, NEVER } from '../../fakes/bench.ts';
+
+let bench: Bench;
+let host: Host;
+let over: boolean;
+
+beforeEach(() => {
+  bench = createBench();
+  host = bench.host(0);
+  over = false;
+});
+
+/** Lets it run beside the test, as the appliance does. */
+function launch(): void {
+  void completeLaunch(host.context, NEVER).then(() => (over = true));
+}
+
+function waitAtHook(): void {
+  host.hooks.has.add('launching');
+  host.hooks.waits.add('launching');
+}
+
+const calls = (): readonly string[] => host.hooks.heard.map((it) => it.call);
+
+describe('the launching hook', () => {
+  it('gets a heartbeat every 15 s while the member is not ready, and is not completed', async () => {
+    waitAtHook();
+    launch();
+    await bench.clock.advance(61_000);
+    expect(calls()).toEqual(['heartbeat', 'heartbeat', 'heartbeat', 'heartbeat']);
+    expect(over).toBe(false);
+  });
+
+  it('is completed once the member is ready, at once', async () => {
+    waitAtHook();
+    launch();
+    await bench.clock.advance(5_000);
+    host.context.state.notReady = null;
+    await bench.clock.advance(300);
+    expect(host.hooks.heard).toEqual([{ call: 'complete', which: 'launching', answer: known('done') }]);
+    expect(over).toBe(true);
+  });
+
+  it('is completed again where nobody knows whether it was, however often', async () => {
+    waitAtHook();
+    host.hooks.next.push(...Array.from({ length: 20 }, () => unknown('throttled')));
+    host.context.state.notReady = null;
+    launch();
+    await bench.clock.advance(60_000);
+    expect(calls()).toHaveLength(21);
+    expect(host.hooks.waits.has('launching')).toBe(false);
+    expect(over).toBe(true);
+  });
+
+  it('is tried again while the group does not have the instance waiting yet', async () => {
+    host.hooks.has.add('launching');
+    host.context.state.notReady = null;
+    launch();
+    await bench.clock.advance(3_000);
+    host.hooks.waits.add('launching');
+    await bench.clock.advance(3_000);
+    expect(host.hooks.waits.has('launching')).toBe(false);
+    expect(over).toBe(true);
+  });
+
+  it('is given up where the instance never waits at it', async () => {
+    host.hooks.has.add('launching');
+    host.context.state.notReady = null;
+    launch();
+    await bench.clock.advance(60_000);
+    expect(calls()).toHaveLength(5);
+    expect(over).toBe(true);
+  });
+
+  it('is no matter where the group has none', async () => {
+    launch();
+    await bench.clock.advance(16_000);
+    expect(calls()).toEqual(['heartbeat']);
+    expect(over).toBe(true);
+  });
+
+  it('gets its heartbeats on where one could not be known', async () => {
+    waitAtHook();
+    host.hooks.next.push(unknown('throttled'), known('not-waiting'));
+    launch();
+    await bench.clock.advance(46_000);
+    expect(calls()).toHaveLength(3);
+    expect(over).toBe(false);
+  });
+});
