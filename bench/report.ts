@@ -32,7 +32,11 @@ export interface Report {
 }
 
 /** Joins the lives of both sides, alternated in one run, into a report. */
-export function createReport(appliance: readonly Life[], bare: readonly Life[], etcdVersion: string): Report {
+export function createReport(
+  appliance: readonly Life[],
+  bare: readonly Life[],
+  versions: { readonly etcd: string; readonly commit: string },
+): Report {
   const names = Object.keys(MEASURES) as MeasureName[];
   return {
     at: new Date().toISOString(),
