@@ -1,6 +1,4 @@
 import type { Appliance } from './daemon/appliance.ts';
-import type { ClaimReading } from './core/claim.ts';
-import type { Known } from './core/known.ts';
 import type { Check, Face, MemberRow, MembersView, StatusView } from './http/face.ts';
 import type { Metrics } from './http/metrics.ts';
 
@@ -86,7 +84,7 @@ function members(appliance: Appliance): MembersView {
 function status({ appliance, version, cluster }: FaceParts): StatusView {
   const { state, context } = appliance;
   const { self } = context.ports;
-  const claim = claimOf(context.register.claim());
+  const claim = claimOf(appliance);
   return {
     version,
     instanceId: self.id,
@@ -119,10 +117,12 @@ function status({ appliance, version, cluster }: FaceParts): StatusView {
   };
 }
 
-function claimOf(reading: Known<ClaimReading>): StatusView['claim'] {
+/** The claim as this appliance last read it, or, where another keeps house and reads it, as that one published it. */
+function claimOf({ state, context }: Appliance): StatusView['claim'] {
+  if (state.publishedEpoch !== null) return { state: 'formed', epoch: state.publishedEpoch };
+  const reading = context.register.claim();
   if (!reading.known || reading.value.kind !== 'claim') return null;
-  const { state, epoch } = reading.value.claim;
-  return { state, epoch };
+  return { state: reading.value.claim.state, epoch: reading.value.claim.epoch };
 }
 
 function phase(appliance: Appliance): string {
@@ -156,13 +156,12 @@ function ready({ state }: Appliance): Check {
     : { ok: false, reason: state.notReady };
 }
 
-function sample({ state, context }: Appliance, metrics: Metrics): void {
-  const reading = context.register.claim();
-  const claim = !reading.known ? null : reading.value.kind === 'claim' ? reading.value.claim.state : 'none';
+function sample(appliance: Appliance, metrics: Metrics): void {
+  const { state, context } = appliance;
   metrics.sampled({
     ready: state.notReady === null,
     leader: state.ownStatus.known && state.ownStatus.value.leader === state.ownStatus.value.memberId,
-    claim,
+    claim: claimOf(appliance)?.state ?? (context.register.claim().known ? 'none' : null),
     members: new Map(state.members.map((it) => [it.name || it.id, it.unhealthy === null])),
   });
 }

@@ -44,7 +44,7 @@ export interface LocalData {
   readonly aside: readonly AsideEntry[];
 }
 
-/** How an etcd process ended, with what its last lines told. The exit code alone tells nothing (etcd-lab.md 9). */
+/** How an etcd process ended, with what its last lines told. The exit code alone tells nothing. */
 export interface EtcdExit {
   readonly code: number | null;
   readonly signal: string | null;

@@ -3,7 +3,7 @@ import { readClaim } from './claim.ts';
 import type { DataIdentity } from './local-data.ts';
 import { namesOf } from './names.ts';
 import { DAMAGED_STARTS, FORMING_LIMIT_MS } from './numbers.ts';
-import { planBirth, planForming } from './plan-birth.ts';
+import { planBirth, planForming, planReplacement } from './plan-birth.ts';
 import { ownMember, planJoin } from './plan-join.ts';
 import { ask, clearMark, setAside, startData, wait } from './start-actions.ts';
 import { reason } from './reason.ts';
@@ -85,6 +85,20 @@ function planDataWithoutClaim(seen: StartObservation, identity: DataIdentity): S
       : setAside('never-born', `epoch ${identity.epoch} was never formed, and its claim is gone`);
   }
   return startOrReplace(seen, identity, 'there is no claim');
+}
+
+/**
+ * The etcd of a founder runs and has no quorum: whether the claim that its data are of must be replaced. Any appliance may
+ * do that, with data or not (design.md section 4): where every founder that is left runs its etcd, nobody else would.
+ */
+export function planFormingAnew(seen: StartObservation): StartAction {
+  const { identity } = seen.local;
+  const idle = wait('own-data-forming', 'its epoch is forming');
+  if (identity === null || identity.formed || !seen.zone.known) return idle;
+  const reading = readClaim(namesOf(seen.cluster).claim, seen.zone.value);
+  if (reading.kind !== 'claim' || reading.claim.stack !== seen.self.stack) return idle;
+  if (reading.claim.token !== identity.token) return idle;
+  return planReplacement(seen, seen.zone.value, reading) ?? idle;
 }
 
 function planDataBesideForming(seen: StartObservation, identity: DataIdentity, claim: Claim): StartAction {

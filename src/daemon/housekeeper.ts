@@ -100,6 +100,7 @@ async function showPublished(context: Context, endpoint: string, signal: AbortSi
   if (published === null) return;
   state.publishedBy = published.by;
   state.publishedAt = published.at;
+  state.publishedEpoch = published.claim?.epoch ?? null;
   if (published.fleet !== null) state.fleet = { known: true, value: published.fleet };
   const seen = await look(context, endpoint, signal);
   if (!seen.known) return;

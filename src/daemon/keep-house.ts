@@ -61,6 +61,7 @@ export async function keepHouse(
   state.members = seen.value.members;
   state.lookedAt = ports.clock.wallTime();
   state.publishedBy = null;
+  state.publishedEpoch = null;
   const upgrade = await ports.admin.read(endpoint, UPGRADE_LOCK_KEY, { serializable: true }, signal);
   if (!upgrade.known || upgrade.value !== null) {
     const why = upgrade.known

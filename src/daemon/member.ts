@@ -20,6 +20,8 @@ import type { Context } from './context.ts';
 import { endpointOf, look, votersList } from './look.ts';
 import type { RunningEtcd } from './ports.ts';
 import { decodePublished, PUBLISHED_KEY } from './published.ts';
+import type { FormingWatch } from './replace-forming.ts';
+import { createFormingWatch } from './replace-forming.ts';
 import { formingClusterId } from './start-facts.ts';
 
 /** How soon to look again while a birth or a join goes on: etcd is asked, AWS is not. */
@@ -37,6 +39,7 @@ interface Memory {
   wellSince: number | null;
   answeredAt: number;
   servedFormingSince: number | null;
+  readonly formingWatch: FormingWatch;
 }
 
 /**
@@ -49,7 +52,12 @@ export async function watchMember(
   signal: AbortSignal,
 ): Promise<MemberLife> {
   const { clock } = context.ports;
-  const memory: Memory = { wellSince: null, answeredAt: clock.now(), servedFormingSince: null };
+  const memory: Memory = {
+    wellSince: null,
+    answeredAt: clock.now(),
+    servedFormingSince: null,
+    formingWatch: createFormingWatch(context),
+  };
   let exit: EtcdExit | null = null;
   const ended = etcd.exited.then((it) => {
     exit = it;
@@ -94,6 +102,8 @@ async function tick(
   context.chronicle.plan('member', [action.reason]);
   await act(context, action, etcd, identity, signal);
   if (action.kind !== 'none') return true;
+  const cannotForm = !seen.list.known || action.reason.code === 'form-lost-majority';
+  if (!identity.formed && cannotForm && !seen.leaving) await memory.formingWatch.look(signal);
   const settled = action.reason.code === 'member-steady' && context.state.notReady === null;
   return !settled && action.reason.code !== 'claim-reseeding' && !longSilent(context, memory);
 }

@@ -166,7 +166,7 @@ export type VersionChoice =
 
 /**
  * A member starts with the cluster's own minor when it joins, with its data's when it restarts, and with the configured
- * one at a birth (design.md, "Which binary"): a newer one beside older members can kill them (etcd-lab.md 0).
+ * one at a birth (design.md, "Which binary"): a newer one beside older members can kill them.
  */
 export async function versionToStart(
   context: Context,

@@ -58,6 +58,7 @@ export async function decide(
   mode: StartMode,
   clocks: Pick<StartObservation, 'waitedMs' | 'standing'>,
   signal: AbortSignal,
+  plan: (seen: StartObservation) => StartAction = planStart,
 ): Promise<{ readonly action: StartAction; readonly seen: StartObservation }> {
   const { ports, options, register, state } = context;
   const local = await ports.data.read(signal);
@@ -81,7 +82,7 @@ export async function decide(
   let facts: DemandedFacts = {};
   for (let asks = 0; asks < MOST_ASKS; asks += 1) {
     const seen: StartObservation = { ...base, ...facts };
-    const action = planStart(seen);
+    const action = plan(seen);
     if (action.kind !== 'ask') return { action, seen };
     for (const fact of action.facts) {
       facts = { ...facts, ...(await gatherFact(context, fact, facts, how, signal)) };

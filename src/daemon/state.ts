@@ -43,6 +43,8 @@ export interface ApplianceState {
   /** Who published what members and fleet show, and when; null: this appliance saw it itself. */
   publishedBy: string | null;
   publishedAt: string | null;
+  /** Epoch of the formed claim that was published; null: none, or this appliance reads the claim itself. */
+  publishedEpoch: number | null;
   keepsHouse: boolean;
   /** Null where this member serves; else why it is not ready. */
   notReady: string | null;
@@ -70,6 +72,7 @@ export function createState(): ApplianceState {
     fleet: unknown('AWS was not asked yet'),
     publishedBy: null,
     publishedAt: null,
+    publishedEpoch: null,
     keepsHouse: false,
     notReady: 'it starts',
     turns: new Map(),

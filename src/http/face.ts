@@ -64,7 +64,7 @@ export interface StatusView {
   readonly cluster: string;
   /** What the appliance is doing, in a sentence. */
   readonly phase: string;
-  readonly claim: { readonly state: string; readonly epoch: number } | null;
+  readonly claim: { readonly state: 'forming' | 'formed' | 'reseeding'; readonly epoch: number } | null;
   readonly observedAt: string | null;
   /** The last observation as it was, for people and tools. */
   readonly observation: unknown;
