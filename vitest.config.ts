@@ -2,14 +2,16 @@ import { defineConfig } from 'vitest/config';
 
 const project = (
   name: string,
-  options: { timeout?: number; serial?: boolean; setup?: readonly string[] } = {},
+  options: { timeout?: number; workers?: number; order?: number; setup?: readonly string[] } = {},
 ) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: options.timeout ?? 10_000,
     hookTimeout: options.timeout ?? 10_000,
-    fileParallelism: options.serial !== true,
+    ...(options.workers === undefined ? {} : { maxWorkers: options.workers }),
+    // Projects of one number run together, before those of the next.
+    sequence: { groupOrder: options.order ?? 0 },
     globalSetup: [...(options.setup ?? [])],
   },
 });
@@ -21,9 +23,10 @@ export default defineConfig({
       project('property', { timeout: 60_000 }),
       project('contract', { timeout: 60_000 }),
       project('integration', { timeout: 60_000 }),
-      project('e2e', { timeout: 180_000, serial: true, setup: ['test/e2e/build.ts'] }),
+      // Each file has a fleet of real processes, and waits more than it works: two at a time, after all else.
+      project('e2e', { timeout: 180_000, workers: 2, order: 1, setup: ['test/e2e/build.ts'] }),
       // Not in npm test: what takes minutes by its nature (npm run torture).
-      project('torture', { timeout: 900_000, serial: true, setup: ['test/e2e/build.ts'] }),
+      project('torture', { timeout: 900_000, workers: 1, order: 2, setup: ['test/e2e/build.ts'] }),
     ],
   },
 });

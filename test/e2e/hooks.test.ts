@@ -1,13 +1,15 @@
 import { AutoScalingClient, StartInstanceRefreshCommand } from '@aws-sdk/client-auto-scaling';
 import { expect, test } from 'vitest';
-import type { CloudEvent } from '../../src/sandbox/model.ts';
+import { readClaim } from '../../src/core/claim.ts';
+import { namesOf } from '../../src/core/names.ts';
+import { clientUrl } from '../../src/etcd/flags.ts';
 import { OPERATOR_ACCESS_KEY } from '../../src/sandbox/caller.ts';
 import { fleetForFile } from './harness.ts';
 
 /* One fleet in a group with a launching and a terminating hook. */
 const fleet = fleetForFile({ size: 3, hooks: true });
 
-/** How each lifecycle action ended: by whom, and the instance's claim to be a voter at that moment. */
+/** How a lifecycle action ended, and who was a voter by the claim at that moment. */
 interface Ending {
   readonly instanceId: string;
   readonly hook: string;
@@ -16,19 +18,38 @@ interface Ending {
   readonly voters: readonly string[];
 }
 
-/** The endings of lifecycle actions from now on. */
-function endings(): readonly Ending[] {
-  const { sandbox, watch } = fleet();
+/** The endings of lifecycle actions since event `sinceSeq`, read off the event log. */
+function endings(sinceSeq: number): readonly Ending[] {
+  const { sandbox } = fleet();
+  const claimName = namesOf(sandbox.addresses.clusterName).claim;
+  let voters: readonly string[] = [];
   const seen: Ending[] = [];
-  sandbox.cloud.events.subscribe(({ type, fields }: CloudEvent) => {
-    if (type !== 'hook-ended') return;
-    const [instanceId, hook, by, result] = ['instanceId', 'hook', 'by', 'result'].map((key) =>
-      String(fields[key]),
-    ) as [string, string, string, string];
-    const voters = watch.claim()?.voters.map((voter) => voter.instanceId) ?? [];
-    seen.push({ instanceId, hook, by, result, voters });
-  });
+  for (const { seq, type, fields } of sandbox.cloud.events.since(0)) {
+    const field = (key: string): string => String(fields[key]);
+    if (type === 'record-change' && field('action') === 'CREATE' && field('name') === `${claimName}.`) {
+      const values = fields['values'] as readonly string[];
+      const reading = readClaim(claimName, [{ name: claimName, type: 'TXT', ttl: 5, values }]);
+      const claim = reading.kind === 'claim' ? reading.claim : null;
+      voters = claim?.state === 'formed' ? claim.voters.map(({ instanceId }) => instanceId) : [];
+    }
+    if (type !== 'hook-ended' || seq <= sinceSeq) continue;
+    const [instanceId, hook, by, result] = ['instanceId', 'hook', 'by', 'result'].map(field);
+    seen.push({ instanceId, hook, by, result, voters } as Ending);
+  }
   return seen;
+}
+
+function lastSeq(): number {
+  return fleet().sandbox.cloud.events.since(0).at(-1)?.seq ?? 0;
+}
+
+/** Until so many actions of the hook have ended. The appliance completes a launch once it is ready: a moment later. */
+async function untilEnded(hook: string, count: number, sinceSeq: number): Promise<readonly Ending[]> {
+  await fleet().until(`${count} of ${hook} have ended`, async () => {
+    const done = endings(sinceSeq).filter((ending) => ending.hook === hook).length;
+    return done >= count ? [] : [`${done} have`];
+  });
+  return endings(sinceSeq);
 }
 
 function expectInOrder(seen: readonly Ending[]): void {
@@ -40,26 +61,31 @@ function expectInOrder(seen: readonly Ending[]): void {
 }
 
 test('a launch is completed by a healthy voter', async () => {
-  const { sandbox } = fleet();
-  const states = sandbox.cloud.describe().instances.map(({ lifecycleState }) => lifecycleState);
+  const seen = await untilEnded('launching', 3, 0);
+  expect(seen).toHaveLength(3);
+  expectInOrder(seen);
+  const states = fleet()
+    .sandbox.cloud.describe()
+    .instances.map(({ lifecycleState }) => lifecycleState);
   expect(states).toEqual(['InService', 'InService', 'InService']);
 });
 
 test('a termination is completed by who has left', async () => {
   const { sandbox, leader, whole, writesGoOn, admin, followers } = fleet();
-  const seen = endings();
+  const since = lastSeq();
   const { instanceId } = await leader();
   const [other] = await followers();
-  sandbox.cloud.terminateInstance(instanceId, { decrement: false });
   const left: (readonly string[])[] = [];
   sandbox.cloud.events.subscribe(({ type, fields }) => {
     if (type !== 'hook-ended' || fields['instanceId'] !== instanceId) return;
     void admin
-      .memberList(`http://${other?.address}:2379`, { linearizable: true }, new AbortController().signal)
+      .memberList(clientUrl(other?.address ?? ''), { linearizable: true }, new AbortController().signal)
       .then((list) => left.push(list.known ? list.value.members.map(({ name }) => name) : [instanceId]));
   });
+  sandbox.cloud.terminateInstance(instanceId, { decrement: false });
   await whole(3);
   await writesGoOn();
+  const seen = await untilEnded('launching', 1, since);
   expectInOrder(seen);
   expect(seen.map(({ hook }) => hook).toSorted()).toEqual(['launching', 'terminating']);
   expect(left).toHaveLength(1);
@@ -68,20 +94,9 @@ test('a termination is completed by who has left', async () => {
 
 test('an instance refresh replaces all three, one after the other, and no write is lost', async () => {
   const { sandbox, view, until, whole, writesGoOn, verify } = fleet();
-  const seen = endings();
+  const since = lastSeq();
   const before = (await view()).map(({ instanceId }) => instanceId);
-  const client = new AutoScalingClient({
-    endpoint: sandbox.addresses.aws,
-    region: 'eu-central-1',
-    credentials: { accessKeyId: OPERATOR_ACCESS_KEY, secretAccessKey: 'any' },
-  });
-  await client.send(
-    new StartInstanceRefreshCommand({
-      AutoScalingGroupName: sandbox.addresses.group,
-      Preferences: { MinHealthyPercentage: 100, MaxHealthyPercentage: 110, InstanceWarmup: 0 },
-    }),
-  );
-  client.destroy();
+  await startRefresh();
   let fewest = 3;
   await until(
     'the refresh ends',
@@ -89,7 +104,7 @@ test('an instance refresh replaces all three, one after the other, and no write 
       const serving = (await view()).filter(({ list, status }) => list !== null && status?.learner === false);
       fewest = Math.min(fewest, serving.length);
       const done = sandbox.cloud.events
-        .since(0)
+        .since(since)
         .some(({ type, fields }) => type === 'refresh' && fields['status'] === 'Successful');
       return done ? [] : [`${serving.length} serve`];
     },
@@ -100,9 +115,25 @@ test('an instance refresh replaces all three, one after the other, and no write 
   const after = (await view()).map(({ instanceId }) => instanceId);
   expect(after.filter((id) => before.includes(id))).toEqual([]);
   expect(fewest).toBeGreaterThanOrEqual(2);
+  const seen = endings(since);
   expectInOrder(seen);
-  expect(seen.filter(({ hook }) => hook === 'terminating').map(({ instanceId }) => instanceId)).toHaveLength(
-    3,
-  );
+  expect(seen.filter(({ hook }) => hook === 'terminating')).toHaveLength(3);
   await verify();
 });
+
+/** As an operator's CLI does: no more out of service at once than one, and the new before the old where there is room. */
+async function startRefresh(): Promise<void> {
+  const { addresses } = fleet().sandbox;
+  const client = new AutoScalingClient({
+    endpoint: addresses.aws,
+    region: 'eu-central-1',
+    credentials: { accessKeyId: OPERATOR_ACCESS_KEY, secretAccessKey: 'any' },
+  });
+  await client.send(
+    new StartInstanceRefreshCommand({
+      AutoScalingGroupName: addresses.group,
+      Preferences: { MinHealthyPercentage: 100, MaxHealthyPercentage: 110, InstanceWarmup: 0 },
+    }),
+  );
+  client.destroy();
+}
