@@ -240,10 +240,10 @@ export class EtcdCluster {
   #expire(): void {
     // Without a leader nobody ends a lease.
     if (this.leader === null) return;
-    for (const lease of [...this.#leases.values()]) {
+    for (const lease of this.#leases.values()) {
       if (lease.expiresAt > this.#clock.now()) continue;
       this.#leases.delete(lease.id);
-      for (const it of [...this.#keys.values()]) if (it.leaseId === lease.id) this.delete(it.key);
+      for (const it of this.#keys.values()) if (it.leaseId === lease.id) this.delete(it.key);
     }
   }
 

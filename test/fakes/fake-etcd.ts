@@ -149,7 +149,7 @@ export function createFakeEtcd(deps: FakeEtcdDeps): FakeEtcd {
     });
   };
   const tendAll = (clusterId: string): void => {
-    for (const it of [...processes.values()]) if (it.files?.clusterId === clusterId) tend(it);
+    for (const it of processes.values()) if (it.files?.clusterId === clusterId) tend(it);
   };
   const connect = (process: EtcdProcess): void => {
     process.connectedSince = clock.now();

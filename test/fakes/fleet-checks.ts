@@ -118,7 +118,9 @@ function whyNotRemovable(fleet: Fleet, caller: string, name: string): string | n
   const machine = fleet.machines.get(name);
   if (machine === undefined) return 'nothing is known of its instance';
   if (caller === name) {
-    if (machine.state !== 'up' || machine.disk.etcd === null) return null;
+    const { spot } = machine.metadata;
+    const taken = spot.known && spot.value !== null;
+    if (machine.state !== 'up' || taken || machine.disk.etcd === null) return null;
     return 'it neither leaves nor lost its data';
   }
   return fleet.aws.isTerminated(name) ? null : 'EC2 does not say that it is gone for good';
@@ -222,7 +224,7 @@ export function whyNotConverged(fleet: Fleet): string | null {
     ) ??
     differs(
       'host records',
-      fleet.zone.records().flatMap((it) => (/^i-/.test(it.name) ? [it.name] : [])),
+      fleet.zone.records().flatMap((it) => (it.name.startsWith('i-') ? [it.name] : [])),
       hosts,
     ) ??
     (notReady === undefined

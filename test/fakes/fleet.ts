@@ -255,7 +255,8 @@ function boot(world: World, machine: Machine): void {
       machine.process = null;
       world.note(`${machine.id}: the appliance has ended in order`);
       if (machine.state === 'leaving' && machine.hooks.waits.has('terminating')) return;
-      if (machine.state === 'leaving') off(world, machine);
+      // Who ends without being asked to has seen that its machine goes.
+      if (machine.state === 'leaving' || !stop.signal.aborted) off(world, machine);
       else bootLater(world, machine);
     },
     (error: unknown) => world.watch.wrong(`${machine.id}: the appliance threw ${String(error)}`),

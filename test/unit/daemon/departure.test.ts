@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { unknown } from '../../../src/core/known.ts';
+import { known, unknown } from '../../../src/core/known.ts';
 import type { Departure } from '../../../src/core/plan-leave.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { askWhyStopping, leave, watchForDeparture } from '../../../src/daemon/departure.ts';
@@ -205,29 +205,27 @@ describe('a process that is only restarted', () => {
 });
 
 describe('why it stops', () => {
-  const why = (): Promise<Departure> => bench.soon(askWhyStopping(host.context, NEVER));
+  const why = async (): Promise<Departure> => await bench.soon(askWhyStopping(host.context, NEVER));
 
-  it.each([
+  const target = (value: string) => (): void => {
+    host.metadata.target = known(value);
+  };
+
+  it.each<readonly [name: string, happen: () => void, kind: Departure['kind']]>([
     ['nothing says so', () => undefined, 'restart'],
-    [
-      'metadata says Terminated',
-      () => (host.metadata.target = { known: true, value: 'Terminated' }),
-      'going',
-    ],
-    [
-      'the instance goes to Standby',
-      () => (host.metadata.target = { known: true, value: 'Standby' }),
-      'restart',
-    ],
+    ['metadata says Terminated', target('Terminated'), 'going'],
+    ['the instance goes to Standby', target('Standby'), 'restart'],
     [
       'EC2 takes it back',
-      () => (host.metadata.spot = { known: true, value: { action: 'terminate', time: '' } }),
+      () => {
+        host.metadata.spot = known({ action: 'terminate', time: '' });
+      },
       'going',
     ],
     ['EC2 says shutting-down', () => bench.aws.terminate('i-01'), 'going'],
     ['the group says Terminating', () => bench.aws.set('i-01', { lifecycle: 'Terminating:Wait' }), 'going'],
     ['nobody answers', () => bench.aws.breakDown('throttled'), 'restart'],
-  ] as const)('%s', async (_name, happen, kind) => {
+  ])('%s', async (_name, happen, kind) => {
     happen();
     expect((await why()).kind).toBe(kind);
   });
