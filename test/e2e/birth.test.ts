@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { FaultKind } from '../../src/sandbox/model.ts';
+import { textOf } from './fields.ts';
 import { type Fleet, fleetForTest } from './harness.ts';
 
 /** Many times what a birth takes: whoever would found a cluster on what it is shown has had the time. */
@@ -24,7 +25,7 @@ async function untilAllWereFooled({ sandbox, until }: Fleet, action: string, siz
     const askers = events
       .since(0)
       .filter(({ type, fields }) => type === 'fault-hit' && fields['action'] === action)
-      .map(({ fields }) => String(fields['asking']));
+      .map(({ fields }) => textOf(fields, 'asking'));
     const often = new Set(
       askers.filter((id) => askers.filter((other) => other === id).length >= LOOKS_OF_EACH),
     );

@@ -7,6 +7,7 @@ import type { MachineReport } from '../../src/sandbox/machine.ts';
 import type { CloudSettings, Fault, FaultRequest } from '../../src/sandbox/model.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { ETCD_DIRECTORY } from '../tools.ts';
+import { textOf } from './fields.ts';
 import { program } from './build.ts';
 import { badLines, tellStory } from './story.ts';
 import { missingInMembers, missingInNames, type View, viewAll } from './view.ts';
@@ -212,7 +213,7 @@ function looking(sandbox: Sandbox, admin: EtcdAdmin, watch: Watch, writers: Writ
 function faulting({ cloud }: Sandbox): Pick<Fleet, 'fault' | 'hits'> {
   let hits: readonly string[] = [];
   cloud.events.subscribe(({ type, fields }) => {
-    if (type === 'fault-hit') hits = [...hits, String(fields['action'])];
+    if (type === 'fault-hit') hits = [...hits, textOf(fields, 'action')];
     if (type === 'fault-lifted') hits = [];
   });
   return {

@@ -4,6 +4,7 @@ import { readClaim } from '../../src/core/claim.ts';
 import { namesOf } from '../../src/core/names.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
 import { OPERATOR_ACCESS_KEY } from '../../src/sandbox/caller.ts';
+import { textOf } from './fields.ts';
 import { fleetForFile } from './harness.ts';
 
 /* One fleet in a group with a launching and a terminating hook. */
@@ -25,7 +26,7 @@ function endings(sinceSeq: number): readonly Ending[] {
   let voters: readonly string[] = [];
   const seen: Ending[] = [];
   for (const { seq, type, fields } of sandbox.cloud.events.since(0)) {
-    const field = (key: string): string => String(fields[key]);
+    const field = (key: string): string => textOf(fields, key);
     if (type === 'record-change' && field('action') === 'CREATE' && field('name') === `${claimName}.`) {
       const values = fields['values'] as readonly string[];
       const reading = readClaim(claimName, [{ name: claimName, type: 'TXT', ttl: 5, values }]);

@@ -1,6 +1,7 @@
 import { expect, type TestContext } from 'vitest';
 import { clientUrl } from '../../src/etcd/flags.ts';
 import type { FaultKind } from '../../src/sandbox/model.ts';
+import { textOf } from './fields.ts';
 import { type Fleet, fleetForTest } from './harness.ts';
 
 /* What a living cluster must stand: short in the end-to-end tests, long in the torture. */
@@ -13,7 +14,7 @@ function recordChanges({ sandbox }: Fleet): readonly string[] {
   return sandbox.cloud.events
     .since(0)
     .filter(({ type }) => type === 'record-change')
-    .map(({ fields }) => `${String(fields['action'])} ${String(fields['name'])} ${String(fields['type'])}`);
+    .map(({ fields }) => `${textOf(fields, 'action')} ${textOf(fields, 'name')} ${textOf(fields, 'type')}`);
 }
 
 async function memberIds(fleet: Fleet, address: string): Promise<readonly string[]> {

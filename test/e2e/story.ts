@@ -58,7 +58,7 @@ function lineOf(who: string, line: string): readonly Line[] {
   const { level, time, component, msg, ...rest } = fields;
   if (component === 'etcd' && (level === 'info' || level === 'warn')) return [];
   const said = [rest['planner'] ?? rest['what'], rest['reason'], rest['sentence']].filter(
-    (it) => it !== undefined,
+    (it) => typeof it === 'string',
   );
   const text = said.length > 0 ? said.join(' ') : JSON.stringify(rest);
   return [

@@ -5,6 +5,7 @@ import { namesOf } from '../../src/core/names.ts';
 import type { EtcdAdmin } from '../../src/etcd/admin.ts';
 import { clientUrl, peerUrl } from '../../src/etcd/flags.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import { textOf } from './fields.ts';
 
 const LOOK_MS = 200;
 
@@ -138,8 +139,8 @@ function countEnds({ cloud }: Sandbox): Map<string, number> {
   const ends = new Map<string, number>();
   const over = new Set<string>();
   for (const { type, fields } of cloud.events.since(0)) {
-    const id = String(fields['instanceId']);
-    const state = String(fields['state']);
+    const id = textOf(fields, 'instanceId');
+    const state = textOf(fields, 'state');
     const leaves =
       (type === 'instance-state' && state === 'shutting-down') ||
       (type === 'lifecycle-state' && state.startsWith('Terminating'));

@@ -74,8 +74,9 @@ test(`a fleet survives what seed ${SEED} holds for it`, async (context) => {
       size = size === 3 ? 5 : 3;
       sandbox.cloud.setDesired(sandbox.addresses.group, size);
     }
-    const blows = [hard[1](fleet, victim, random)];
-    if (other !== victim && random() < 0.6) blows.push(soft[1](fleet, other, random));
+    const strike = async (blow: Blow, id: string): Promise<void> => blow(fleet, id, random);
+    const blows = [strike(hard[1], victim)];
+    if (other !== victim && random() < 0.6) blows.push(strike(soft[1], other));
     // What is struck may be gone before the second blow falls.
     await Promise.allSettled(blows);
     await whole(size, HEALING_MS);
