@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { availableParallelism, release, totalmem } from 'node:os';
+import { availableParallelism, loadavg, release, totalmem } from 'node:os';
 import { type Life, MEASURES, median, type MeasureName, type Told } from './measures.ts';
 
 interface Spread {
@@ -23,7 +23,13 @@ interface Row {
 /** Everything that a run gave. Neither paths nor host names are in it. */
 export interface Report {
   readonly at: string;
-  readonly machine: { readonly cores: number; readonly memoryGb: number; readonly kernel: string };
+  readonly machine: {
+    readonly cores: number;
+    readonly memoryGb: number;
+    readonly kernel: string;
+    /** Load average of a minute before anything was run: what else the machine was busy with. */
+    readonly loadBefore: number;
+  };
   readonly versions: { readonly node: string; readonly etcd: string; readonly commit: string };
   readonly runs: number;
   readonly rows: readonly Row[];
@@ -31,12 +37,15 @@ export interface Report {
   readonly milestones: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
+/** What has to be asked before the runs: others may commit meanwhile, and the runs are a load themselves. */
+export interface Before {
+  readonly etcd: string;
+  readonly commit: string;
+  readonly load: number;
+}
+
 /** Joins the lives of both sides, alternated in one run, into a report. */
-export function createReport(
-  appliance: readonly Life[],
-  bare: readonly Life[],
-  versions: { readonly etcd: string; readonly commit: string },
-): Report {
+export function createReport(appliance: readonly Life[], bare: readonly Life[], before: Before): Report {
   const names = Object.keys(MEASURES) as MeasureName[];
   return {
     at: new Date().toISOString(),
@@ -44,8 +53,9 @@ export function createReport(
       cores: availableParallelism(),
       memoryGb: Math.round(totalmem() / 2 ** 30),
       kernel: release(),
+      loadBefore: before.load,
     },
-    versions: { node: process.version, ...versions },
+    versions: { node: process.version, etcd: before.etcd, commit: before.commit },
     runs: appliance.length,
     rows: names.flatMap((name) => rowOf(name, spreadOf(name, appliance), spreadOf(name, bare))),
     milestones: {
@@ -77,8 +87,13 @@ function milestonesOf(part: Told, lives: readonly Life[]): Readonly<Record<strin
   return Object.fromEntries(medians.toSorted(([, one], [, other]) => one - other));
 }
 
-/** The commit that is checked out, and whether `src` differs from it. Asked before the runs: others may commit meanwhile. */
-export function checkedOut(): string {
+/** Looks at the machine and at what is checked out. */
+export function lookBefore(etcd: string): Before {
+  return { etcd, commit: checkedOut(), load: Math.round((loadavg()[0] ?? 0) * 10) / 10 };
+}
+
+/** The commit, and whether `src` differs from it. */
+function checkedOut(): string {
   const git = (...args: readonly string[]): string =>
     execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).trim();
   try {
@@ -118,7 +133,7 @@ export function renderReport({ at, machine, versions, runs, rows, milestones }: 
   );
   return [
     `# Bench of ${at.slice(0, 10)}`,
-    `${machine.cores} cores, ${machine.memoryGb} GB, kernel ${machine.kernel}; node ${versions.node}, etcd ${versions.etcd}, commit ${versions.commit}; ${runs} runs of each, the appliance and bare etcd in turn.`,
+    `${machine.cores} cores, ${machine.memoryGb} GB, kernel ${machine.kernel}, load ${machine.loadBefore} before it began; node ${versions.node}, etcd ${versions.etcd}, commit ${versions.commit}; ${runs} runs of each, the appliance and bare etcd in turn.`,
     renderTable(table),
     ...ways,
   ].join('\n\n');

@@ -6,7 +6,7 @@ import { etcdBinary } from '../test/tools.ts';
 import { liveAppliances } from './appliance.ts';
 import { liveBare } from './bare.ts';
 import { type Life, type Part, PARTS } from './measures.ts';
-import { checkedOut, createReport, renderReport, type Report } from './report.ts';
+import { createReport, lookBefore, renderReport, type Report } from './report.ts';
 
 /*
  * `npm run bench`: lives of a cluster of three, the appliance's and bare etcd's in turn, and what each step of them took.
@@ -49,7 +49,7 @@ function readOptions(): Options {
 
 async function bench({ runs, parts, etcd, write }: Options, signal: AbortSignal): Promise<void> {
   const binary = await etcdBinary(etcd);
-  const commit = checkedOut();
+  const before = lookBefore(binary.version);
   await setup();
   const appliance: Life[] = [];
   const bare: Life[] = [];
@@ -59,7 +59,7 @@ async function bench({ runs, parts, etcd, write }: Options, signal: AbortSignal)
     console.error(`run ${run} of ${runs}: bare etcd`);
     bare.push(await liveBare(binary, parts, signal));
   }
-  const report = createReport(appliance, bare, { etcd: binary.version, commit });
+  const report = createReport(appliance, bare, before);
   console.log(renderReport(report));
   if (write) await keep(report);
 }

@@ -11,7 +11,7 @@ const life = (samples: Partial<Record<MeasureName, readonly number[]>>): Life =>
   for (const [name, values] of Object.entries(samples)) recorder.record(name as MeasureName, ...values);
   return { samples: recorder.samples, milestones: new Map([['form', new Map([['formed', 40]])]]) };
 };
-const versions = { etcd: '3.7.3', commit: 'abc1234' };
+const before = { etcd: '3.7.3', commit: 'abc1234', load: 0.1 };
 
 describe('the median', () => {
   test.for([
@@ -31,7 +31,7 @@ describe('a report', () => {
   const report = createReport(
     [life({ 'form.whole': [200] }), life({ 'form.whole': [400], 'idle.memory': [150, 130, 140] })],
     [life({ 'form.whole': [100] }), life({ 'form.whole': [50] })],
-    versions,
+    before,
   );
 
   test('sets each figure against that of bare etcd in the same run', () => {
