@@ -26,7 +26,7 @@ export interface EtcdProcess {
   files: EtcdFiles | null;
   alive: boolean;
   frozen: boolean;
-  /** Whether clients are answered. */
+  /** Whether clients are answered: never before it has published itself once, and so never before there was a quorum. */
   serving: boolean;
   /** Since when its peers have it connected; null while they do not. */
   connectedSince: number | null;
@@ -65,9 +65,6 @@ export interface FakeEtcdDeps {
 }
 
 const BINARY: Binary = { version: '3.5.35', minor: '3.5' };
-
-/** After so long etcd answers clients though it never saw a leader; ms. */
-const READY_ANYWAY_MS = 5_000;
 
 /** A world without any etcd. */
 export function createFakeEtcd(deps: FakeEtcdDeps): FakeEtcd {
@@ -155,9 +152,6 @@ export function createFakeEtcd(deps: FakeEtcdDeps): FakeEtcd {
     process.connectedSince = clock.now();
     clusterOf(process)?.reconsider();
     tend(process);
-    clock.after(READY_ANYWAY_MS, () => {
-      if (process.alive) process.serving = true;
-    });
   };
 
   const boot = (process: EtcdProcess, start: EtcdStart): void => {

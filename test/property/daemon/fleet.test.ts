@@ -8,6 +8,12 @@ const FLEETS = 40;
 const REMEMBERED: readonly (readonly [seed: number, desired: number])[] = [
   // A housekeeper that saw half the fleet removed a learner that had become a voter since it looked.
   [14, 5],
+  [988, 4],
+  // A departure let the lock go while the housekeeping loop guarded an act with it.
+  [3129, 5],
+  // The founders that were left ran their etcds without a quorum, and none of them replaced the claim.
+  [3668, 4],
+  [5055, 1],
 ];
 
 async function play(seed: number, desired: number): Promise<Ending> {

@@ -1,0 +1,269 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Claim } from '../../../src/core/claim.ts';
+import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim.ts';
+import type { DataIdentity } from '../../../src/core/local-data.ts';
+import { markRecord } from '../../../src/core/mark.ts';
+import { namesOf } from '../../../src/core/names.ts';
+import { reason } from '../../../src/core/reason.ts';
+import type { StartAction, StartObservation } from '../../../src/core/start.ts';
+import type { Context } from '../../../src/daemon/context.ts';
+import { createContext } from '../../../src/daemon/context.ts';
+import type { Ports } from '../../../src/daemon/ports.ts';
+import { execute } from '../../../src/daemon/start-executors.ts';
+import { decide } from '../../../src/daemon/starter.ts';
+import { ApplianceError } from '../../../src/errors.ts';
+import type { Bench, Host } from '../../fakes/bench.ts';
+import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
+
+let bench: Bench;
+let host: Host;
+/** What was done to disk, register, etcd and the others, in its order. */
+let steps: string[];
+let context: Context;
+
+beforeEach(() => {
+  bench = createBench(3);
+  host = bench.host(0);
+  steps = [];
+  context = createContext(host.context.options, noted(host.ports));
+});
+
+function noted(ports: Ports): Ports {
+  return {
+    ...ports,
+    data: {
+      ...ports.data,
+      writeIdentity: async (identity, signal) => {
+        steps.push(`identity ${identity.epoch} ${identity.formed ? 'formed' : 'unformed'}`);
+        await ports.data.writeIdentity(identity, signal);
+      },
+      writeMark: async (mark, signal) => {
+        steps.push(mark === null ? 'no mark' : `mark ${mark.started ? 'started' : 'made'}`);
+        await ports.data.writeMark(mark, signal);
+      },
+    },
+    zone: {
+      ...ports.zone,
+      change: async (changes, signal) => {
+        steps.push(`change ${changes.length}`);
+        return await ports.zone.change(changes, signal);
+      },
+    },
+    process: {
+      ...ports.process,
+      start: async (start, signal) => {
+        steps.push(`start ${start.initial?.state ?? 'data'}`);
+        return await ports.process.start(start, signal);
+      },
+    },
+    admin: {
+      ...ports.admin,
+      addLearner: async (...call) => {
+        steps.push('add');
+        return await ports.admin.addLearner(...call);
+      },
+    },
+    peers: {
+      askBirth: async (address, hint) => {
+        steps.push(`hint ${hint.epoch} to ${address}`);
+        return await Promise.resolve({ known: false, reason: 'nobody' });
+      },
+    },
+  };
+}
+
+const founders = () =>
+  bench.hosts.map(({ self }) => ({ instanceId: self.id, region: self.region, address: self.address }));
+const birth = (token = TOKEN): Claim =>
+  foundingClaim({ stack: host.self.stack, token, groups: [], founders: founders(), before: null });
+const mark = { token: TOKEN, nonce: 'n', started: false };
+
+/** An observation as the starter makes it now. */
+async function seen(more: Partial<StartObservation> = {}): Promise<StartObservation> {
+  const clocks = { waitedMs: 0, standing: { code: '', forMs: 0 } };
+  const idle = (): StartAction => ({ kind: 'wait', reason: reason('forming-wait', 'test') });
+  const decision = decide(context, { afterCrash: false, damagedStarts: 0 }, clocks, NEVER, idle);
+  return { ...(await bench.soon(decision)).seen, ...more };
+}
+
+const run = async (action: StartAction, more: Partial<StartObservation> = {}) =>
+  await bench.soon(execute(context, action, await seen(more), NEVER));
+
+describe('a change of the register', () => {
+  const claim = (): StartAction => ({
+    kind: 'register',
+    changes: [
+      { action: 'CREATE', record: claimRecord(namesOf(NAME).claim, birth()) },
+      { action: 'CREATE', record: markRecord(NAME, { instanceId: host.self.id, token: TOKEN, nonce: 'n' }) },
+    ],
+    mark,
+    readAgain: false,
+    hint: { epoch: 1, addresses: ['10.0.0.2', '10.0.0.3'] },
+    reason: reason('birth', 'test'),
+  });
+
+  it('has its mark on disk before the batch is sent, and tells the founders after it', async () => {
+    expect(await run(claim())).toEqual({ nextInMs: 0 });
+    expect(steps).toEqual(['mark made', 'change 2', 'hint 1 to 10.0.0.2', 'hint 1 to 10.0.0.3']);
+    expect(bench.zone.taken).toHaveLength(1);
+  });
+
+  it('tells nobody where another was first, and looks again at once', async () => {
+    const theirs = claimRecord(namesOf(NAME).claim, birth('theirs'));
+    await host.ports.zone.change([{ action: 'CREATE', record: theirs }], NEVER);
+    expect(await run(claim())).toEqual({ nextInMs: 0 });
+    expect(steps).toEqual(['mark made', 'change 2']);
+  });
+
+  it.each(['lost', 'unknown', 'busy'] as const)(
+    'tells nobody where nobody knows of it or it must wait, and looks again soon: %s',
+    async (failure) => {
+      bench.zone.failNext(failure);
+      const result = await run(claim());
+      expect('nextInMs' in result && result.nextInMs).toBeGreaterThanOrEqual(100);
+      expect('nextInMs' in result && result.nextInMs).toBeLessThanOrEqual(500);
+      expect(steps).toEqual(['mark made', 'change 2']);
+    },
+  );
+
+  it('is read again where the plan asks for it', async () => {
+    const action = { ...claim(), readAgain: true } as StartAction;
+    await run(action);
+    const calls = bench.zone.calls();
+    await bench.soon(context.register.read(60_000, NEVER));
+    expect(bench.zone.calls()).toBe(calls + 1);
+  });
+});
+
+describe('founding', () => {
+  const found = (claim = birth()): StartAction => ({
+    kind: 'found',
+    claim,
+    mark: { ...mark, started: true },
+    reason: reason('found', 'test'),
+  });
+
+  it('flushes the identity, then the mark as started, and only then starts etcd with new', async () => {
+    const result = await run(found());
+    expect('pid' in result).toBe(true);
+    expect(steps).toEqual(['identity 1 unformed', 'mark started', 'start new']);
+    expect(host.disk.identity).toMatchObject({
+      token: TOKEN,
+      instanceId: 'i-01',
+      formed: false,
+      version: '3.5.35',
+    });
+    expect(host.disk.mark).toEqual({ ...mark, started: true });
+  });
+
+  it('is of a formed epoch where it is late', async () => {
+    await run(found(formedClaim(birth(), 'c'.repeat(16), [])));
+    expect(steps[0]).toBe('identity 1 formed');
+  });
+
+  it('names cluster and member as etcd will', async () => {
+    await run(found());
+    await bench.clock.advance(100);
+    expect(host.disk.etcd).toMatchObject({
+      clusterId: host.disk.identity?.clusterId,
+      memberId: host.disk.identity?.memberId,
+    });
+  });
+
+  it('writes nothing where no binary fits', async () => {
+    const { ports } = context;
+    context = createContext(host.context.options, {
+      ...ports,
+      process: { ...ports.process, binaries: async () => await Promise.resolve([]) },
+    });
+    expect(await run(found())).toEqual({ nextInMs: 5_000 });
+    expect(steps).toEqual([]);
+  });
+});
+
+describe('joining', () => {
+  const join = (): StartAction => ({
+    kind: 'join',
+    endpoint: bench.host(1).url,
+    claim: formedClaim(birth(), 'c'.repeat(16), []),
+    reason: reason('join', 'test'),
+  });
+
+  /** A cluster of the first two hosts, and the third, that joins it. */
+  async function pair(): Promise<Partial<StartObservation>> {
+    bench = createBench(3);
+    const cluster = await bench.form();
+    await bench.clock.advance(5_000);
+    cluster.removeMember(cluster.members[2]?.id ?? '');
+    await bench.clock.advance(6_000);
+    host = bench.host(2);
+    host.disk.wipe();
+    context = createContext(host.context.options, noted(host.ports));
+    const list = { clusterId: cluster.id, answeredBy: '', members: cluster.list() };
+    return { quorum: { kind: 'answers', endpoint: bench.host(1).url, list } };
+  }
+
+  it('adds itself, flushes who it is, and starts with the list as it is then', async () => {
+    const quorum = await pair();
+    const result = await run(join(), quorum);
+    expect('pid' in result).toBe(true);
+    expect(steps).toEqual(['add', 'identity 1 formed', 'start existing']);
+    await bench.clock.advance(5_000);
+    expect(host.disk.etcd?.memberId).toBe(host.disk.identity?.memberId);
+    expect(bench.etcd.processAt('10.0.0.3')?.serving).toBe(true);
+  });
+
+  it('starts nothing where it was refused, and comes back soon', async () => {
+    const quorum = await pair();
+    const [cluster] = bench.etcd.clusters.values();
+    cluster?.addLearner('http://10.0.9.9:2380');
+    const result = await run(join(), quorum);
+    expect('nextInMs' in result && result.nextInMs).toBeGreaterThanOrEqual(100);
+    expect(steps).toEqual(['add']);
+    expect(host.disk.identity).toBe(null);
+  });
+});
+
+describe('the other steps', () => {
+  it('set data aside with their identity, and delete nothing', async () => {
+    await bench.form();
+    bench.etcd.kill(host.self.address);
+    const { etcd } = host.disk;
+    const identity: DataIdentity = {
+      format: 1,
+      instanceId: 'i-01',
+      token: TOKEN,
+      epoch: 1,
+      clusterId: null,
+      memberId: null,
+      formed: true,
+      version: '3.5.35',
+      register: host.ports.zone.register,
+    };
+    host.disk.identity = identity;
+    await run({ kind: 'set-aside', reason: reason('other-cluster', 'test') });
+    expect(host.disk.etcd).toBe(null);
+    expect(host.disk.identity).toBe(null);
+    expect(host.disk.aside).toMatchObject([{ identity, etcd, reason: 'other-cluster' }]);
+  });
+
+  it('clear a mark', async () => {
+    host.disk.mark = mark;
+    await run({ kind: 'clear-mark', reason: reason('stale-mark', 'test') });
+    expect(host.disk.mark).toBe(null);
+  });
+
+  it('halt with the exit code of configuration', async () => {
+    const halting = run({ kind: 'halt', reason: reason('register-moved', 'two registers') });
+    await expect(halting).rejects.toThrow('two registers');
+    await expect(halting).rejects.toSatisfy(
+      (it) => it instanceof ApplianceError && it.code === 'configuration',
+    );
+  });
+
+  it('wait for as long as what they wait for takes', async () => {
+    expect(await run({ kind: 'wait', reason: reason('not-my-turn', 'test') })).toEqual({ nextInMs: 250 });
+    expect(await run({ kind: 'wait', reason: reason('forming-wait', 'test') })).toEqual({ nextInMs: 500 });
+    expect(await run({ kind: 'wait', reason: reason('claim-unknown', 'test') })).toEqual({ nextInMs: 1_000 });
+  });
+});
