@@ -1,10 +1,11 @@
 import type { Fleet, InstanceEvidence } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import { allMarks } from '../core/mark.ts';
+import type { Member } from '../core/members.ts';
 import { planClaimUpkeep } from '../core/plan-claim.ts';
 import { planDns } from '../core/plan-dns.ts';
 import type { MembershipPlan, MemberView } from '../core/plan-membership.ts';
-import { instanceIdOf, planMembership } from '../core/plan-membership.ts';
+import { instanceIdOf, joinLimitMs, planMembership } from '../core/plan-membership.ts';
 import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
 import type { RecordChange } from '../core/records.ts';
@@ -25,8 +26,9 @@ export interface HouseFacts {
 export interface HousePlan {
   readonly views: readonly MemberView[];
   readonly membership: MembershipPlan;
-  /** Claim and names in one batch: Route 53 takes five requests a second from the whole account. */
-  readonly changes: readonly RecordChange[];
+  /** Changes of the claim and of marks. */
+  readonly claimChanges: readonly RecordChange[];
+  readonly nameChanges: readonly RecordChange[];
   readonly recordReasons: readonly Reason[];
 }
 
@@ -51,6 +53,23 @@ export async function planHouse(
     evidence,
   });
   return { views, membership, ...planRecords(context, seen, evidence, facts.leaving) };
+}
+
+function viewOf(member: Member, seen: Look, facts: HouseFacts): MemberView {
+  const statuses = seen.members.flatMap((it) => (it.status.known ? [it.status.value] : []));
+  const applied = seen.answering.has(member.id)
+    ? statuses.find((it) => it.memberId === member.id)?.raftAppliedIndex
+    : undefined;
+  return {
+    member,
+    answers: seen.answering.has(member.id),
+    healthy: seen.healthy.has(member.id),
+    stalledMs: facts.learnersStalledMs.get(member.id) ?? 0,
+    joinLimitMs: joinLimitMs({
+      behindEntries: applied === undefined ? Number.POSITIVE_INFINITY : seen.highestIndex - applied,
+      dbSizeBytes: Math.max(0, ...statuses.map((it) => it.dbSizeBytes)),
+    }),
+  };
 }
 
 /** Evidence about the instances of silent members, and of those that left a mark and the group. */
@@ -91,13 +110,14 @@ function planRecords(
   seen: Look,
   evidence: ReadonlyMap<string, InstanceEvidence>,
   leaving: ReadonlySet<string>,
-): { readonly changes: readonly RecordChange[]; readonly recordReasons: readonly Reason[] } {
+): Pick<HousePlan, 'claimChanges' | 'nameChanges' | 'recordReasons'> {
   const { register, ports, options, fleetView } = context;
   const records = register.last();
   const reading = register.claim();
   if (!records.known || !reading.known) {
     const why = records.known ? 'the claim cannot be read' : records.reason;
-    return { changes: [], recordReasons: [reason('records-unknown', `the records are unknown: ${why}`)] };
+    const unread = reason('records-unknown', `the records are unknown: ${why}`);
+    return { claimChanges: [], nameChanges: [], recordReasons: [unread] };
   }
   const claim = planClaimUpkeep({
     stack: ports.self.stack,
@@ -111,7 +131,7 @@ function planRecords(
     freshToken: ports.random.token(),
   });
   if (claim.reasons.some((it) => it.code === 'claim-not-ours'))
-    return { changes: [], recordReasons: claim.reasons };
+    return { claimChanges: [], nameChanges: [], recordReasons: claim.reasons };
   const dns = planDns({
     cluster: options.cluster,
     records: records.value,
@@ -121,5 +141,9 @@ function planRecords(
     // Whether the last answer was known, however old: while it is not, nothing that stands is taken away.
     fleetKnown: fleetView.blindForMs() === 0 && fleetView.last().known,
   });
-  return { changes: [...claim.changes, ...dns.changes], recordReasons: [...claim.reasons, ...dns.reasons] };
+  return {
+    claimChanges: claim.changes,
+    nameChanges: dns.changes,
+    recordReasons: [...claim.reasons, ...dns.reasons],
+  };
 }

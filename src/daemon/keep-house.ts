@@ -4,9 +4,10 @@ import { unknown } from '../core/known.ts';
 import { AWS_BACKOFF_MAX_MS, BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
 import type { Removal } from '../core/plan-membership.ts';
 import { reason } from '../core/reason.ts';
-import type { RecordChange } from '../core/records.ts';
 import { clientUrl } from '../core/urls.ts';
+import { changeClaimAndNames } from './change-names.ts';
 import type { Context } from './context.ts';
+import type { HousePlan } from './house.ts';
 import { planHouse } from './house.ts';
 import type { Look } from './look.ts';
 import { look } from './look.ts';
@@ -99,8 +100,7 @@ export async function keepHouse(
     memory.unfinished = true;
     return await removeMember(context, lock, endpoint, action, signal);
   }
-  const written =
-    plan.changes.length === 0 || (await writeRecords(context, lock, endpoint, plan.changes, signal));
+  const written = await writeRecords(context, lock, endpoint, plan, signal);
   if (written && context.register.last().known) memory.named = namedBy(latest.value, leaving);
   memory.unfinished = !written || isUnfinished(latest.value);
   await publish(context, lock, endpoint, memory, signal);
@@ -189,21 +189,26 @@ async function removeMember(
   return true;
 }
 
+/** True where the records are as planned. */
 async function writeRecords(
   context: Context,
   lock: MaintenanceLock,
   endpoint: string,
-  changes: readonly RecordChange[],
+  plan: HousePlan,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { claimChanges, nameChanges } = plan;
+  const count = claimChanges.length + nameChanges.length;
+  if (count === 0) return true;
   if (!(await lock.guard(endpoint, signal))) return false;
-  const outcome = await context.register.change(changes, signal);
-  context.ports.meter.dnsWritten(outcome.kind);
-  if (outcome.kind === 'done') {
-    context.chronicle.event('records', reason('records-written', `${changes.length} changes in one batch`));
+  const { claim, names } = await changeClaimAndNames(context, claimChanges, nameChanges, signal);
+  context.ports.meter.dnsWritten(names.kind);
+  if (names.kind === 'done' && claim.kind === 'done') {
+    context.chronicle.event('records', reason('records-written', `${count} changes in one batch`));
     return true;
   }
-  context.chronicle.trouble('records', reason(outcome.kind, outcome.message));
+  const refused = claim.kind === 'done' ? names : claim;
+  if (refused.kind !== 'done') context.chronicle.trouble('records', reason(refused.kind, refused.message));
   await context.register.read(0, signal);
   return false;
 }

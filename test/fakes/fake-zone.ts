@@ -14,6 +14,8 @@ export interface FakeZone {
   failNext(failure: ZoneFailure, times?: number): void;
   /** Until called with null: no list and no change gets an answer, nothing is taken. */
   breakDown(reason: string | null): void;
+  /** A record of somebody else's (an alias) stands at this name: no list of ours shows it, and nothing can be made there. */
+  occupy(name: string | null): void;
   /** Everything in the zone, in Route 53's order. */
   records(): readonly RecordSet[];
   /** Batches that were taken, oldest first. */
@@ -26,6 +28,7 @@ export interface FakeZone {
 export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
   let sets: ReadonlyMap<string, RecordSet> = new Map();
   let broken: string | null = null;
+  let occupied: string | null = null;
   let calls = 0;
   const failures: ZoneFailure[] = [];
   const taken: (readonly RecordChange[])[] = [];
@@ -38,6 +41,11 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
     const failure = failures.shift();
     if (failure === 'busy') return { kind: 'busy', message: 'Throttling' };
     if (failure === 'unknown') return { kind: 'unknown', message: 'no answer' };
+    if (changes.some(({ action, record }) => action === 'CREATE' && record.name === occupied))
+      return {
+        kind: 'conflict',
+        message: `Tried to create resource record set [name='${occupied}.'] but it already exists`,
+      };
     const next = applied(sets, changes, zoneName);
     if (typeof next === 'string') return { kind: 'conflict', message: next };
     sets = next;
@@ -67,6 +75,9 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
     },
     breakDown: (reason) => {
       broken = reason;
+    },
+    occupy: (name) => {
+      occupied = name;
     },
     records: all,
     taken,

@@ -82,6 +82,25 @@ describe('keeping house', () => {
     });
   });
 
+  it('keeps the claim right though an alias of somebody else stands at a name, and says so', async () => {
+    const lost = await lose();
+    bench.aws.terminate('i-03');
+    await turn();
+    expect(ids()).not.toContain(lost);
+    bench.zone.occupy(NAME);
+    const { state } = await turn();
+    const text =
+      bench.zone
+        .records()
+        .find((it) => it.name === namesOf(NAME).claim)
+        ?.values.join() ?? '';
+    expect(text).toContain('i-02');
+    expect(text).not.toContain('i-03');
+    expect(state.events).toContainEqual(
+      expect.objectContaining({ code: 'names-refused', sentence: expect.stringContaining(NAME) }),
+    );
+  });
+
   it('removes a learner that is on no instance', async () => {
     const stranger = addStranger();
     await turn();
