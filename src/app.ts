@@ -56,7 +56,7 @@ export async function runAppliance(config: Config, deps: AppDeps, stop: AbortSig
   await using cleanup = new AsyncDisposableStack();
   const log = deps.log.component('app');
   const metrics = createMetrics({ version: deps.version });
-  const world = await openWorld(config, deps, metrics, cleanup, stop);
+  const world = await openWorld(config, deps, { metrics, finishMoves: true }, cleanup, stop);
   const appliance = createAppliance(world.options, world.ports);
   const face = createFace({ appliance, metrics, version: deps.version, cluster: world.options.cluster });
   const address = config.listenAddress ?? world.ports.self.address;
@@ -74,7 +74,7 @@ export async function runAppliance(config: Config, deps: AppDeps, stop: AbortSig
 export async function planAppliance(config: Config, deps: AppDeps, signal: AbortSignal): Promise<PlanReport> {
   await using cleanup = new AsyncDisposableStack();
   const metrics = createMetrics({ version: deps.version });
-  const world = await openWorld(config, deps, metrics, cleanup, signal);
+  const world = await openWorld(config, deps, { metrics, finishMoves: false }, cleanup, signal);
   return await explain(createAppliance(world.options, world.ports).context, signal);
 }
 
@@ -83,11 +83,17 @@ interface World {
   readonly ports: Ports;
 }
 
+interface WorldParts {
+  readonly metrics: Metrics;
+  /** False for who only looks: a running appliance may be at it. */
+  readonly finishMoves: boolean;
+}
+
 /** All that the appliance has of the world: the adapters, made for this instance. */
 async function openWorld(
   config: Config,
   deps: AppDeps,
-  metrics: Metrics,
+  { metrics, finishMoves }: WorldParts,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<World> {
@@ -124,7 +130,11 @@ async function openWorld(
       },
       { log: deps.log.component('process'), onLine: deps.log.etcdLine },
     ),
-    data: createDataDirectory({ directory: config.dataDir, wallTime: clock.wallTime }),
+    data: createDataDirectory({
+      directory: config.dataDir,
+      wallTime: clock.wallTime,
+      finish: finishMoves,
+    }),
     ids: etcdIds,
     peers: createPeers({ port: config.statusPort }),
   };

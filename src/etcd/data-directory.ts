@@ -19,34 +19,54 @@ export interface DataDirectoryOptions {
   /** The appliance's DATA_DIR; made where it is missing. */
   readonly directory: string;
   readonly wallTime: () => string;
+  /** Whether a move that was cut short is completed by whoever comes next; false: it is read as it stands. */
+  readonly finish?: boolean;
 }
 
 /**
- * Reads and writes what lies beside etcd's data. Nothing that is there and cannot be read counts as absent: every call
+ * Reads and writes what lies beside etcd's data, one call after the other: a read never sees half of a write or a move. Nothing that is there and cannot be read counts as absent: every call
  * throws `cannot-write`, `bad-answer` or the system's own error then, and the data stay as they are (law 2).
  */
 export function createDataDirectory(options: DataDirectoryOptions): DataDirectory {
   const layout = dataLayout(options.directory);
+  const inTurn = createTurns();
   return {
-    async read() {
-      await finishMoves(layout);
-      const files = await memberFiles(layout.etcd);
-      const identity = await readJson(layout.identity, parseIdentity);
-      const mark = await readJson(layout.mark, parseMark);
-      return { present: files.wal || files.database, identity, mark, aside: await readAside(layout) };
-    },
-    async writeIdentity(identity) {
-      await mkdir(layout.root, { recursive: true });
-      await writeDurably(layout.identity, toJson(identity));
-    },
-    async writeMark(mark) {
-      await mkdir(layout.root, { recursive: true });
-      if (mark !== null) return writeDurably(layout.mark, toJson(mark));
-      await rm(layout.mark, { force: true });
-      await syncDirectory(layout.root);
-    },
-    setAside: async (reason) => setAside(layout, reason, options.wallTime()),
+    read: async () =>
+      await inTurn(async () => {
+        if (options.finish !== false) await finishMoves(layout);
+        return await readAll(layout);
+      }),
+    writeIdentity: async (identity) =>
+      await inTurn(async () => {
+        await mkdir(layout.root, { recursive: true });
+        await writeDurably(layout.identity, toJson(identity));
+      }),
+    writeMark: async (mark) =>
+      await inTurn(async () => {
+        await mkdir(layout.root, { recursive: true });
+        if (mark !== null) return await writeDurably(layout.mark, toJson(mark));
+        await rm(layout.mark, { force: true });
+        await syncDirectory(layout.root);
+      }),
+    setAside: async (reason) => await inTurn(async () => await setAside(layout, reason, options.wallTime())),
   };
+}
+
+/** Runs what it is handed one after the other; what fails does not keep the next from its turn. */
+function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return async (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return await turn;
+  };
+}
+
+async function readAll(layout: DataLayout): Promise<LocalData> {
+  const files = await memberFiles(layout.etcd);
+  const identity = await readJson(layout.identity, parseIdentity);
+  const mark = await readJson(layout.mark, parseMark);
+  return { present: files.wal || files.database, identity, mark, aside: await readAside(layout) };
 }
 
 /** What is written into a folder of `aside` before anything is moved there. */

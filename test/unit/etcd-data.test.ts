@@ -124,6 +124,43 @@ describe('the data directory', () => {
     await expect(data.read(calm)).rejects.toThrow('ELOOP');
   });
 
+  test('reads while data are moved either all of them in use, or all of them aside', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    for (let round = 0; round < 10; round += 1) {
+      await withData(place.path);
+      await data.writeIdentity(IDENTITY, calm);
+      // Peers poll /birth, which reads, while the life of the member moves data.
+      const reads = [data.read(calm), data.setAside('reason', calm), data.read(calm), data.read(calm)];
+      const [before, , after, again] = await Promise.all(reads);
+      expect(before).toMatchObject({ present: true, identity: IDENTITY });
+      expect(after).toMatchObject({ present: false, identity: null });
+      expect(after?.aside).toHaveLength(round + 1);
+      expect(again).toEqual(after);
+    }
+  });
+
+  test('goes on after a call that failed', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    await writeFile(join(place.path, 'identity.json'), '{');
+    const failed = data.read(calm);
+    const written = data.writeIdentity(IDENTITY, calm);
+    await expect(failed).rejects.toMatchObject({ code: 'bad-answer' });
+    await written;
+    expect((await data.read(calm)).identity).toEqual(IDENTITY);
+  });
+
+  test('moves nothing where it is only to be read', async () => {
+    await using whole = await temporaryDirectory();
+    for (const directory of await cutsOfMove(whole.path)) {
+      const data = createDataDirectory({ directory, wallTime: () => AT, finish: false });
+      const before = await contents(directory);
+      await data.read(calm);
+      expect(await contents(directory)).toEqual(before);
+    }
+  });
+
   test('lists data aside without a readable identity', async () => {
     await using place = await temporaryDirectory();
     const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
@@ -138,6 +175,15 @@ describe('the data directory', () => {
     });
   });
 });
+
+/** Every file of a directory with its text, by path. */
+async function contents(directory: string): Promise<readonly (readonly [string, string])[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((it) => it.isFile()).map((it) => join(it.parentPath, it.name));
+  return await Promise.all(
+    files.toSorted().map(async (path) => [path, await readFile(path, 'utf8')] as const),
+  );
+}
 
 /** Copies of a data directory as a power cut leaves them after each step of setting aside. */
 async function cutsOfMove(root: string): Promise<readonly string[]> {
