@@ -35,13 +35,13 @@ export async function changeRecords(
   // What is known while no request is under way; a deadline during a request leaves "unknown".
   let sofar: ChangeOutcome = { kind: 'busy', message: `not sent within ${limitMs} ms` };
   const tries = async (inner: AbortSignal): Promise<ChangeOutcome> => {
-    for (;;) {
+    for (let refusals = 0; ; refusals += 1) {
       sofar = { kind: 'unknown', message: `no answer within ${limitMs} ms` };
       const outcome = await once(deps.calls, input, inner);
-      if (outcome.kind !== 'busy' || !outcome.again) return outcomeOf(outcome);
+      const pauseMs = outcome.kind === 'busy' ? pauseAfter(outcome.because, refusals, deps.fraction()) : null;
+      if (pauseMs === null) return outcomeOf(outcome);
       sofar = outcomeOf(outcome);
-      // 0.1 to 0.3 s (design.md section 4): appliances that met once must not meet again.
-      await deps.sleep(100 + 200 * deps.fraction(), inner);
+      await deps.sleep(pauseMs, inner);
     }
   };
   try {
@@ -52,7 +52,23 @@ export async function changeRecords(
   }
 }
 
-type Tried = Exclude<ChangeOutcome, { kind: 'busy' }> | { kind: 'busy'; message: string; again: boolean };
+/** Why a batch was not taken: another change of the zone goes on, too many requests, or what asking again cannot mend. */
+type Because = 'prior' | 'throttled' | 'refused';
+
+type Tried = Exclude<ChangeOutcome, { kind: 'busy' }> | { kind: 'busy'; message: string; because: Because };
+
+/** Tries of one batch that Route 53 throttles: more of them are what it complains of. */
+const THROTTLED_TRIES = 3;
+
+/**
+ * The pause before the next try, in ms; null: none. Appliances that met once at a change of the zone must not meet again
+ * (design.md section 4): 0.1 to 0.3 s. Throttling is of the whole account: full jitter below a bound that doubles.
+ */
+function pauseAfter(because: Because, refusals: number, fraction: number): number | null {
+  if (because === 'prior') return 100 + 200 * fraction;
+  if (because === 'refused' || refusals >= THROTTLED_TRIES - 1) return null;
+  return 200 * 2 ** refusals * fraction;
+}
 
 function outcomeOf(tried: Tried): ChangeOutcome {
   return tried.kind === 'busy' ? { kind: 'busy', message: tried.message } : tried;
@@ -71,9 +87,7 @@ async function once(
   }
 }
 
-/** Refusals that pass by themselves. */
-const PASSING: ReadonlySet<string> = new Set([
-  'PriorRequestNotComplete',
+const THROTTLES: ReadonlySet<string> = new Set([
   'Throttling',
   'ThrottlingException',
   'TooManyRequestsException',
@@ -87,10 +101,11 @@ const PASSING: ReadonlySet<string> = new Set([
 export function classify(failure: Failure): Tried {
   const message = `Route 53 ${clauseOf(failure)}`;
   if (failure.name === 'InvalidChangeBatch') return { kind: 'conflict', message: failure.message };
-  if (PASSING.has(failure.name)) return { kind: 'busy', message, again: true };
-  if (failure.notSent) return { kind: 'busy', message, again: false };
+  if (failure.name === 'PriorRequestNotComplete') return { kind: 'busy', message, because: 'prior' };
+  if (THROTTLES.has(failure.name)) return { kind: 'busy', message, because: 'throttled' };
+  if (failure.notSent) return { kind: 'busy', message, because: 'refused' };
   if (failure.status !== null && failure.status >= 400 && failure.status < 500) {
-    return { kind: 'busy', message, again: false };
+    return { kind: 'busy', message, because: 'refused' };
   }
   return { kind: 'unknown', message };
 }

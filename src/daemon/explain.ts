@@ -81,8 +81,7 @@ async function explainHouse(context: Context, own: string, signal: AbortSignal):
   if (action !== null) steps.push(step(action.kind, action.reason));
   const notTaken = held.map((it) => step('membership', it));
   const changes = house.claimChanges.length + house.nameChanges.length;
-  for (const it of house.recordReasons)
-    (changes > 0 ? steps : notTaken).push(step('records', it));
+  for (const it of house.recordReasons) (changes > 0 ? steps : notTaken).push(step('records', it));
   for (const member of seen.value.members) {
     const why = whyUnhealthy({
       status: member.status,

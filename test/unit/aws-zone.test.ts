@@ -175,17 +175,29 @@ describe('change', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  test.each(['PriorRequestNotComplete', 'Throttling'])(
-    'is tried again after %s, with a pause',
-    async (code) => {
-      const { zone, server, pauses } = await zoneOf((_, earlier) =>
-        earlier < 4 ? queryError(400, code) : CHANGE_TAKEN,
-      );
-      expect(await zone.change(CLAIM, never)).toEqual({ kind: 'done' });
-      expect(server.requests).toHaveLength(5);
-      expect(pauses).toEqual([200, 200, 200, 200]);
-    },
-  );
+  test('is tried again while an earlier change of the zone goes on, with a pause', async () => {
+    const { zone, server, pauses } = await zoneOf((_, earlier) =>
+      earlier < 4 ? queryError(400, 'PriorRequestNotComplete') : CHANGE_TAKEN,
+    );
+    expect(await zone.change(CLAIM, never)).toEqual({ kind: 'done' });
+    expect(server.requests).toHaveLength(5);
+    expect(pauses).toEqual([200, 200, 200, 200]);
+  });
+
+  test('is tried three times in all when throttled, with pauses that grow', async () => {
+    const passing = await zoneOf((_, earlier) =>
+      earlier < 2 ? queryError(400, 'Throttling') : CHANGE_TAKEN,
+    );
+    expect(await passing.zone.change(CLAIM, never)).toEqual({ kind: 'done' });
+    expect(passing.pauses).toEqual([100, 200]);
+    const lasting = await zoneOf(() => queryError(400, 'Throttling'));
+    expect(await lasting.zone.change(CLAIM, never)).toEqual({
+      kind: 'busy',
+      message: expect.stringContaining('Throttling') as string,
+    });
+    expect(lasting.server.requests).toHaveLength(3);
+    expect(lasting.pauses).toEqual([100, 200]);
+  });
 
   test('is busy when it was refused like that until the deadline', async () => {
     const server = await startWireServer(() => queryError(400, 'PriorRequestNotComplete'));
