@@ -19,8 +19,8 @@ export interface Watch {
   readonly claim: () => Claim | null;
   /** Client and server records that stood once and then did not, with when. */
   readonly emptied: () => readonly string[];
-  /** Members that were removed without a reason: their instance neither ended nor lost its disk. */
-  readonly unjustified: () => readonly string[];
+  /** Members, or of them those that ever voted, that were removed though their instance neither ended nor lost its disk. */
+  readonly unjustified: (of: 'all' | 'voters') => readonly string[];
   /** Ids of members that were seen and are no more. */
   readonly removed: () => readonly string[];
   readonly stop: () => Promise<void>;
@@ -78,13 +78,15 @@ function watchMembers(
   const clusterIds = new Set<string>();
   /** Instance of every member that was ever seen. */
   const owners = new Map<string, string>();
+  const voters = new Set<string>();
   let last: MemberList | null = null;
 
   const note = (list: MemberList): void => {
     clusterIds.add(list.clusterId);
     last = list;
     const { instances } = sandbox.cloud.describe();
-    for (const { id, name, peerUrls } of list.members) {
+    for (const { id, name, peerUrls, learner } of list.members) {
+      if (!learner) voters.add(id);
       // An address may be a predecessor's: of those that had it, the last.
       const at = instances.findLast(({ address }) => peerUrls.includes(peerUrl(address)));
       const owner = name === '' ? at?.instanceId : name;
@@ -114,9 +116,10 @@ function watchMembers(
     const present = new Set(last?.members.map(({ id }) => id));
     return [...owners.keys()].filter((id) => !present.has(id));
   };
-  const unjustified = (): readonly string[] => {
+  const unjustified: Watch['unjustified'] = (of) => {
     const left = countEnds(sandbox);
-    return removed().flatMap((id) => {
+    const judged = removed().filter((id) => of === 'all' || voters.has(id));
+    return judged.flatMap((id) => {
       const owner = owners.get(id) ?? '';
       const ends = left.get(owner) ?? 0;
       left.set(owner, ends - 1);
