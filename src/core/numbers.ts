@@ -54,6 +54,12 @@ export const SETTLE_MS = 1_000;
 /** A process that lives and does not answer a serializable read for this long has failed its liveness. */
 export const LIVENESS_LIMIT_MS = 30_000;
 
+/** A process that was started and says nothing to anybody for this long hangs; a log of gigabytes is read in minutes. */
+export const START_LIMIT_MS = 15 * 60_000;
+
+/** What a learner is given for its snapshot, beyond the join limit: bytes per ms that a slow disk and network manage. */
+export const SNAPSHOT_BYTES_PER_MS = 5_000;
+
 /** Restart of a crashed etcd: at once, then this much, doubling, with full jitter. */
 export const RESTART_BACKOFF_MS = 1_000;
 

@@ -54,6 +54,8 @@ export interface LeaveObservation {
   readonly successors: readonly string[];
   /** Healthy voters besides this one, leaving or not. */
   readonly healthyOthers: number;
+  /** Whether the cluster was ever known to be formed; false: a birth that nobody was promised anything of. */
+  readonly formed: boolean;
   /** Whether the others know that this instance leaves. */
   readonly announced: boolean;
   /** Whether no client record names this instance any more, or its time for that is over. */
@@ -70,6 +72,7 @@ export type LeaveCode =
   | 'leave-hand-over'
   | 'leave-remove'
   | 'leave-quorum-short'
+  | 'leave-unformed'
   | 'leave-only-voter'
   | 'leave-removed'
   | 'leave-grace-over'
@@ -113,6 +116,9 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   }
   if (seen.graceOver)
     return stop('leave-grace-over', 'the grace is almost over: stops, and is evicted later');
+  if (!seen.formed && !seen.list.known) {
+    return stop('leave-unformed', 'its cluster was never formed and has no quorum: nothing was promised');
+  }
   if (!status.known) {
     const voters = seen.list.known ? votersOf(seen.list.value.members).length : null;
     // Stopped as a member, it counts until it is evicted: the others must be a majority with it.

@@ -3,7 +3,7 @@ import { isJoinable, isTerminatedForCertain } from './fleet.ts';
 import type { Known } from './known.ts';
 import type { Member } from './members.ts';
 import { isStarted, quorumOf } from './members.ts';
-import { JOIN_LIMIT_MS } from './numbers.ts';
+import { CLOSE_ENTRIES, JOIN_LIMIT_MS, PROMOTE_WITHOUT_CLAIM_MS, SNAPSHOT_BYTES_PER_MS } from './numbers.ts';
 import { hostOf } from './urls.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
@@ -17,6 +17,8 @@ export interface MemberView {
   readonly healthy: boolean;
   /** For a learner: for how long it has made no progress; ms. */
   readonly stalledMs: number;
+  /** For a learner: how long that may be (`joinLimitMs`). */
+  readonly joinLimitMs: number;
 }
 
 /** What membership is planned from. */
@@ -131,6 +133,19 @@ function silent(instanceId: string, evidence: InstanceEvidence | undefined): Rea
   );
 }
 
+/**
+ * How long a learner may make no progress; ms. Until its snapshot is applied a large database shows none, so it is given
+ * time for its size (`dbSizeBytes` of the largest member). One that has caught up (`behindEntries`) waits for its promotion,
+ * which waits for Route 53 for its own limit: an idle cluster shows no progress either.
+ */
+export function joinLimitMs(learner: {
+  readonly behindEntries: number;
+  readonly dbSizeBytes: number;
+}): number {
+  if (learner.behindEntries <= CLOSE_ENTRIES) return JOIN_LIMIT_MS + PROMOTE_WITHOUT_CLAIM_MS;
+  return JOIN_LIMIT_MS + Math.round(learner.dbSizeBytes / SNAPSHOT_BYTES_PER_MS);
+}
+
 /** Learners are no part of quorum: no evidence of AWS is needed to free the slot that others wait for. */
 function planLearner(seen: MembershipObservation, view: MemberView): Removal | Reason<MembershipCode> {
   const { member } = view;
@@ -151,7 +166,7 @@ function planLearner(seen: MembershipObservation, view: MemberView): Removal | R
       return removal(reason('learner-of-nobody', `learner ${member.id} is on no joinable instance`));
     }
   }
-  if (view.stalledMs >= JOIN_LIMIT_MS) {
+  if (view.stalledMs >= view.joinLimitMs) {
     return removal(
       reason(
         'learner-stalled',

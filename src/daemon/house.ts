@@ -39,12 +39,7 @@ export async function planHouse(
   facts: HouseFacts,
   signal: AbortSignal,
 ): Promise<HousePlan> {
-  const views = seen.list.members.map((member): MemberView => ({
-    member,
-    answers: seen.answering.has(member.id),
-    healthy: seen.healthy.has(member.id),
-    stalledMs: facts.learnersStalledMs.get(member.id) ?? 0,
-  }));
+  const views = seen.list.members.map((member) => viewOf(member, seen, facts));
   const evidence = await gatherEvidence(context, views, facts.fleet, signal);
   const membership = planMembership({
     self: context.ports.self,

@@ -1,4 +1,4 @@
-import { LOOK_INTERVAL_MS } from '../core/numbers.ts';
+import { LOOK_INTERVAL_MS, MAINTENANCE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
 import { planLock } from '../core/plan-lock.ts';
 import { reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -9,6 +9,9 @@ import { look } from './look.ts';
 import type { MaintenanceLock } from './maintenance-lock.ts';
 import { createMaintenanceLock } from './maintenance-lock.ts';
 import { decodePublished, PUBLISHED_KEY } from './published.ts';
+
+/** Several renewals fit into the TTL, so that one that is lost costs nothing. */
+const RENEW_INTERVAL_MS = (MAINTENANCE_LOCK_TTL_SECONDS * 1000) / 5;
 
 /** Keeps the cluster's members and names equal to the fleet, on one instance at a time. */
 export interface Housekeeper {
@@ -88,7 +91,42 @@ async function tick(
       memory.unfinished = true;
       return await lock.take(endpoint, signal);
     case 'keep':
-      return await keepHouse(context, lock, memory, signal);
+      return await whileRenewed(
+        context,
+        lock,
+        endpoint,
+        signal,
+        async () => await keepHouse(context, lock, memory, signal),
+      );
+  }
+}
+
+/**
+ * Does something while the lock is renewed beside it. A member on a machine without power answers nothing at all, and each
+ * look at it takes the whole deadline of a call: with a slow AWS the lease would end in every tick before its act.
+ */
+async function whileRenewed<T>(
+  context: Context,
+  lock: MaintenanceLock,
+  endpoint: string,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const done = new AbortController();
+  const both = AbortSignal.any([signal, done.signal]);
+  const renewing = (async () => {
+    for (;;) {
+      await context.ports.clock.sleep(RENEW_INTERVAL_MS, both);
+      await lock.renew(endpoint, both);
+    }
+  })().catch((error: unknown) => {
+    if (!both.aborted) context.ports.log.error({ error }, 'the lock is no longer renewed');
+  });
+  try {
+    return await work();
+  } finally {
+    done.abort();
+    await renewing;
   }
 }
 

@@ -20,6 +20,8 @@ export interface MaintenanceLock {
     endpoint: string,
     signal: AbortSignal,
   ): Promise<Known<{ readonly holder: string | null; readonly wantedBy: string | null }>>;
+  /** Renews the lease where the lock is held: a tick that waits for AWS or for silent members outlasts it. */
+  renew(endpoint: string, signal: AbortSignal): Promise<void>;
   take(endpoint: string, signal: AbortSignal): Promise<boolean>;
   ask(endpoint: string, signal: AbortSignal): Promise<void>;
   release(endpoint: string, signal: AbortSignal): Promise<void>;
@@ -47,14 +49,17 @@ export function createMaintenanceLock(context: Context): MaintenanceLock {
   let wantedLease: string | null = null;
 
   const renew = async (endpoint: string, signal: AbortSignal): Promise<void> => {
-    if (held === null) return;
+    const asked = held;
+    if (asked === null) return;
     const sent = clock.now();
-    const alive = await admin.keepAlive(endpoint, held.leaseId, signal);
-    if (!alive.known) return;
-    held = alive.value && held !== null ? { ...held, deadline: sent + halfTtlMs } : null;
+    const alive = await admin.keepAlive(endpoint, asked.leaseId, signal);
+    // Let go, or taken anew, while it was asked: the answer is about another lease.
+    if (!alive.known || held?.leaseId !== asked.leaseId) return;
+    held = alive.value ? { ...held, deadline: Math.max(held.deadline, sent + halfTtlMs) } : null;
   };
 
   return {
+    renew,
     holds: () => held !== null,
     freeForMs: () => (freeSince === null ? 0 : Math.max(1, clock.now() - freeSince)),
     async look(endpoint, signal) {
@@ -92,8 +97,8 @@ export function createMaintenanceLock(context: Context): MaintenanceLock {
       }
       const lease = await admin.grantLease(endpoint, MAINTENANCE_LOCK_TTL_SECONDS, signal);
       if (!lease.known) return;
-      wantedLease = lease.value;
-      await admin.put(endpoint, WANTED_KEY, self.id, { leaseId: lease.value }, signal);
+      const put = await admin.put(endpoint, WANTED_KEY, self.id, { leaseId: lease.value }, signal);
+      if (put.known && put.value) wantedLease = lease.value;
     },
     async release(endpoint, signal) {
       const { leaseId } = held ?? { leaseId: null };

@@ -2,20 +2,16 @@ import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import type { DataIdentity, EtcdExit } from '../core/local-data.ts';
 import type { MemberStatus } from '../core/members.ts';
-import {
-  CLAIM_READ_INTERVAL_MS,
-  LIVENESS_LIMIT_MS,
-  LOOK_INTERVAL_MS,
-  SETTLE_MS,
-  STOP_GRACE_MS,
-} from '../core/numbers.ts';
+import { CLAIM_READ_INTERVAL_MS, LOOK_INTERVAL_MS, SETTLE_MS, STOP_GRACE_MS } from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { MemberAction, MemberObservation } from '../core/plan-member.ts';
 import { planMember } from '../core/plan-member.ts';
+import { planLiveness } from '../core/liveness.ts';
 import { planDns } from '../core/plan-dns.ts';
 import type { RecordChange } from '../core/records.ts';
 import { reason } from '../core/reason.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
+import { hasCode } from '../errors.ts';
 import type { Context } from './context.ts';
 import { endpointOf, look, votersList } from './look.ts';
 import type { RunningEtcd } from './ports.ts';
@@ -27,6 +23,9 @@ import { formingClusterId } from './start-facts.ts';
 /** How soon to look again while a birth or a join goes on: etcd is asked, AWS is not. */
 const HURRY_MS = 100;
 
+/** Where the own etcd has been silent for this long, a look at the usual pace is enough. */
+const LONG_SILENCE_MS = 10_000;
+
 /** What one life of the etcd process came to. */
 export interface MemberLife {
   readonly exit: EtcdExit;
@@ -37,7 +36,9 @@ export interface MemberLife {
 /** What is remembered between ticks of one process; safety rests on none of it. */
 interface Memory {
   wellSince: number | null;
-  answeredAt: number;
+  /** Since when no ask was answered; null: the last one was. */
+  silentSince: number | null;
+  answeredOnce: boolean;
   servedFormingSince: number | null;
   readonly formingWatch: FormingWatch;
 }
@@ -54,7 +55,8 @@ export async function watchMember(
   const { clock } = context.ports;
   const memory: Memory = {
     wellSince: null,
-    answeredAt: clock.now(),
+    silentSince: null,
+    answeredOnce: false,
     servedFormingSince: null,
     formingWatch: createFormingWatch(context),
   };
@@ -97,7 +99,7 @@ async function tick(
   const serves = seen.list.known && !seen.identity.formed;
   memory.servedFormingSince = serves ? (forming ?? context.ports.clock.now()) : null;
   judgeHealth(context, seen, memory);
-  if (await restartIfDead(context, etcd, memory)) return true;
+  if (await restartIfDead(context, etcd, memory, signal)) return true;
   const action = planMember(seen);
   context.chronicle.plan('member', [action.reason]);
   await act(context, action, etcd, identity, signal);
@@ -110,7 +112,7 @@ async function tick(
 
 /** Without an answer for a while there is no hurry: what is waited for takes its time. */
 function longSilent(context: Context, memory: Memory): boolean {
-  return context.ports.clock.now() - memory.answeredAt > 10_000;
+  return memory.silentSince !== null && context.ports.clock.now() - memory.silentSince > LONG_SILENCE_MS;
 }
 
 /** Everything that a running member's plan rests on. Beside the loop, `plan` asks it, too. */
@@ -183,7 +185,13 @@ async function learnClaim(
 /** Remembers whether the member is well, and since when: readiness, and the reset of the restart backoff. */
 function judgeHealth(context: Context, seen: MemberObservation, memory: Memory): void {
   const now = context.ports.clock.now();
-  if (seen.status.known) memory.answeredAt = now;
+  if (seen.status.known) {
+    memory.silentSince = null;
+    memory.answeredOnce = true;
+  } else {
+    // From the first ask that failed on: a thawed appliance has not heard silence, it has not listened.
+    memory.silentSince ??= now;
+  }
   const why = whyNotServing(seen);
   if (why !== null) memory.wellSince = null;
   else memory.wellSince ??= now;
@@ -204,15 +212,26 @@ function whyNotServing(seen: MemberObservation): string | null {
   return seen.identity.formed ? null : 'its epoch is not formed yet';
 }
 
-/** A process that lives and answers nothing, not even from its own memory, is killed: its exit starts it again. */
-async function restartIfDead(context: Context, etcd: RunningEtcd, memory: Memory): Promise<boolean> {
-  const silentMs = context.ports.clock.now() - memory.answeredAt;
-  if (silentMs < LIVENESS_LIMIT_MS) return false;
-  const why = reason(
-    'liveness-failed',
-    `etcd has not answered for ${Math.round(silentMs / 1000)} s though its process lives: it is restarted`,
-  );
-  context.chronicle.trouble('restart-etcd', why);
+/** A process that lives and has failed its liveness is killed: its exit starts it again. */
+async function restartIfDead(
+  context: Context,
+  etcd: RunningEtcd,
+  memory: Memory,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { clock, probe, self } = context.ports;
+  const facts = {
+    silentMs: memory.silentSince === null ? 0 : clock.now() - memory.silentSince,
+    answeredOnce: memory.answeredOnce,
+  };
+  let verdict = planLiveness({ ...facts, peersAnswered: null });
+  if (verdict.kind === 'ask') {
+    const answer = await probe.probe(self.address, signal);
+    verdict = planLiveness({ ...facts, peersAnswered: answer.kind === 'answers' });
+  }
+  context.chronicle.plan('liveness', [verdict.reason]);
+  if (verdict.kind !== 'dead') return false;
+  context.chronicle.trouble('restart-etcd', verdict.reason);
   await etcd.stop(0);
   return true;
 }
@@ -258,7 +277,14 @@ async function leaderEndpoint(context: Context): Promise<string> {
 
 async function noteFormed(context: Context, identity: DataIdentity, signal: AbortSignal): Promise<void> {
   const formed: DataIdentity = { ...identity, formed: true };
-  await context.ports.data.writeIdentity(formed, signal);
+  try {
+    await context.ports.data.writeIdentity(formed, signal);
+  } catch (error) {
+    // A full disk must not end the watch over an etcd that serves: the next tick tries again.
+    if (!hasCode(error, 'cannot-write')) throw error;
+    context.chronicle.trouble('note-formed', reason('cannot-write', error.message));
+    return;
+  }
   context.state.identity = formed;
   context.chronicle.event('formed', reason('note-formed', `epoch ${identity.epoch} is formed`));
   context.houseBell.ring();

@@ -83,6 +83,7 @@ function tick(house: House): readonly Act[] {
       answers: answers(it),
       healthy: answers(it) && !it.learner,
       stalledMs: 0,
+      joinLimitMs: 60_000,
     })),
   });
   if (action !== null) {

@@ -132,7 +132,9 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a claim of another stack that only forms: nothing of it serves',
-    seen: seen({ claim: reading(formed({ stack: 'other-main', state: 'forming', epoch: 9, token: 'token-2' })) }),
+    seen: seen({
+      claim: reading(formed({ stack: 'other-main', state: 'forming', epoch: 9, token: 'token-2' })),
+    }),
     kind: 'none',
     code: 'member-steady',
   },

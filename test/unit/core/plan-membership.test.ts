@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { known } from '../../../src/core/known.ts';
 import type { Member } from '../../../src/core/members.ts';
 import type { MembershipCode, MembershipObservation, MemberView } from '../../../src/core/plan-membership.ts';
-import { planMembership } from '../../../src/core/plan-membership.ts';
+import { joinLimitMs, planMembership } from '../../../src/core/plan-membership.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
 import {
   addressOf,
@@ -18,11 +18,11 @@ import {
 } from '../../fixtures/core/world.ts';
 
 function well(n: number, more: Partial<Member> = {}): MemberView {
-  return { member: member(n, more), answers: true, healthy: true, stalledMs: 0 };
+  return { member: member(n, more), answers: true, healthy: true, stalledMs: 0, joinLimitMs: 60_000 };
 }
 
 function silent(n: number, more: Partial<Member> = {}): MemberView {
-  return { member: member(n, more), answers: false, healthy: false, stalledMs: 0 };
+  return { member: member(n, more), answers: false, healthy: false, stalledMs: 0, joinLimitMs: 60_000 };
 }
 
 /** A voter that answers and does not serve. */
@@ -36,6 +36,7 @@ function learner(n: number, more: Partial<MemberView> = {}, also: Partial<Member
     answers: true,
     healthy: false,
     stalledMs: 0,
+    joinLimitMs: 60_000,
     ...more,
   };
 }
@@ -212,6 +213,12 @@ const cases: readonly Case[] = [
     codes: ['learner-stalled'],
   },
   {
+    name: 'a learner without progress for a minute, whose snapshot may take two',
+    seen: seen([well(1), well(2), learner(3, { stalledMs: 60_000, joinLimitMs: 120_000 })]),
+    removes: null,
+    codes: ['learner-joining'],
+  },
+  {
     name: 'a learner just below the limit',
     seen: seen([well(1), well(2), learner(3, { stalledMs: 59_999 })]),
     removes: null,
@@ -310,5 +317,25 @@ describe('planMembership', () => {
         'quorum-short': true,
       }),
     );
+  });
+});
+
+describe('joinLimitMs', () => {
+  it.each([
+    { name: 'a small database', behindEntries: 5_000, dbSizeBytes: 20_000, limitMs: 60_004 },
+    {
+      name: 'eight gigabytes',
+      behindEntries: Number.POSITIVE_INFINITY,
+      dbSizeBytes: 8e9,
+      limitMs: 1_660_000,
+    },
+    {
+      name: 'caught up: its promotion waits for Route 53',
+      behindEntries: 1_000,
+      dbSizeBytes: 8e9,
+      limitMs: 180_000,
+    },
+  ])('$name', ({ limitMs, ...learner }) => {
+    expect(joinLimitMs(learner)).toBe(limitMs);
   });
 });

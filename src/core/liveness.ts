@@ -1,0 +1,61 @@
+import { LIVENESS_LIMIT_MS, START_LIMIT_MS } from './numbers.ts';
+import type { Reason } from './reason.ts';
+import { reason } from './reason.ts';
+
+/** What a verdict on a running etcd process rests on. */
+export interface LivenessObservation {
+  /** For how long every ask of its own client port went without an answer; 0: the last was answered; ms. */
+  readonly silentMs: number;
+  /** Whether this very process ever answered. */
+  readonly answeredOnce: boolean;
+  /** Whether anything answers as etcd at its peer port; null: not asked. */
+  readonly peersAnswered: boolean | null;
+}
+
+/** Why a process is judged so. */
+export type LivenessCode =
+  'alive' | 'alive-starting' | 'alive-without-quorum' | 'liveness-failed' | 'start-failed';
+
+/** `ask`: the peer port must be asked before a verdict. */
+export interface LivenessVerdict {
+  readonly kind: 'alive' | 'ask' | 'dead';
+  readonly reason: Reason<LivenessCode>;
+}
+
+/**
+ * Whether a process that lives has failed its liveness (law 7). One that answered before and does not any more is dead
+ * after the liveness limit. One that never did may be reading a large database, or waiting for the quorum that it was
+ * started without: until then etcd opens no client port, and killing it would make lost quorum worse for ever. While it
+ * speaks to its peers it is alive; silent to everybody, it has the start limit.
+ */
+export function planLiveness(seen: LivenessObservation): LivenessVerdict {
+  const seconds = Math.round(seen.silentMs / 1000);
+  const verdict = (kind: LivenessVerdict['kind'], code: LivenessCode, sentence: string): LivenessVerdict => ({
+    kind,
+    reason: reason(code, sentence),
+  });
+  if (seen.silentMs < LIVENESS_LIMIT_MS) return verdict('alive', 'alive', 'etcd answers');
+  if (seen.answeredOnce) {
+    return verdict(
+      'dead',
+      'liveness-failed',
+      `etcd answered before, and has not for ${seconds} s though its process lives`,
+    );
+  }
+  if (seen.peersAnswered === null)
+    return verdict('ask', 'alive-starting', `etcd has not answered a client for ${seconds} s`);
+  if (seen.peersAnswered) {
+    return verdict(
+      'alive',
+      'alive-without-quorum',
+      'etcd speaks to its peers, and waits for quorum or a snapshot before it serves',
+    );
+  }
+  return seen.silentMs < START_LIMIT_MS
+    ? verdict('alive', 'alive-starting', `etcd has been starting for ${seconds} s`)
+    : verdict(
+        'dead',
+        'start-failed',
+        `etcd has said nothing to anybody for ${seconds} s since it was started`,
+      );
+}

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import type { LivenessCode, LivenessObservation } from '../../../src/core/liveness.ts';
+import { planLiveness } from '../../../src/core/liveness.ts';
+import { covered, declared } from '../../fixtures/core/codes.ts';
+
+interface Case {
+  readonly name: string;
+  readonly seen: LivenessObservation;
+  readonly kind: 'alive' | 'ask' | 'dead';
+  readonly code: LivenessCode;
+}
+
+const MINUTE = 60_000;
+const seen = (
+  silentMs: number,
+  answeredOnce: boolean,
+  peersAnswered: boolean | null,
+): LivenessObservation => ({
+  silentMs,
+  answeredOnce,
+  peersAnswered,
+});
+
+const cases: readonly Case[] = [
+  { name: 'it answers', seen: seen(0, true, null), kind: 'alive', code: 'alive' },
+  { name: 'a short silence', seen: seen(29_999, true, null), kind: 'alive', code: 'alive' },
+  {
+    name: 'it answered, and is frozen',
+    seen: seen(30_000, true, null),
+    kind: 'dead',
+    code: 'liveness-failed',
+  },
+  {
+    name: 'it answered, and only its peer port still does',
+    seen: seen(30_000, true, true),
+    kind: 'dead',
+    code: 'liveness-failed',
+  },
+  {
+    name: 'it never answered: its peer port is asked',
+    seen: seen(30_000, false, null),
+    kind: 'ask',
+    code: 'alive-starting',
+  },
+  {
+    name: 'started without a quorum, for an hour: never killed for that',
+    seen: seen(60 * MINUTE, false, true),
+    kind: 'alive',
+    code: 'alive-without-quorum',
+  },
+  {
+    name: 'it reads a large database',
+    seen: seen(14 * MINUTE, false, false),
+    kind: 'alive',
+    code: 'alive-starting',
+  },
+  {
+    name: 'it hangs from its start on',
+    seen: seen(15 * MINUTE, false, false),
+    kind: 'dead',
+    code: 'start-failed',
+  },
+];
+
+describe('planLiveness', () => {
+  it.each(cases)('$name', ({ seen: facts, kind, code }) => {
+    expect(planLiveness(facts)).toMatchObject({ kind, reason: { code } });
+  });
+
+  it('shows every code that a verdict can have', () => {
+    expect(covered(cases.map((it) => it.code))).toEqual(
+      declared<LivenessCode>({
+        alive: true,
+        'alive-starting': true,
+        'alive-without-quorum': true,
+        'liveness-failed': true,
+        'start-failed': true,
+      }),
+    );
+  });
+});
