@@ -5,16 +5,23 @@ import { reason } from '../core/reason.ts';
 import { ApplianceError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { createContext } from './context.ts';
-import { askWhyStopping, leave, watchForDeparture } from './departure.ts';
+import { leave } from './departure.ts';
 import { createHousekeeper } from './housekeeper.ts';
 import { completeLaunch } from './launching.ts';
 import { live } from './life.ts';
 import type { DaemonOptions } from './options.ts';
 import type { Ports } from './ports.ts';
 import type { ApplianceState } from './state.ts';
+import { askWhyStopping, watchForDeparture } from './why-stopping.ts';
 
 /** After an error that nobody expected a loop starts again this much later: a bug in one must not end the others. */
 const LOOP_RESTART_MS = 1_000;
+
+/** What an asker of `/birth` says of itself: an epoch to look for (0: none), and its instance id. */
+export interface BirthHint {
+  readonly epoch: number;
+  readonly from: string | null;
+}
 
 /** One appliance: the loops beside one etcd. */
 export interface Appliance {
@@ -23,7 +30,7 @@ export interface Appliance {
   /** Runs until it was told to stop, or its instance goes, and has left in order. Throws what waiting cannot mend. */
   run(stop: AbortSignal): Promise<void>;
   /** What `/birth` answers. A hint makes it look at the register now. */
-  birth(hint: { readonly epoch: number }, signal: AbortSignal): Promise<BirthAnswer>;
+  birth(hint: BirthHint, signal: AbortSignal): Promise<BirthAnswer>;
   /** Wakes the housekeeper; the cron does. */
   nudge(): void;
 }
@@ -48,6 +55,14 @@ async function run(context: Context, stop: AbortSignal): Promise<void> {
   const keep = (name: string, loop: () => Promise<void>): Promise<void> =>
     keepRunning(context, name, loop, signal).catch((error: unknown) => failed.reject(error));
 
+  let orderedAt: number | null = null;
+  const order = (): void => {
+    orderedAt = context.ports.clock.now();
+    context.houseBell.ring();
+  };
+  if (stop.aborted) order();
+  else stop.addEventListener('abort', order, { once: true, signal });
+
   let lifeOver = false;
   void keep('life', async () => await live(context, signal)).then(() => (lifeOver = true));
   void keep('housekeeping', async () => await housekeeper.run(signal));
@@ -60,8 +75,6 @@ async function run(context: Context, stop: AbortSignal): Promise<void> {
 
   async function depart(first: Departure): Promise<void> {
     let current = first;
-    // The order to stop may come while a hook still waits: then the machine's own grace counts.
-    if (!stop.aborted) stop.addEventListener('abort', () => context.houseBell.ring(), { once: true });
     if (first.kind === 'restart')
       void watchForDeparture(context, signal)
         .then((it) => (current = it))
@@ -70,9 +83,7 @@ async function run(context: Context, stop: AbortSignal): Promise<void> {
     await leave(
       context,
       housekeeper,
-      () => current,
-      () => stop.aborted,
-      () => lifeOver,
+      { departure: () => current, orderedAt: () => orderedAt, lifeOver: () => lifeOver },
       signal,
     );
     context.state.phase = 'stopped';
@@ -124,11 +135,7 @@ async function keepRunning(
   }
 }
 
-async function answerBirth(
-  context: Context,
-  hint: { readonly epoch: number },
-  signal: AbortSignal,
-): Promise<BirthAnswer> {
+async function answerBirth(context: Context, hint: BirthHint, signal: AbortSignal): Promise<BirthAnswer> {
   const { ports, register } = context;
   const reading = register.claim();
   const epoch = reading.known && reading.value.kind === 'claim' ? reading.value.claim.epoch : 0;
@@ -136,6 +143,9 @@ async function answerBirth(
     register.forget();
     context.lifeBell.ring();
   }
+  // Who asks may have become a voter just now.
+  const asks = context.state.members.find((it) => it.name === hint.from);
+  if (hint.from !== null && asks?.unhealthy !== null) context.houseBell.ring();
   return describeBirth(ports, await ports.data.read(signal), epoch);
 }
 

@@ -1,104 +1,67 @@
 import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
-import {
-  HEARTBEAT_INTERVAL_MS,
-  LEAVE_DNS_MS,
-  LEAVE_GRACE_MS,
-  LEAVING_LEASE_SECONDS,
-  METADATA_INTERVAL_MS,
-  STOP_GRACE_MS,
-} from '../core/numbers.ts';
+import { LEAVE_DNS_MS, LEAVE_GRACE_MS, LEAVING_LEASE_SECONDS, STOP_GRACE_MS } from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Departure, LeaveAction, LeaveObservation } from '../core/plan-leave.ts';
-import { planLeave, whyStopping } from '../core/plan-leave.ts';
+import { planLeave } from '../core/plan-leave.ts';
+import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
 import type { Context } from './context.ts';
 import type { Housekeeper } from './housekeeper.ts';
 import type { Look } from './look.ts';
 import { look } from './look.ts';
 import { decodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from './published.ts';
-
-/** Between tries to complete the terminating hook. */
-const COMPLETION_INTERVAL_MS = 1_000;
+import type { TerminatingHook } from './terminating-hook.ts';
+import { createTerminatingHook } from './terminating-hook.ts';
 
 /** How soon a departure looks again: a machine's grace is short. */
-const LEAVE_TICK_MS = 100;
+const QUICK_TICK_MS = 100;
 
-/** Why this instance stops, asked of everyone who may know; only a positive answer means that it goes. */
-export async function askWhyStopping(context: Context, signal: AbortSignal): Promise<Departure> {
-  const { metadata, self, fleet } = context.ports;
-  const [targetState, spot, evidence, lifecycle] = await Promise.all([
-    metadata.targetState(signal),
-    metadata.spotNotice(signal),
-    fleet.evidence([self], signal),
-    ownLifecycle(context, signal),
-  ]);
-  const state = evidence.known ? evidence.value.get(self.id) : undefined;
-  return whyStopping({
-    targetState,
-    spotNotice: spot.known ? known(spot.value !== null) : spot,
-    ec2State:
-      state === undefined ? unknown(evidence.known ? 'EC2 said nothing' : evidence.reason) : known(state),
-    lifecycle,
-  });
-}
+/** How soon where nothing has changed for a grace's time: a hook may wait for hours. */
+const SLOW_TICK_MS = 2_000;
 
-async function ownLifecycle(context: Context, signal: AbortSignal): Promise<Known<string>> {
-  const fleet = await context.ports.fleet.observe(signal);
-  if (!fleet.known) return fleet;
-  const own = fleet.value.instances.find((it) => it.id === context.ports.self.id);
-  return own === undefined ? unknown('the group does not list this instance') : known(own.lifecycle);
-}
-
-/** Watches metadata for a departure that comes before any signal: a lifecycle hook, or a spot notice. */
-export async function watchForDeparture(context: Context, signal: AbortSignal): Promise<Departure> {
-  const { clock, metadata } = context.ports;
-  for (;;) {
-    await clock.sleep(METADATA_INTERVAL_MS, signal);
-    const [targetState, spot] = await Promise.all([
-      metadata.targetState(signal),
-      metadata.spotNotice(signal),
-    ]);
-    const departure = whyStopping({
-      targetState,
-      spotNotice: spot.known ? known(spot.value !== null) : spot,
-      ec2State: unknown('not asked'),
-      lifecycle: unknown('not asked'),
-    });
-    if (departure.kind === 'going') return departure;
-  }
+/** What a departure is told by who runs it. */
+export interface Leaving {
+  /** Why it leaves, as now known. */
+  departure(): Departure;
+  /** When the process was told to stop, on the clock; null: it was not, a hook waits. From then the machine's grace counts. */
+  orderedAt(): number | null;
+  /** Whether the life of the member is over. */
+  lifeOver(): boolean;
 }
 
 interface Memory {
+  readonly began: number;
+  readonly hook: TerminatingHook;
   leaseId: string | null;
   announced: boolean;
-  dnsDeadline: number;
-  graceDeadline: number;
-  hooked: boolean;
-  beatAt: number;
+  /** Code of the last plan, and when it became that. */
+  code: string | null;
+  codeSince: number;
+  /** What etcd answered to the last step, where it refused it. */
+  refused: Reason | null;
 }
 
 /**
  * Leaves in order (design.md, "Leaving"); ends when the life of the member is over and the lifecycle action is completed.
- * `ordered` says whether the machine itself is going down: then its grace counts, hook or not.
+ * The machine's grace counts from the order to stop, hook or not; without an order, a hook's heartbeats buy the time.
  */
 export async function leave(
   context: Context,
   housekeeper: Housekeeper,
-  departure: () => Departure,
-  ordered: () => boolean,
-  lifeOver: () => boolean,
+  leaving: Leaving,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock } = context.ports;
   const began = clock.now();
   const memory: Memory = {
+    began,
     leaseId: null,
     announced: false,
-    dnsDeadline: began + LEAVE_DNS_MS,
-    graceDeadline: began + LEAVE_GRACE_MS,
-    hooked: false,
-    beatAt: Number.NEGATIVE_INFINITY,
+    hook: createTerminatingHook(context),
+    code: null,
+    codeSince: began,
+    refused: null,
   };
   context.state.phase = 'leaving';
   context.lifeBell.ring();
@@ -106,74 +69,100 @@ export async function leave(
   for (;;) {
     signal.throwIfAborted();
     const turn = clock.now();
-    await beat(context, departure(), memory, signal);
-    if (lifeOver()) break;
+    if (leaving.departure().kind === 'going') memory.hook.beat(signal);
+    if (leaving.lifeOver()) break;
     // Without a process there is nothing to plan for: the life of the member sees the phase, and ends.
-    if (context.state.etcd !== null) {
-      const action = planLeave(await observe(context, departure(), ordered(), memory, signal));
-      context.chronicle.plan('leave', [action.reason]);
-      await act(context, housekeeper, action, memory, signal);
-    }
+    if (context.state.etcd === null) memory.codeSince = turn;
+    else await step(context, housekeeper, leaving, memory, signal);
     context.chronicle.turn('leave', turn);
-    await clock.sleep(LEAVE_TICK_MS, signal);
+    await clock.sleep(tickMs(clock.now(), leaving, memory), signal);
   }
-  if (departure().kind === 'going') await completeHook(context, memory, signal);
-}
-
-/** Lets the machine go, as long as its grace lasts: an unknown answer would leave it waiting for the hook's timeout. */
-async function completeHook(context: Context, memory: Memory, signal: AbortSignal): Promise<void> {
-  const { clock, hooks, meter } = context.ports;
-  for (;;) {
-    const completed = await hooks.complete('terminating', 'CONTINUE', signal);
-    meter.acted('complete-terminating', completed.known ? completed.value : 'unknown');
-    if (completed.known || (clock.now() >= memory.graceDeadline && !memory.hooked)) return;
-    await clock.sleep(COMPLETION_INTERVAL_MS, signal);
+  if (leaving.departure().kind === 'going') {
+    await memory.hook.complete(() => isGraceOver(clock.now(), leaving, memory), signal);
   }
 }
 
-/** Heartbeats go on while work goes on; that one is heard means that a hook waits, and its grace counts. */
-async function beat(
+/** Observes, plans, acts. What etcd refuses is part of the plan that is shown: it is tried again and again. */
+async function step(
   context: Context,
-  departure: Departure,
+  housekeeper: Housekeeper,
+  leaving: Leaving,
   memory: Memory,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, hooks } = context.ports;
-  if (departure.kind !== 'going' || clock.now() - memory.beatAt < HEARTBEAT_INTERVAL_MS) return;
-  memory.beatAt = clock.now();
-  const outcome = await hooks.heartbeat('terminating', signal);
-  if (outcome.known) memory.hooked = outcome.value === 'done';
+  const action = planLeave(await observe(context, leaving, memory, signal));
+  const { code } = action.reason;
+  if (code !== memory.code) {
+    memory.code = code;
+    memory.codeSince = context.ports.clock.now();
+    memory.refused = null;
+  }
+  context.chronicle.plan(
+    'leave',
+    memory.refused === null ? [action.reason] : [action.reason, memory.refused],
+  );
+  await act(context, housekeeper, action, memory, signal);
+}
+
+/** Quick while something changes, and in the grace; slow where a hook waits for what does not come. */
+function tickMs(now: number, leaving: Leaving, memory: Memory): number {
+  const since = Math.max(memory.codeSince, leaving.orderedAt() ?? memory.began);
+  return now - since < LEAVE_GRACE_MS ? QUICK_TICK_MS : SLOW_TICK_MS;
+}
+
+function isGraceOver(now: number, leaving: Leaving, memory: Memory): boolean {
+  const orderedAt = leaving.orderedAt();
+  if (orderedAt !== null) return now >= orderedAt + LEAVE_GRACE_MS;
+  return !memory.hook.holds() && now >= memory.began + LEAVE_GRACE_MS;
 }
 
 async function observe(
   context: Context,
-  departure: Departure,
-  ordered: boolean,
+  leaving: Leaving,
   memory: Memory,
   signal: AbortSignal,
 ): Promise<LeaveObservation> {
-  const { ports } = context;
+  const { ports, state } = context;
   const own = clientUrl(ports.self.address);
-  const now = ports.clock.now();
   const status = await ports.admin.status(own, signal);
   const seen = status.known ? await look(context, own, signal) : await lookElsewhere(context, signal);
-  const leaving = await ports.admin.readPrefix(own, LEAVING_PREFIX, signal);
-  const leavers = new Set(
-    leaving.known ? leaving.value.map((it) => it.key.slice(LEAVING_PREFIX.length)) : [],
-  );
-  if (memory.leaseId !== null) await ports.admin.keepAlive(own, memory.leaseId, signal);
+  const leavers = await readLeavers(context, own, signal);
+  await keepAnnounced(context, own, memory, signal);
   // Where the own etcd does not answer, it is not among the healthy ones anyway.
   const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
+  const named = !(await namedNoMore(context, own, signal));
+  const now = ports.clock.now();
   return {
-    departure,
+    departure: leaving.departure(),
     status,
     list: seen.known ? known(seen.value.list) : seen,
     successors: others.filter((it) => !leavers.has(it.name)).map((it) => it.id),
     healthyOthers: others.length,
+    // Data that nobody can name may be of a cluster that lived.
+    formed: state.identity?.formed ?? true,
     announced: memory.announced,
-    outOfDns: now >= memory.dnsDeadline || (await namedNoMore(context, own, signal)),
-    graceOver: now >= memory.graceDeadline && (ordered || !memory.hooked),
+    outOfDns: !named || now >= memory.began + LEAVE_DNS_MS,
+    graceOver: isGraceOver(now, leaving, memory),
   };
+}
+
+async function readLeavers(context: Context, own: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const leaving = await context.ports.admin.readPrefix(own, LEAVING_PREFIX, signal);
+  return new Set(leaving.known ? leaving.value.map((it) => it.key.slice(LEAVING_PREFIX.length)) : []);
+}
+
+/** A lease that etcd says is gone took the word with it: it is said again, or DNS would name who leaves. */
+async function keepAnnounced(
+  context: Context,
+  own: string,
+  memory: Memory,
+  signal: AbortSignal,
+): Promise<void> {
+  if (memory.leaseId === null) return;
+  const alive = await context.ports.admin.keepAlive(own, memory.leaseId, signal);
+  if (!alive.known || alive.value) return;
+  memory.leaseId = null;
+  memory.announced = false;
 }
 
 /** The own etcd is silent: whether the others serve without it is asked of them, as claim and last look name them. */
@@ -226,7 +215,7 @@ async function act(
       await housekeeper.release(signal);
       const outcome = await ports.admin.moveLeader(own, action.targetId, signal);
       if (outcome.ok) chronicle.event('hand-over', action.reason);
-      else chronicle.trouble('hand-over', reason(outcome.code, outcome.message));
+      memory.refused = outcome.ok ? null : reason(outcome.code, outcome.message);
       return;
     }
     case 'remove-self': {
@@ -234,7 +223,7 @@ async function act(
       await housekeeper.release(signal);
       const outcome = await ports.admin.removeMember(own, action.memberId, signal);
       if (outcome.ok) chronicle.event('remove-self', action.reason, { memberId: action.memberId });
-      else chronicle.trouble('remove-self', reason(outcome.code, outcome.message));
+      memory.refused = outcome.ok ? null : reason(outcome.code, outcome.message);
       return;
     }
     case 'stop':
@@ -248,17 +237,20 @@ async function act(
 /** Tells the others, under a lease: planDns leaves this instance out from now on. */
 async function announce(context: Context, own: string, memory: Memory, signal: AbortSignal): Promise<void> {
   const { admin, self } = context.ports;
-  const lease = await admin.grantLease(own, LEAVING_LEASE_SECONDS, signal);
-  if (!lease.known) return;
+  if (memory.leaseId === null) {
+    const lease = await admin.grantLease(own, LEAVING_LEASE_SECONDS, signal);
+    if (!lease.known) return;
+    memory.leaseId = lease.value;
+  }
+  const { leaseId } = memory;
   const put = await admin.put(
     own,
     LEAVING_PREFIX + self.id,
     context.ports.clock.wallTime(),
-    { leaseId: lease.value },
+    { leaseId },
     signal,
   );
   if (!put.known || !put.value) return;
-  memory.leaseId = lease.value;
   memory.announced = true;
   context.houseBell.ring();
 }

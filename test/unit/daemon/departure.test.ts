@@ -1,14 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { known, unknown } from '../../../src/core/known.ts';
+import type { DataIdentity } from '../../../src/core/local-data.ts';
 import type { Departure } from '../../../src/core/plan-leave.ts';
 import { createContext } from '../../../src/daemon/context.ts';
-import { askWhyStopping, leave, watchForDeparture } from '../../../src/daemon/departure.ts';
+import { leave } from '../../../src/daemon/departure.ts';
 import type { Housekeeper } from '../../../src/daemon/housekeeper.ts';
-import type { AdminPort } from '../../../src/daemon/ports.ts';
+import type { AdminPort, HooksPort } from '../../../src/daemon/ports.ts';
 import { encodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from '../../../src/daemon/published.ts';
+import { askWhyStopping, watchForDeparture } from '../../../src/daemon/why-stopping.ts';
 import type { EtcdCluster } from '../../fakes/etcd-cluster.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
-import { createBench, NEVER } from '../../fakes/bench.ts';
+import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
 
 let bench: Bench;
 let cluster: EtcdCluster;
@@ -56,22 +58,50 @@ function watched(admin: AdminPort): AdminPort {
   };
 }
 
-/** Lets the instance leave beside the test. */
-async function depart(departure: Departure, ordered = false) {
+/** What stands in for a host's own ports. */
+interface Instead {
+  readonly admin?: Partial<AdminPort>;
+  readonly hooks?: Partial<HooksPort>;
+  /** What its identity says of its cluster. */
+  readonly formed?: boolean;
+}
+
+function identity(formed: boolean): DataIdentity {
+  return {
+    format: 1,
+    instanceId: host.self.id,
+    token: TOKEN,
+    epoch: 1,
+    clusterId: cluster.id,
+    memberId: null,
+    formed,
+    version: '3.5.35',
+    register: host.ports.zone.register,
+  };
+}
+
+/** An answer that never comes. */
+const hang = async (): Promise<never> => await new Promise(() => undefined);
+
+/** Lets the instance leave beside the test; `ordered`: its process was told to stop. */
+async function depart(departure: Departure, ordered = false, instead: Instead = {}) {
   const context = createContext(host.context.options, {
     ...host.ports,
-    admin: watched(host.ports.admin),
+    admin: watched({ ...host.ports.admin, ...instead.admin }),
     hooks: {
       ...host.hooks,
+      ...instead.hooks,
       complete: async (...call) => {
         steps.push('complete');
         return await host.hooks.complete(...call);
       },
     },
   });
+  context.state.identity = identity(instead.formed ?? true);
   const adopted = await host.ports.process.adopt(NEVER);
   if (adopted === null) throw new Error('no etcd runs');
-  const ending = { left: false, lifeOver: false };
+  const orderedAt = ordered ? bench.clock.now() : null;
+  const ending = { left: false, lifeOver: false, orderedAt };
   context.state.etcd = {
     ...adopted,
     stop: async (graceMs) => {
@@ -93,9 +123,7 @@ async function depart(departure: Departure, ordered = false) {
   void leave(
     context,
     housekeeper,
-    () => departure,
-    () => ordered,
-    () => ending.lifeOver,
+    { departure: () => departure, orderedAt: () => ending.orderedAt, lifeOver: () => ending.lifeOver },
     NEVER,
   ).then(() => (ending.left = true));
   return ending;
@@ -188,6 +216,100 @@ describe('an instance that goes', () => {
     await bench.clock.advance(23_000);
     expect(ending.left).toBe(true);
   });
+
+  it('counts that grace from the signal, not from when it knew why: time was spent on asking', async () => {
+    await form(1);
+    publish([]);
+    const ending = await depart(GOING, true);
+    ending.orderedAt = bench.clock.now() - 15_000;
+    await bench.clock.advance(7_000);
+    expect(ending.left).toBe(true);
+  });
+
+  it('has that grace from the signal on, however long a hook waited before', async () => {
+    await form(1);
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    publish([]);
+    const ending = await depart(GOING);
+    await bench.clock.advance(100_000);
+    ending.orderedAt = bench.clock.now();
+    await bench.clock.advance(18_000);
+    expect(steps).not.toContain('stop');
+    await bench.clock.advance(6_000);
+    expect(ending.left).toBe(true);
+  });
+
+  it('waits for no heartbeat', async () => {
+    publish([]);
+    const ending = await depart(GOING, true, { hooks: { heartbeat: hang } });
+    await bench.clock.advance(3_000);
+    expect(ending.left).toBe(true);
+    expect(cluster.members).toHaveLength(2);
+  });
+
+  it('looks less and less often where a hook waits for what does not come', async () => {
+    await form(1);
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    publish([]);
+    let looks = 0;
+    const readPrefix: AdminPort['readPrefix'] = async (...call) => {
+      looks += 1;
+      return await host.ports.admin.readPrefix(...call);
+    };
+    await depart(GOING, false, { admin: { readPrefix } });
+    await bench.clock.advance(60_000);
+    looks = 0;
+    await bench.clock.advance(60_000);
+    expect(looks).toBeGreaterThanOrEqual(20);
+    expect(looks).toBeLessThanOrEqual(31);
+  });
+
+  it('says a refusal once, and tries on', async () => {
+    publish([]);
+    let tries = 0;
+    const removeMember: AdminPort['removeMember'] = async () => {
+      tries += 1;
+      return await Promise.resolve({ ok: false, code: 'unhealthy-cluster', message: 'not now' });
+    };
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    await depart(GOING, false, { admin: { removeMember } });
+    await bench.clock.advance(60_000);
+    expect(tries).toBeGreaterThan(10);
+    expect(bench.log.filter((line) => line.includes('unhealthy-cluster'))).toHaveLength(1);
+  });
+
+  it('tells the others again where the lease of its word is gone', async () => {
+    await form(1);
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    publish([]);
+    let leaseId: string | null = null;
+    const grantLease: AdminPort['grantLease'] = async (...call) => {
+      const lease = await host.ports.admin.grantLease(...call);
+      if (lease.known) leaseId = lease.value;
+      return lease;
+    };
+    await depart(GOING, false, { admin: { grantLease } });
+    await bench.clock.advance(5_000);
+    await bench.soon(host.ports.admin.revokeLease(host.url, leaseId ?? '', NEVER));
+    expect(cluster.readPrefix(LEAVING_PREFIX)).toHaveLength(0);
+    await bench.clock.advance(5_000);
+    expect(cluster.readPrefix(LEAVING_PREFIX)).toHaveLength(1);
+  });
+
+  it('stops at once where its cluster was never formed and has no quorum', async () => {
+    await form(2);
+    host.hooks.has.add('terminating');
+    host.hooks.waits.add('terminating');
+    const ending = await depart(GOING, false, { formed: false });
+    bench.etcd.freeze('10.0.0.2', true);
+    await bench.clock.advance(20_000);
+    expect(steps).toContain('stop');
+    expect(ending.left).toBe(true);
+  });
 });
 
 describe('a process that is only restarted', () => {
@@ -228,6 +350,23 @@ describe('why it stops', () => {
   ])('%s', async (_name, happen, kind) => {
     happen();
     expect((await why()).kind).toBe(kind);
+  });
+
+  const hanging = { observe: hang, evidence: hang };
+
+  it('is known at the first answer that says so, whatever else hangs', async () => {
+    host.metadata.target = known('Terminated');
+    const context = createContext(host.context.options, { ...host.ports, fleet: hanging });
+    const began = bench.clock.now();
+    expect((await bench.soon(askWhyStopping(context, NEVER))).kind).toBe('going');
+    expect(bench.clock.now() - began).toBeLessThan(100);
+  });
+
+  it('is a restart where nobody says so within 2 s', async () => {
+    const context = createContext(host.context.options, { ...host.ports, fleet: hanging });
+    const began = bench.clock.now();
+    expect((await bench.soon(askWhyStopping(context, NEVER))).kind).toBe('restart');
+    expect(bench.clock.now() - began).toBe(2_000);
   });
 
   it('is seen in metadata before any signal', async () => {
