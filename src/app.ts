@@ -22,6 +22,7 @@ import { createAdmin } from './etcd/admin.ts';
 import { createDataDirectory } from './etcd/data-directory.ts';
 import { etcdIds } from './etcd/ids.ts';
 import { probeEtcd } from './etcd/probe.ts';
+import type { EtcdProcesses } from './etcd/process.ts';
 import { createEtcdProcesses } from './etcd/process.ts';
 import type { ExitCode } from './errors.ts';
 import { EXIT } from './errors.ts';
@@ -101,6 +102,9 @@ async function openWorld(
   const observer: CallObserver = {
     onCall: (call) => metrics.awsCalled(call.service, call.action, call.result, call.durationMs / 1000),
   };
+  const processes = openEtcd(config, deps);
+  // Asked ahead: the answer is needed once AWS has said where this is. Who needs it asks again, and hears of an error.
+  void processes.binaries(signal).catch(() => undefined);
   const endpoint = deps.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
   const metadata = createMetadata(endpoint === undefined ? {} : { endpoint }, { observer });
   const identity = await whoAmI(metadata, log, signal);
@@ -120,16 +124,7 @@ async function openWorld(
     ...aws,
     admin,
     probe: { probe: probeEtcd },
-    process: createEtcdProcesses(
-      {
-        etcdDirectory: config.etcdDir,
-        dataDirectory: config.dataDir,
-        listenAddress: config.listenAddress,
-        extraFlags: config.etcdExtraFlags,
-        env: deps.env,
-      },
-      { log: deps.log.component('process'), onLine: deps.log.etcdLine },
-    ),
+    process: processes,
     data: createDataDirectory({
       directory: config.dataDir,
       wallTime: clock.wallTime,
@@ -145,6 +140,19 @@ async function openWorld(
     etcdVersion: config.etcdVersion,
   };
   return { options, ports };
+}
+
+function openEtcd(config: Config, deps: AppDeps): EtcdProcesses {
+  return createEtcdProcesses(
+    {
+      etcdDirectory: config.etcdDir,
+      dataDirectory: config.dataDir,
+      listenAddress: config.listenAddress,
+      extraFlags: config.etcdExtraFlags,
+      env: deps.env,
+    },
+    { log: deps.log.component('process'), onLine: deps.log.etcdLine },
+  );
 }
 
 function openAws(

@@ -5,8 +5,8 @@ import { execa } from 'execa';
 import { describeError } from '../errors.ts';
 import { compareVersions, minorOf } from './releases.ts';
 
-/** One version of etcd on this machine, all of whose binaries said that they are this version. */
-export interface EtcdBinary {
+/** One etcd server on this machine, as it said itself. */
+export interface EtcdServer {
   /** As `3.5.35`. */
   readonly version: string;
   /** As `3.5`. */
@@ -14,15 +14,19 @@ export interface EtcdBinary {
   readonly directory: string;
   /** Path of the server. */
   readonly etcd: string;
+}
+
+/** One version of etcd on this machine, all of whose binaries said that they are this version. */
+export interface EtcdBinary extends EtcdServer {
   readonly etcdctl: string;
   /** Null on 3.4, which has none. */
   readonly etcdutl: string | null;
 }
 
 /** What a folder of binaries holds. */
-export interface BinaryFolder {
+export interface BinaryFolder<Binary extends EtcdServer = EtcdBinary> {
   /** Oldest version first. */
-  readonly binaries: readonly EtcdBinary[];
+  readonly binaries: readonly Binary[];
   /** Subfolders that hold something that cannot be used, and why. */
   readonly broken: readonly { readonly directory: string; readonly reason: string }[];
 }
@@ -46,8 +50,21 @@ export function defaultEtcdDirectory(
  * folder's name proves nothing. Takes a folder that is absent as empty. Throws only where the folder cannot be read.
  */
 export async function listBinaries(directory: string, signal: AbortSignal): Promise<BinaryFolder> {
+  return await listWith(inspect, directory, signal);
+}
+
+/** The same for the servers alone: one process for each version and not three, which a start of etcd waits for. */
+export async function listServers(directory: string, signal: AbortSignal): Promise<BinaryFolder<EtcdServer>> {
+  return await listWith(inspectServer, directory, signal);
+}
+
+async function listWith<Binary extends EtcdServer>(
+  look: (directory: string, signal: AbortSignal) => Promise<Inspected<Binary>>,
+  directory: string,
+  signal: AbortSignal,
+): Promise<BinaryFolder<Binary>> {
   const names = await subfolders(directory);
-  const found = await Promise.all(names.map((name) => inspect(join(directory, name), signal)));
+  const found = await Promise.all(names.map((name) => look(join(directory, name), signal)));
   signal.throwIfAborted();
   const binaries = found.flatMap((entry) => (entry.ok ? [entry.binary] : []));
   binaries.sort((a, b) => compareVersions(a.version, b.version));
@@ -55,7 +72,10 @@ export async function listBinaries(directory: string, signal: AbortSignal): Prom
 }
 
 /** The binary of a version (`3.5.35`), or the newest patch of a minor (`3.5`); null where there is none. */
-export function pickBinary(binaries: readonly EtcdBinary[], wanted: string): EtcdBinary | null {
+export function pickBinary<Binary extends EtcdServer>(
+  binaries: readonly Binary[],
+  wanted: string,
+): Binary | null {
   const fitting = binaries.filter((binary) => binary.version === wanted || binary.minor === wanted);
   return fitting.toSorted((a, b) => compareVersions(a.version, b.version)).at(-1) ?? null;
 }
@@ -65,8 +85,8 @@ export function newestBinary(binaries: readonly EtcdBinary[]): EtcdBinary | null
   return binaries.toSorted((a, b) => compareVersions(a.version, b.version)).at(-1) ?? null;
 }
 
-type Inspected =
-  | { readonly ok: true; readonly binary: EtcdBinary }
+type Inspected<Binary = EtcdBinary> =
+  | { readonly ok: true; readonly binary: Binary }
   | { readonly ok: false; readonly broken: { readonly directory: string; readonly reason: string } };
 
 /** Looks at one version's folder. What is wrong with it is an answer, not an error. */
@@ -91,6 +111,16 @@ export async function inspect(directory: string, signal: AbortSignal): Promise<I
     return { ok: true, binary: { version: server, minor, directory, etcd, etcdctl, etcdutl: tool } };
   } catch (error) {
     return broken(describeError(error));
+  }
+}
+
+async function inspectServer(directory: string, signal: AbortSignal): Promise<Inspected<EtcdServer>> {
+  const etcd = join(directory, 'etcd');
+  try {
+    const version = await versionOf(etcd, ['--version'], signal);
+    return { ok: true, binary: { version, minor: minorOf(version), directory, etcd } };
+  } catch (error) {
+    return { ok: false, broken: { directory, reason: describeError(error) } };
   }
 }
 

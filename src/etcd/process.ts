@@ -4,7 +4,7 @@ import type { EtcdExit } from '../core/local-data.ts';
 import { type Known, known, unknown } from '../core/known.ts';
 import { describeError } from '../errors.ts';
 import { createBinaryCatalogue } from './catalogue.ts';
-import { type EtcdBinary, pickBinary } from './binaries.ts';
+import { type EtcdServer, pickBinary } from './binaries.ts';
 import { etcdEnvironment } from './environment.ts';
 import { freeBytes } from './files.ts';
 import { etcdFlags } from './flags.ts';
@@ -48,7 +48,7 @@ export interface RunningEtcd {
 
 /** The etcd processes of this machine. The shape of the daemon's ProcessPort. */
 export interface EtcdProcesses {
-  binaries(signal: AbortSignal): Promise<readonly EtcdBinary[]>;
+  binaries(signal: AbortSignal): Promise<readonly EtcdServer[]>;
   start(start: EtcdStart, signal: AbortSignal): Promise<Known<RunningEtcd>>;
   adopt(signal: AbortSignal): Promise<RunningEtcd | null>;
   preflight(version: string, address: string, signal: AbortSignal): Promise<string | null>;
@@ -125,7 +125,7 @@ function refuseStart(start: EtcdStart, present: boolean, directory: string): str
 }
 
 async function launch(
-  binary: EtcdBinary,
+  binary: EtcdServer,
   start: EtcdStart,
   walMissing: boolean,
   options: EtcdProcessOptions,
@@ -168,7 +168,7 @@ async function launch(
   }
 }
 
-function flagsOf(binary: EtcdBinary, start: EtcdStart, options: EtcdProcessOptions): readonly string[] {
+function flagsOf(binary: EtcdServer, start: EtcdStart, options: EtcdProcessOptions): readonly string[] {
   return etcdFlags(binary.version, {
     name: start.name,
     dataDirectory: dataLayout(options.dataDirectory).etcd,

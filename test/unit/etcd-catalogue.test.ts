@@ -1,0 +1,76 @@
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createBinaryCatalogue } from '../../src/etcd/catalogue.ts';
+import { temporaryDirectory } from '../tools.ts';
+
+const calm = new AbortController().signal;
+const quiet = {
+  info: () => undefined,
+  warn: () => undefined,
+  debug: () => undefined,
+  error: () => undefined,
+};
+
+/** Puts a server there that writes a line for each time it is asked; alone, without its tools. */
+async function server(root: string, version: string): Promise<void> {
+  const folder = join(root, 'etcd', version);
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, 'etcd');
+  await writeFile(
+    path,
+    `#!/bin/sh\necho ${version} >>${join(root, 'asked')}\necho "etcd Version: ${version}"\n`,
+  );
+  await chmod(path, 0o755);
+}
+
+async function asked(root: string): Promise<readonly string[]> {
+  const text = await readFile(join(root, 'asked'), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .toSorted();
+}
+
+describe('the catalogue of servers', () => {
+  test('asks each server once for all who want to know, and again only when one changes', async () => {
+    await using place = await temporaryDirectory();
+    await server(place.path, '3.5.35');
+    await server(place.path, '3.6.16');
+    const catalogue = createBinaryCatalogue(join(place.path, 'etcd'), quiet);
+    const lists = await Promise.all([catalogue.list(calm), catalogue.list(calm), catalogue.list(calm)]);
+    for (const list of lists) expect(list.map((it) => it.version)).toEqual(['3.5.35', '3.6.16']);
+    expect(await asked(place.path)).toEqual(['3.5.35', '3.6.16']);
+    await server(place.path, '3.7.3');
+    expect(await catalogue.list(calm)).toHaveLength(3);
+    expect(await catalogue.list(calm)).toHaveLength(3);
+    expect(await asked(place.path)).toEqual(['3.5.35', '3.5.35', '3.6.16', '3.6.16', '3.7.3']);
+  });
+
+  test('goes on for the others when one gives up', async () => {
+    await using place = await temporaryDirectory();
+    await server(place.path, '3.5.35');
+    const catalogue = createBinaryCatalogue(join(place.path, 'etcd'), quiet);
+    const leaving = new AbortController();
+    const first = catalogue.list(leaving.signal);
+    const second = catalogue.list(calm);
+    leaving.abort();
+    await expect(first).rejects.toThrow('aborted');
+    expect(await second).toHaveLength(1);
+    expect(await asked(place.path)).toHaveLength(1);
+  });
+
+  test('keeps no failure', async () => {
+    await using place = await temporaryDirectory();
+    const folder = join(place.path, 'etcd');
+    const version = join(folder, '3.5.35');
+    await mkdir(folder);
+    // A link that leads to itself: the folder cannot be read as it is.
+    await symlink('3.5.35', version);
+    const catalogue = createBinaryCatalogue(folder, quiet);
+    await expect(catalogue.list(calm)).rejects.toThrow('ELOOP');
+    await rm(version);
+    await mkdir(version);
+    expect(await catalogue.list(calm)).toEqual([]);
+  });
+});
