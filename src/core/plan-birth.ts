@@ -177,6 +177,9 @@ function sortCandidates(
     const answer = births.get(instance.id);
     if (answer === undefined || !answer.known) {
       silent.push(`${instance.id} (${instance.address}: ${answer?.reason ?? 'not asked'})`);
+    } else if (answer.value.instanceId !== instance.id || answer.value.stack !== seen.self.stack) {
+      // The address is another's by now: what that one holds says nothing of this one.
+      silent.push(`${instance.id} (${instance.address}: ${answer.value.instanceId} answers there)`);
     } else if (holdsSomething(answer.value, deadToken)) {
       holders.push(instance.id);
     } else {

@@ -1,6 +1,8 @@
+import type { BirthAnswer } from './birth.ts';
 import type { Claim } from './claim.ts';
 import type { InstanceEvidence } from './fleet.ts';
 import { isTerminatedForCertain } from './fleet.ts';
+import type { Known } from './known.ts';
 import type { Member, MemberList } from './members.ts';
 import { isStarted } from './members.ts';
 import { GONE_GROUP_EVIDENCE_MS } from './numbers.ts';
@@ -38,6 +40,51 @@ export function planJoin(
     claim,
     reason: reason('join', `joins cluster ${quorum.list.clusterId} as a learner`),
   };
+}
+
+/**
+ * The claim cannot be read, and no data are here: a zone that is away must not cost redundancy. Where the appliances of the
+ * fleet that hold formed data all name one cluster, and that answers with a quorum, it is joined; nothing is born.
+ */
+export function planJoinUnread(seen: StartObservation, why: string): StartAction {
+  const unread = wait('claim-unknown', `the claim cannot be read: ${why}`);
+  const fleet = joinableFleet(seen);
+  if ('kind' in fleet) return fleet;
+  if (seen.births === undefined) return ask(['births']);
+  const named = namedCluster(seen.births, seen.self.stack);
+  if (named === null) return unread;
+  const { quorum } = seen;
+  if (quorum === undefined) return ask(['quorum']);
+  if (quorum.kind === 'nobody' || quorum.list.clusterId !== named.clusterId) return unread;
+  const own = ownMember(quorum.list, seen);
+  if (own !== undefined) return planRemoveOwn(seen, quorum.endpoint, own);
+  const obstacle = planObstacle(seen);
+  if (obstacle !== null) return obstacle;
+  return {
+    kind: 'join',
+    endpoint: quorum.endpoint,
+    claim: named,
+    reason: reason(
+      'join-unread',
+      `joins cluster ${named.clusterId}, which the fleet names: the claim cannot be read (${why})`,
+    ),
+  };
+}
+
+/** The one cluster that the appliances with formed data name; null where none does, or they disagree. */
+export function namedCluster(
+  births: ReadonlyMap<string, Known<BirthAnswer>>,
+  stack: string,
+): { readonly clusterId: string; readonly token: string; readonly epoch: number } | null {
+  const named = [...births.values()].flatMap((answer) => {
+    if (!answer.known || answer.value.stack !== stack) return [];
+    const { data, epoch } = answer.value;
+    return data?.formed === true && data.clusterId !== null && data.token !== null
+      ? [{ clusterId: data.clusterId, token: data.token, epoch }]
+      : [];
+  });
+  const [first] = named;
+  return first !== undefined && named.every((it) => it.clusterId === first.clusterId) ? first : null;
 }
 
 /** Own entries are known by name or, where that is blank, by peer URL. */
@@ -79,6 +126,11 @@ function planOwnEntry(
   ) {
     return planFounding(seen, records, standing, 'late-founder');
   }
+  return planRemoveOwn(seen, endpoint, own);
+}
+
+/** A member of this instance without its data: it never comes back under its old id (law 3), so it is removed first. */
+function planRemoveOwn(seen: StartObservation, endpoint: string, own: Member): StartAction {
   if (seen.ownAddress === undefined) return ask(['own-address']);
   if (
     seen.ownAddress !== null &&

@@ -5,7 +5,7 @@ import type { Known } from './known.ts';
 import { unknown } from './known.ts';
 import type { DataIdentity } from './local-data.ts';
 import type { MemberList, MemberStatus } from './members.ts';
-import { quorumOf, votersOf } from './members.ts';
+import { isStarted, quorumOf, votersOf } from './members.ts';
 import { namesOf } from './names.ts';
 import { CLOSE_ENTRIES, FORMED_TURN_MS, PROMOTE_WITHOUT_CLAIM_MS } from './numbers.ts';
 import { swap } from './records.ts';
@@ -175,6 +175,8 @@ function planPromotion(seen: MemberObservation, status: MemberStatus): MemberAct
     return none('learner-behind', `the leader's index is unknown: ${seen.leaderIndex.reason}`);
   const own = seen.list.value.members.find((it) => it.id === status.memberId);
   const behind = seen.leaderIndex.value - status.raftAppliedIndex;
+  // A voter without a name could never be evicted: nothing would say which instance it is on.
+  if (own !== undefined && !isStarted(own)) return none('learner-behind', 'it has not published itself yet');
   if (own === undefined || behind > CLOSE_ENTRIES) {
     return none('learner-behind', `applied index ${status.raftAppliedIndex} of ${seen.leaderIndex.value}`);
   }

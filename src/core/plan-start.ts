@@ -4,7 +4,7 @@ import type { DataIdentity } from './local-data.ts';
 import { namesOf } from './names.ts';
 import { DAMAGED_STARTS, FORMING_LIMIT_MS } from './numbers.ts';
 import { planBirth, planForming, planReplacement } from './plan-birth.ts';
-import { ownMember, planJoin } from './plan-join.ts';
+import { ownMember, planJoin, planJoinUnread } from './plan-join.ts';
 import { ask, clearMark, setAside, startData, wait } from './start-actions.ts';
 import { reason } from './reason.ts';
 import type { StartAction, StartObservation } from './start.ts';
@@ -127,14 +127,19 @@ function planDataOfFormed(seen: StartObservation, identity: DataIdentity, claim:
   if (!own && !identity.formed && identity.token !== claim.token) {
     return setAside('never-born', `epoch ${identity.epoch} was never formed, and epoch ${claim.epoch} lives`);
   }
-  if (!own) {
-    const ownId = identity.clusterId ?? 'unknown';
-    return setAside(
-      'other-cluster',
-      `the data are of cluster ${ownId}, and ${claim.clusterId ?? 'unknown'} lives`,
-    );
-  }
+  if (!own) return planDataOfOther(seen, identity, claim);
   return startOrReplace(seen, identity, `epoch ${claim.epoch} is formed`);
+}
+
+/** Formed data give way only to a claim whose cluster answers: the reading may be older than the epoch of these data. */
+function planDataOfOther(seen: StartObservation, identity: DataIdentity, claim: Claim): StartAction {
+  const clusters = `the data are of cluster ${identity.clusterId ?? 'unknown'}, and the claim is of ${claim.clusterId ?? 'unknown'}`;
+  if (identity.formed) {
+    if (seen.quorum === undefined) return ask(['quorum']);
+    if (seen.quorum.kind === 'nobody')
+      return wait('data-beside-formed', `${clusters}, which does not answer: they stay`);
+  }
+  return setAside('other-cluster', `${clusters}, which lives`);
 }
 
 /** Data of the cluster that is meant: start them, unless it says that this member is no longer wanted. */
@@ -173,7 +178,7 @@ function startOrReplace(seen: StartObservation, identity: DataIdentity, because:
 
 /** No data here: be born, found, or join, as the claim says. */
 function planWithoutData(seen: StartObservation): StartAction {
-  if (!seen.zone.known) return wait('claim-unknown', `the claim cannot be read: ${seen.zone.reason}`);
+  if (!seen.zone.known) return planJoinUnread(seen, seen.zone.reason);
   const reading = readClaim(namesOf(seen.cluster).claim, seen.zone.value);
   switch (reading.kind) {
     case 'unreadable':

@@ -77,6 +77,7 @@ export type StartCode =
   | 'damaged-data'
   | 'damaged-data-kept'
   | 'data-beside-forming'
+  | 'data-beside-formed'
   | 'claim-unknown'
   | 'claim-unreadable'
   | 'name-taken'
@@ -104,7 +105,8 @@ export type StartCode =
   | 'answers-as-me'
   | 'preflight-failed'
   | 'member-without-data'
-  | 'join';
+  | 'join'
+  | 'join-unread';
 
 /** One step of a start. */
 export type StartAction = { readonly reason: Reason<StartCode> } & (
@@ -130,5 +132,5 @@ export type StartAction = { readonly reason: Reason<StartCode> } & (
   | { readonly kind: 'found'; readonly claim: Claim; readonly mark: LocalMark }
   | { readonly kind: 'remove-own'; readonly endpoint: string; readonly memberId: string }
   /** Add oneself as a learner and start with `existing`. */
-  | { readonly kind: 'join'; readonly endpoint: string; readonly claim: Claim }
+  | { readonly kind: 'join'; readonly endpoint: string; readonly claim: Pick<Claim, 'token' | 'epoch'> }
 );

@@ -3,7 +3,7 @@ import { known, unknown } from '../core/known.ts';
 import type { DataIdentity, EtcdExit } from '../core/local-data.ts';
 import type { MemberStatus } from '../core/members.ts';
 import { CLAIM_READ_INTERVAL_MS, LOOK_INTERVAL_MS, SETTLE_MS, STOP_GRACE_MS } from '../core/numbers.ts';
-import { clientUrl } from '../core/urls.ts';
+import { clientUrl, hostOf } from '../core/urls.ts';
 import type { MemberAction, MemberObservation } from '../core/plan-member.ts';
 import { planMember } from '../core/plan-member.ts';
 import { planLiveness } from '../core/liveness.ts';
@@ -12,6 +12,7 @@ import type { RecordChange } from '../core/records.ts';
 import { reason } from '../core/reason.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
 import { hasCode } from '../errors.ts';
+import { changeClaimAndNames } from './change-names.ts';
 import type { Context } from './context.ts';
 import { endpointOf, look, votersList } from './look.ts';
 import type { RunningEtcd } from './ports.ts';
@@ -261,10 +262,18 @@ async function act(
       const endpoint = await leaderEndpoint(context);
       const outcome = await context.ports.admin.promote(endpoint, action.memberId, signal);
       context.ports.meter.acted('promote', outcome.ok ? 'done' : outcome.code);
-      if (outcome.ok) context.chronicle.event('promote', action.reason, { memberId: action.memberId });
-      else context.chronicle.plan('promote', [reason(outcome.code, outcome.message)]);
+      if (outcome.ok) {
+        context.chronicle.event('promote', action.reason, { memberId: action.memberId });
+        tellLeader(context, endpoint, signal);
+      } else context.chronicle.plan('promote', [reason(outcome.code, outcome.message)]);
     }
   }
+}
+
+/** The leader's appliance keeps house: it names the new voter now, and not at its next look. Lost, it costs that look. */
+function tellLeader(context: Context, endpoint: string, signal: AbortSignal): void {
+  const { peers, self } = context.ports;
+  void peers.askBirth(hostOf(endpoint), { epoch: 0, from: self.id }, signal).catch(() => undefined);
 }
 
 /** Promotion goes to the leader itself: through a follower it failed with auth enabled before 3.5.28 and 3.6.6. */
@@ -296,8 +305,8 @@ async function changeRegister(
   identity: DataIdentity,
   signal: AbortSignal,
 ): Promise<void> {
-  const dns = action.formed ? await firstRecords(context, signal) : [];
-  const outcome = await context.register.change([...action.changes, ...dns], signal);
+  const names = action.formed ? await firstRecords(context, signal) : [];
+  const { claim: outcome } = await changeClaimAndNames(context, action.changes, names, signal);
   context.ports.meter.acted('register', outcome.kind);
   if (outcome.kind !== 'done') {
     context.chronicle.trouble('register', reason(outcome.kind, outcome.message));

@@ -6,10 +6,10 @@ import type { StartAction, StartObservation } from '../core/start.ts';
 import { peerUrl } from '../core/urls.ts';
 import { minorOf, pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
-import type { EtcdStart } from './ports.ts';
+import type { AdminRefusal, EtcdStart } from './ports.ts';
 import { versionToStart } from './start-facts.ts';
 import type { ActionOf, StepResult } from './start-step.ts';
-import { soon } from './start-step.ts';
+import { soon, standsForMs } from './start-step.ts';
 
 /** Starts etcd on the data that are here, with the binary of their own version. */
 export async function startData(
@@ -72,6 +72,9 @@ export async function found(
   );
 }
 
+/** Refusals of an add that say "not now": they pass with another joiner's promotion, or within etcd's own five seconds. */
+const PASSING: ReadonlySet<AdminRefusal> = new Set(['too-many-learners', 'unhealthy-cluster']);
+
 /** Adds this instance as a learner, and starts etcd with the member list as it is after the add. */
 export async function join(
   context: Context,
@@ -86,7 +89,7 @@ export async function join(
   ports.meter.acted('join', added.ok ? 'done' : added.code);
   if (!added.ok) {
     context.chronicle.trouble('join', reason(added.code, added.message));
-    return soon(context);
+    return soon(context, standsForMs(action, seen), PASSING.has(added.code) ? 1_000 : 5_000);
   }
   const { memberId, list } = added.value;
   context.chronicle.event('join', action.reason, { memberId });
@@ -132,7 +135,7 @@ function initialCluster(
 
 function identityOf(
   context: Context,
-  claim: Claim,
+  claim: Pick<Claim, 'token' | 'epoch'>,
   version: string,
 ): Pick<DataIdentity, 'format' | 'instanceId' | 'token' | 'epoch' | 'version' | 'register'> {
   const { self, zone } = context.ports;

@@ -7,6 +7,7 @@ import { BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import { peerUrl } from '../core/urls.ts';
 import type { StartFact, StartObservation } from '../core/start.ts';
+import { namedCluster } from '../core/plan-join.ts';
 import { compareVersions, minorOf, pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import { askQuorum } from './quorum.ts';
@@ -120,8 +121,9 @@ async function gatherQuorum(
   const { ports, fleetView } = context;
   const claim = standingClaim(context);
   const claimed = [...(claim?.voters ?? []), ...(claim?.founders ?? [])].map((it) => it.address);
+  const named = facts.births === undefined ? null : namedCluster(facts.births, ports.self.stack);
   const wanted = {
-    clusterId: claim?.state === 'formed' ? claim.clusterId : null,
+    clusterId: claim?.state === 'formed' ? claim.clusterId : (named?.clusterId ?? null),
     preferred: formingClusterId(context),
     limitMs: how.hasData && how.afterCrash ? QUORUM_AFTER_CRASH_MS : null,
   };

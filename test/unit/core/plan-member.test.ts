@@ -300,6 +300,15 @@ const cases: readonly Case[] = [
     code: 'learner-behind',
   },
   {
+    name: 'a learner without a name yet: as a voter it could never be evicted',
+    seen: learning({
+      claim: reading(ENTERED),
+      list: known(listOf([1, 2, 3, member(4, { learner: true, name: '', clientUrls: [] })])),
+    }),
+    kind: 'none',
+    code: 'learner-behind',
+  },
+  {
     name: 'a learner that is not in the list any more',
     seen: learning({ claim: reading(ENTERED), list: known(listOf([1, 2, 3])) }),
     kind: 'none',

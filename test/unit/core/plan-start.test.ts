@@ -28,6 +28,7 @@ const codes = declared<StartCode>({
   'damaged-data': true,
   'damaged-data-kept': true,
   'data-beside-forming': true,
+  'data-beside-formed': true,
   'claim-unknown': true,
   'claim-unreadable': true,
   'name-taken': true,
@@ -56,6 +57,7 @@ const codes = declared<StartCode>({
   'preflight-failed': true,
   'member-without-data': true,
   join: true,
+  'join-unread': true,
 });
 
 describe.each(tables)('planStart %s', (_name, cases) => {

@@ -46,6 +46,25 @@ const OWN_BATCH = created(recordOf(newborn()), markOf(1, 'fresh-token', 'fresh-n
 /** design.md section 4, "no claim, and no cluster". */
 const withoutClaim: readonly StartCase[] = [
   {
+    name: 'an address answers as another instance: what that one holds says nothing of this one',
+    seen: start({
+      ...EMPTY_FLEET,
+      births: birthsOf([2, nothingHeld(2)], [3, nothingHeld(4)]),
+    }),
+    kind: 'wait',
+    code: 'fleet-incomplete',
+    says: ['answers there'],
+  },
+  {
+    name: 'an address answers for another stack',
+    seen: start({
+      ...EMPTY_FLEET,
+      births: birthsOf([2, nothingHeld(2)], [3, nothingHeld(3, { stack: 'other-main' })]),
+    }),
+    kind: 'wait',
+    code: 'fleet-incomplete',
+  },
+  {
     name: 'the zone cannot be read',
     seen: start({ zone: DARK, ...EMPTY_FLEET }),
     kind: 'wait',

@@ -442,4 +442,87 @@ const silence: readonly StartCase[] = [
   },
 ];
 
-export const claimCases: readonly StartCase[] = [...strange, ...founding, ...joining, ...silence];
+const holdsFormed = (clusterId: string, token = 'token-1') => ({
+  data: { token, clusterId, formed: true },
+  epoch: 1,
+});
+const LIVING = formed().clusterId ?? '';
+const NAMED = birthsOf([2, nothingHeld(2, holdsFormed(LIVING))], [3, nothingHeld(3, holdsFormed(LIVING))]);
+
+/** design.md section 5, "where the claim cannot be read, of the cluster id that an appliance with formed data names". */
+const unread: readonly StartCase[] = [
+  {
+    name: 'the claim cannot be read: the fleet is asked what it holds',
+    seen: start({ zone: DARK, fleet: EMPTY_FLEET.fleet }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['births'],
+  },
+  {
+    name: 'the claim cannot be read, and formed data name a cluster: whether it answers is asked',
+    seen: start({ zone: DARK, fleet: EMPTY_FLEET.fleet, births: NAMED }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['quorum'],
+  },
+  {
+    name: 'the claim cannot be read, and the cluster that the fleet names answers: a zone that is away costs no redundancy',
+    seen: start({
+      zone: DARK,
+      fleet: EMPTY_FLEET.fleet,
+      births: NAMED,
+      quorum: answers([2, 3]),
+      preflight: null,
+    }),
+    kind: 'join',
+    code: 'join-unread',
+  },
+  {
+    name: 'the claim cannot be read, and the cluster has this instance, whose data are gone',
+    seen: start({
+      zone: DARK,
+      fleet: EMPTY_FLEET.fleet,
+      births: NAMED,
+      quorum: answers([1, 2, 3]),
+      preflight: null,
+      ownAddress: null,
+    }),
+    kind: 'remove-own',
+    code: 'member-without-data',
+  },
+  {
+    name: 'the claim cannot be read, and the fleet disagrees about the cluster',
+    seen: start({
+      zone: DARK,
+      fleet: EMPTY_FLEET.fleet,
+      births: birthsOf(
+        [2, nothingHeld(2, holdsFormed(LIVING))],
+        [3, nothingHeld(3, holdsFormed('ab'.repeat(8)))],
+      ),
+      quorum: answers([2, 3]),
+      preflight: null,
+    }),
+    kind: 'wait',
+    code: 'claim-unknown',
+  },
+  {
+    name: 'the claim cannot be read, and another cluster answers than the fleet names',
+    seen: start({
+      zone: DARK,
+      fleet: EMPTY_FLEET.fleet,
+      births: NAMED,
+      quorum: answers([2, 3], 'ab'.repeat(8)),
+      preflight: null,
+    }),
+    kind: 'wait',
+    code: 'claim-unknown',
+  },
+  {
+    name: 'the claim cannot be read, and the named cluster has no quorum',
+    seen: start({ zone: DARK, fleet: EMPTY_FLEET.fleet, births: NAMED, quorum: NOBODY }),
+    kind: 'wait',
+    code: 'claim-unknown',
+  },
+];
+
+export const claimCases: readonly StartCase[] = [...strange, ...founding, ...joining, ...silence, ...unread];

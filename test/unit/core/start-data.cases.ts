@@ -239,6 +239,19 @@ const besideFormed: readonly StartCase[] = [
     code: 'never-born',
   },
   {
+    name: 'formed, of another cluster: whether that lives is asked first',
+    seen: beside(NEXT, { local: OWN }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['quorum'],
+  },
+  {
+    name: 'formed, of another cluster that does not answer: the reading may be the older one, and they stay',
+    seen: beside(NEXT, { local: OWN, quorum: NOBODY }),
+    kind: 'wait',
+    code: 'data-beside-formed',
+  },
+  {
     name: 'of another cluster than the one that lives',
     seen: beside(NEXT, { local: OWN, quorum: answers([2, 3], clusterIdOf('token-2')) }),
     kind: 'set-aside',
