@@ -62,7 +62,7 @@ export interface Fleet {
 }
 
 const LOOK_AGAIN_MS = 50;
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 90_000;
 
 /** A fleet for one test, which may be concurrent: told about where that fails, ended with it. */
 export async function fleetForTest(
