@@ -4,45 +4,55 @@ import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import { namesOf } from '../core/names.ts';
 import type { ChangeOutcome, RecordChange, RecordSet } from '../core/records.ts';
+import { createBackoff } from './backoff.ts';
 import type { Ports } from './ports.ts';
+import { createWriteGate } from './write-gate.ts';
 
 /** The zone's records under the name, with the age of what is known, so that Route 53 is asked no more than needed. */
 export interface Register {
   /**
-   * The records, asked anew where the last known answer is older than `maxAgeMs`; after a failure no sooner than a second
-   * later.
+   * The records, asked anew where the last known answer is older than `maxAgeMs`; after failures only after a pause that
+   * grows.
    */
   read(maxAgeMs: number, signal: AbortSignal): Promise<Known<readonly RecordSet[]>>;
   /** The last known answer, however old; no call. */
   last(): Known<readonly RecordSet[]>;
   /** The claim in the last known answer. */
   claim(): Known<ClaimReading>;
-  /** Sends a batch. What it made is known afterwards without asking; after a conflict or a doubt the next read asks. */
+  /**
+   * Sends a batch. What it made is known afterwards without asking; after a conflict or a doubt the next read asks. While
+   * Route 53 takes nothing, and for a batch that it refused against the records as they are, no call is made in a pause
+   * that grows: the answer is "busy", or that conflict again.
+   */
   change(changes: readonly RecordChange[], signal: AbortSignal): Promise<ChangeOutcome>;
   /** The next read asks. */
   forget(): void;
   /** For how long the same claim, or none, has been seen; ms. */
   claimStoodMs(): number;
-  /** For how long Route 53 has neither been read nor written with success; 0 while it works; ms. */
+  /** For how long Route 53 has not been read, or has not taken a batch, the longer of the two; 0 while it works; ms. */
   silentMs(): number;
 }
 
-/** Loops that hurry must not ask a Route 53 that fails or throttles in each of their turns. */
-const READ_RETRY_MS = 1_000;
+/** Loops that hurry must not ask a Route 53 that fails in each of their turns. */
+const READ_RETRY = { firstMs: 1_000, mostMs: 30_000 };
 
 /** A register over the zone port. It is a cache and no memory: nothing rests on it that a later read could not say. */
-export function createRegister(ports: Pick<Ports, 'zone' | 'clock'>, cluster: string): Register {
+export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, cluster: string): Register {
   const { zone, clock } = ports;
   const claimName = namesOf(cluster).claim;
   let records: Known<readonly RecordSet[]> = unknown('Route 53 was not asked yet');
   let readAt = Number.NEGATIVE_INFINITY;
   let stale = false;
+  /** Raised where what a list says that is under way may be the past. */
+  let generation = 0;
   let claimText: string | null = null;
   let claimSince = clock.now();
-  let failingSince: number | null = null;
-  let lastFailure: { readonly at: number; readonly answer: Known<never> } | null = null;
+  let readFailure: { readonly since: number; readonly answer: Known<never> } | null = null;
+  const readRetry = createBackoff(ports, READ_RETRY);
+  const writes = createWriteGate(ports);
 
   const keep = (value: readonly RecordSet[]): void => {
+    if (!records.known || JSON.stringify(records.value) !== JSON.stringify(value)) writes.recordsChanged();
     records = known(value);
     const text = value.find((it) => it.name === claimName && it.type === 'TXT')?.values.join('\n') ?? '';
     if (text !== claimText) {
@@ -50,27 +60,24 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock'>, cluster: st
       claimSince = clock.now();
     }
   };
-  const succeeded = (): void => {
-    failingSince = null;
-  };
-  const failed = (at: number): void => {
-    failingSince ??= at;
-  };
 
   return {
     async read(maxAgeMs, signal) {
       const at = clock.now();
       if (records.known && !stale && at - readAt <= maxAgeMs) return records;
-      if (lastFailure !== null && at - lastFailure.at < READ_RETRY_MS) return lastFailure.answer;
+      if (readFailure !== null && readRetry.waits()) return readFailure.answer;
+      const began = generation;
       const answer = await zone.list(signal);
       if (!answer.known) {
-        failed(at);
-        lastFailure = { at: clock.now(), answer };
+        readFailure = { since: readFailure?.since ?? at, answer };
+        readRetry.failed();
         return answer;
       }
-      lastFailure = null;
-      succeeded();
-      stale = false;
+      readFailure = null;
+      readRetry.succeeded();
+      // A list that was sent before a change of ours, or before a list that was faster, must not undo what is known.
+      if (records.known && (generation !== began || at < readAt)) return records;
+      stale = generation !== began;
       readAt = at;
       keep(answer.value);
       return answer;
@@ -78,24 +85,27 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock'>, cluster: st
     last: () => records,
     claim: () => (records.known ? known(readClaim(claimName, records.value)) : records),
     async change(changes, signal) {
-      const at = clock.now();
+      if (changes.length === 0) return { kind: 'done' };
+      const early = writes.early(changes);
+      if (early !== null) return early;
+      const before = records;
       const outcome = await zone.change(changes, signal);
-      if (outcome.kind === 'done') {
-        succeeded();
+      writes.note(changes, outcome);
+      generation += 1;
+      if (outcome.kind === 'done' && records === before) {
         if (records.known) keep(applied(records.value, changes));
       } else {
-        // A conflict means that the records are not what was read; a doubt, that nobody knows.
+        // A conflict means that the records are not what was read; a doubt, or a list in between, that nobody knows.
         stale = true;
-        if (outcome.kind === 'conflict') succeeded();
-        else failed(at);
       }
       return outcome;
     },
     forget() {
       stale = true;
+      generation += 1;
     },
     claimStoodMs: () => clock.now() - claimSince,
-    silentMs: () => (failingSince === null ? 0 : clock.now() - failingSince),
+    silentMs: () => Math.max(readFailure === null ? 0 : clock.now() - readFailure.since, writes.silentMs()),
   };
 }
 

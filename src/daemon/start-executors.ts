@@ -3,7 +3,7 @@ import { reason } from '../core/reason.ts';
 import { ApplianceError } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { ActionOf, StepResult } from './start-step.ts';
-import { AT_ONCE, soon } from './start-step.ts';
+import { AT_ONCE, soon, standsForMs } from './start-step.ts';
 import { found, join, startData } from './start-etcd.ts';
 
 /** How soon to look again while waiting: what others change shortly is looked at often, at no cost to AWS. */
@@ -55,12 +55,12 @@ const executors: Executors = {
   'start-data': startData,
   register: changeRegister,
   found,
-  'remove-own': async (context, action, _seen, signal) => {
+  'remove-own': async (context, action, seen, signal) => {
     const outcome = await context.ports.admin.removeMember(action.endpoint, action.memberId, signal);
     context.ports.meter.acted('remove-own', outcome.ok ? 'done' : outcome.code);
     if (outcome.ok) context.chronicle.event('remove-own', action.reason, { memberId: action.memberId });
     else context.chronicle.trouble('remove-own', reason(outcome.code, outcome.message));
-    return outcome.ok ? AT_ONCE : soon(context);
+    return outcome.ok ? AT_ONCE : soon(context, standsForMs(action, seen));
   },
   join,
 };
@@ -85,7 +85,7 @@ export async function execute(
 async function changeRegister(
   context: Context,
   action: ActionOf<'register'>,
-  _seen: StartObservation,
+  seen: StartObservation,
   signal: AbortSignal,
 ): Promise<StepResult> {
   const { ports, register } = context;
@@ -94,8 +94,9 @@ async function changeRegister(
   ports.meter.acted('register', outcome.kind);
   if (outcome.kind !== 'done') {
     context.chronicle.trouble('register', reason(outcome.kind, outcome.message));
-    // Another was first: what it wrote is read at once.
-    return outcome.kind === 'conflict' ? AT_ONCE : soon(context);
+    const wantedForMs = standsForMs(action, seen);
+    // Another was first: what it wrote is read at once. Where that changes nothing, there is no hurry.
+    return outcome.kind === 'conflict' && wantedForMs === 0 ? AT_ONCE : soon(context, wantedForMs);
   }
   context.chronicle.event('register', action.reason);
   if (action.readAgain) register.forget();

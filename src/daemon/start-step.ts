@@ -1,4 +1,4 @@
-import type { StartAction } from '../core/start.ts';
+import type { StartAction, StartObservation } from '../core/start.ts';
 import type { Context } from './context.ts';
 import type { RunningEtcd } from './ports.ts';
 
@@ -11,7 +11,16 @@ export type ActionOf<Kind extends StartAction['kind']> = Extract<StartAction, { 
 /** Look again at once: something changed. */
 export const AT_ONCE: StepResult = { nextInMs: 0 };
 
-/** Soon, with jitter, so that joiners that were refused together do not come back together. */
-export function soon(context: Context): StepResult {
-  return { nextInMs: 100 + Math.round(400 * context.ports.random.fraction()) };
+/** For how long a start has wanted this action, of this reason, without a break; ms. */
+export function standsForMs(action: StartAction, { standing }: Pick<StartObservation, 'standing'>): number {
+  return standing.code === action.reason.code ? standing.forMs : 0;
+}
+
+/**
+ * Soon, with jitter, so that joiners that were refused together do not come back together: 0.1 to 0.5 s, and after
+ * `wantedForMs` of the same refusals up to a fifth of that time, at most `mostMs`.
+ */
+export function soon(context: Context, wantedForMs = 0, mostMs = 5_000): StepResult {
+  const bound = Math.min(mostMs, Math.max(500, wantedForMs / 5));
+  return { nextInMs: Math.round(bound * (0.2 + 0.8 * context.ports.random.fraction())) };
 }

@@ -8,6 +8,7 @@ import { createRegister } from '../../../src/daemon/register.ts';
 import { NAME, NEVER } from '../../fakes/bench.ts';
 import type { FakeZone } from '../../fakes/fake-zone.ts';
 import { createFakeZone } from '../../fakes/fake-zone.ts';
+import { createSeededRandom } from '../../fakes/seeded-random.ts';
 import type { VirtualClock } from '../../fakes/virtual-clock.ts';
 import { createVirtualClock } from '../../fakes/virtual-clock.ts';
 
@@ -18,7 +19,7 @@ let register: Register;
 beforeEach(() => {
   clock = createVirtualClock();
   zone = createFakeZone('example.org');
-  register = createRegister({ zone: zone.port(NAME), clock }, NAME);
+  register = createRegister({ zone: zone.port(NAME), clock, random: createSeededRandom(1) }, NAME);
 });
 
 const claim = (token: string): RecordSet =>
@@ -106,18 +107,25 @@ describe('the register', () => {
     expect(register.claim()).toMatchObject({ value: { claim: { token: 'one' } } });
   });
 
-  it('does not ask a failing Route 53 again within a second, and does after it', async () => {
+  it('asks a failing Route 53 less and less often, and as it is needed once it answers', async () => {
     zone.breakDown('no answer');
+    for (let tick = 0; tick < 3_000; tick += 1) {
+      await register.read(0, NEVER);
+      await clock.advance(100);
+    }
+    // Five pauses that double from a second, and then ten to twenty of 15 to 30 s.
+    expect(zone.calls()).toBeGreaterThan(14);
+    expect(zone.calls()).toBeLessThan(27);
+    zone.breakDown(null);
+    await clock.advance(30_000);
     await register.read(0, NEVER);
-    await clock.advance(999);
-    await register.read(0, NEVER);
-    expect(zone.calls()).toBe(1);
+    const calls = zone.calls();
     await clock.advance(1);
     await register.read(0, NEVER);
-    expect(zone.calls()).toBe(2);
+    expect(zone.calls()).toBe(calls + 1);
   });
 
-  it('counts silence from the first failure on, until a read or a write succeeds', async () => {
+  it('counts silence from the first failure on, until reads and writes succeed', async () => {
     await register.read(0, NEVER);
     await clock.advance(10_000);
     expect(register.silentMs()).toBe(0);
@@ -129,7 +137,76 @@ describe('the register', () => {
     expect(register.silentMs()).toBe(120_000);
     zone.breakDown(null);
     await register.read(0, NEVER);
+    expect(register.silentMs()).toBe(60_000);
+    await register.change([{ action: 'CREATE', record: mark }], NEVER);
     expect(register.silentMs()).toBe(0);
+  });
+
+  it('counts silence while the zone can be read and not written', async () => {
+    zone.failNext('busy', 1_000);
+    for (let tick = 0; tick < 1_300; tick += 1) {
+      await register.read(5_000, NEVER);
+      await register.change([{ action: 'CREATE', record: mark }], NEVER);
+      await clock.advance(100);
+    }
+    expect(register.silentMs()).toBe(130_000);
+    // 26 reads as ever, and a dozen batches with a read after each.
+    expect(zone.calls()).toBeLessThan(60);
+  });
+
+  it('does not count a failed write of long ago', async () => {
+    zone.failNext('busy');
+    await register.change([{ action: 'CREATE', record: mark }], NEVER);
+    await clock.advance(120_000);
+    expect(register.silentMs()).toBe(0);
+  });
+
+  it('sends nothing for a while after a failure, and says that it did not', async () => {
+    zone.failNext('unknown');
+    await register.change([{ action: 'CREATE', record: mark }], NEVER);
+    const calls = zone.calls();
+    expect(await register.change([{ action: 'CREATE', record: claim('one') }], NEVER)).toEqual({
+      kind: 'busy',
+      message: 'not sent again yet: no answer',
+    });
+    expect(zone.calls()).toBe(calls);
+    await clock.advance(1_000);
+    expect(await register.change([{ action: 'CREATE', record: claim('one') }], NEVER)).toEqual({
+      kind: 'done',
+    });
+  });
+
+  it('repeats the conflict of the same batch without a call, and sends another at once', async () => {
+    zone.occupy(`i-01.${NAME}`);
+    const occupied: RecordSet = { name: `i-01.${NAME}`, type: 'A', ttl: 60, values: ['10.0.0.1'] };
+    const batch = [{ action: 'CREATE', record: occupied }] as const;
+    await register.read(0, NEVER);
+    const first = await register.change(batch, NEVER);
+    expect(first.kind).toBe('conflict');
+    await register.read(0, NEVER);
+    const calls = zone.calls();
+    expect(await register.change(batch, NEVER)).toEqual(first);
+    expect(zone.calls()).toBe(calls);
+    expect((await register.change([{ action: 'CREATE', record: mark }], NEVER)).kind).toBe('done');
+    expect(zone.calls()).toBe(calls + 1);
+  });
+
+  it('sends a refused batch again at once where the records are not what they were', async () => {
+    await byAnother({ action: 'CREATE', record: claim('theirs') });
+    await register.change([{ action: 'CREATE', record: claim('mine') }], NEVER);
+    await byAnother({ action: 'DELETE', record: claim('theirs') }, { action: 'CREATE', record: mark });
+    await register.read(0, NEVER);
+    expect((await register.change([{ action: 'CREATE', record: claim('mine') }], NEVER)).kind).toBe('done');
+  });
+
+  it('does not hurry with batches that differ each time and are refused all the same', async () => {
+    zone.occupy(namesOf(NAME).claim);
+    for (let tick = 0; tick < 600; tick += 1) {
+      await register.read(5_000, NEVER);
+      await register.change([{ action: 'CREATE', record: claim(`token-${tick}`) }], NEVER);
+      await clock.advance(100);
+    }
+    expect(zone.calls()).toBeLessThan(40);
   });
 
   it('does not count a conflict as silence: Route 53 answered', async () => {
@@ -151,6 +228,64 @@ describe('the register', () => {
     await byAnother({ action: 'DELETE', record: claim('one') }, { action: 'CREATE', record: claim('two') });
     await register.read(0, NEVER);
     expect(register.claimStoodMs()).toBe(0);
+  });
+
+  describe('with a list that is slow', () => {
+    let release: () => void;
+    let slow: Promise<unknown>;
+
+    beforeEach(async () => {
+      const port = zone.port(NAME);
+      let hold: Promise<void> | null = null;
+      register = createRegister(
+        {
+          clock,
+          random: createSeededRandom(1),
+          zone: {
+            ...port,
+            list: async (signal) => {
+              const held = hold;
+              hold = null;
+              const answer = await port.list(signal);
+              await held;
+              return answer;
+            },
+          },
+        },
+        NAME,
+      );
+      await register.read(0, NEVER);
+      await clock.advance(1);
+      hold = new Promise((resolve) => {
+        release = resolve;
+      });
+      slow = register.read(0, NEVER);
+      await clock.advance(1);
+    });
+
+    it('does not lose a change that was taken meanwhile', async () => {
+      await register.change([{ action: 'CREATE', record: claim('one') }], NEVER);
+      release();
+      await slow;
+      expect(register.claim()).toMatchObject({ value: { claim: { token: 'one' } } });
+    });
+
+    it('asks again after it was told to forget meanwhile', async () => {
+      await byAnother({ action: 'CREATE', record: claim('theirs') });
+      register.forget();
+      release();
+      await slow;
+      await register.read(60_000, NEVER);
+      expect(register.claim()).toMatchObject({ value: { claim: { token: 'theirs' } } });
+    });
+
+    it('does not go back to before a list that was faster', async () => {
+      await byAnother({ action: 'CREATE', record: claim('theirs') });
+      await register.read(0, NEVER);
+      release();
+      await slow;
+      expect(register.claim()).toMatchObject({ value: { claim: { token: 'theirs' } } });
+    });
   });
 
   it('asks at once after it was told to forget', async () => {

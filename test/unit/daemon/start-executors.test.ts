@@ -115,6 +115,17 @@ describe('a change of the register', () => {
     expect(steps).toEqual(['mark made', 'change 2']);
   });
 
+  it('is not in a hurry where looking again has changed nothing', async () => {
+    bench.zone.occupy(namesOf(NAME).claim);
+    await run(claim());
+    const standing = { code: 'birth', forMs: 20 };
+    const again = await run(claim(), { standing });
+    expect('nextInMs' in again && again.nextInMs).toBeGreaterThanOrEqual(100);
+    expect('nextInMs' in again && again.nextInMs).toBeLessThanOrEqual(500);
+    const after = await run(claim(), { standing: { ...standing, forMs: 60_000 } });
+    expect('nextInMs' in after && after.nextInMs).toBeGreaterThanOrEqual(1_000);
+  });
+
   it.each(['lost', 'unknown', 'busy'] as const)(
     'tells nobody where nobody knows of it or it must wait, and looks again soon: %s',
     async (failure) => {
