@@ -142,8 +142,14 @@ function phase(appliance: Appliance): string {
 /** The appliance's own loops. Its etcd's liveness is the member loop's business: it restarts what does not answer. */
 function health({ state, context }: Appliance): Check {
   const now = context.ports.clock.now();
-  const expected = ['housekeeping', state.etcd === null ? 'start' : 'member'];
-  const stuck = expected.filter((loop) => now - (state.turns.get(loop) ?? now) > STUCK_MS);
+  const turn = (loop: string): number => state.turns.get(loop) ?? Number.NEGATIVE_INFINITY;
+  // One life does both in turn: while it does one, the other's last turn gets old.
+  const life = Math.max(turn('start'), turn('member'));
+  const loops = [
+    ['housekeeping', turn('housekeeping')],
+    [state.etcd === null ? 'start' : 'member', life],
+  ] as const;
+  const stuck = loops.filter(([, at]) => Number.isFinite(at) && now - at > STUCK_MS).map(([name]) => name);
   return stuck.length === 0
     ? { ok: true, reason: 'the loops turn' }
     : { ok: false, reason: `no turn for ${STUCK_MS / 1000} s: ${stuck.join(', ')}` };

@@ -1,3 +1,6 @@
+import type { Reason } from './reason.ts';
+import { reason } from './reason.ts';
+
 /**
  * What is written beside the data directory, flushed before etcd first runs on it, and never guessed afterwards.
  * It is how a start tells its own data from another instance's, another epoch's or another cluster's.
@@ -54,4 +57,20 @@ export interface EtcdExit {
   readonly saysDamaged: 'wal' | 'database' | null;
   /** The last fatal or panic line, shortened; empty where there was none. */
   readonly lastWords: string;
+}
+
+/**
+ * Why this instance's data may not be gone on with, etcd running or not: a name has one register, and they belong to
+ * another than the one configured. Null where they do not.
+ */
+export function registerMoved(
+  identity: DataIdentity | null,
+  instanceId: string,
+  register: string,
+): Reason<'register-moved'> | null {
+  if (identity === null || identity.instanceId !== instanceId || identity.register === register) return null;
+  return reason(
+    'register-moved',
+    `these data belong to the claim at ${identity.register}, and ${register} is configured: a name has one register; configure the first, or move the data away`,
+  );
 }

@@ -6,7 +6,7 @@ import { DAMAGED_STARTS, FORMING_LIMIT_MS } from './numbers.ts';
 import { planBirth, planForming, planReplacement } from './plan-birth.ts';
 import { ownMember, planJoin, planJoinUnread } from './plan-join.ts';
 import { ask, clearMark, setAside, startData, wait } from './start-actions.ts';
-import { reason } from './reason.ts';
+import { registerMoved } from './local-data.ts';
 import type { StartAction, StartObservation } from './start.ts';
 
 /**
@@ -15,15 +15,8 @@ import type { StartAction, StartObservation } from './start.ts';
  */
 export function planStart(seen: StartObservation): StartAction {
   const { identity } = seen.local;
-  if (identity !== null && identity.instanceId === seen.self.id && identity.register !== seen.register) {
-    return {
-      kind: 'halt',
-      reason: reason(
-        'register-moved',
-        `these data belong to the claim at ${identity.register}, and ${seen.register} is configured: a name has one register; configure the first, or move the data away`,
-      ),
-    };
-  }
+  const moved = registerMoved(identity, seen.self.id, seen.register);
+  if (moved !== null) return { kind: 'halt', reason: moved };
   return seen.local.present ? planOwnData(seen, identity) : planWithoutData(seen);
 }
 

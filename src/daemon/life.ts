@@ -1,6 +1,8 @@
+import { registerMoved } from '../core/local-data.ts';
 import { RESTART_RESET_MS } from '../core/numbers.ts';
 import { reason } from '../core/reason.ts';
 import { restartDelayMs } from '../core/restart-policy.ts';
+import { ApplianceError } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { RunningEtcd } from './ports.ts';
 import { watchMember } from './member.ts';
@@ -15,6 +17,10 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
   const adopted = await ports.process.adopt(signal);
   if (adopted !== null) {
     state.identity = (await ports.data.read(signal)).identity;
+    const moved = registerMoved(state.identity, ports.self.id, ports.zone.register);
+    // etcd is left running: it may be needed where it belongs.
+    if (moved !== null)
+      throw new ApplianceError({ code: 'configuration', problems: [moved.sentence] }, moved.sentence);
     chronicle.event(
       'adopt-etcd',
       reason('adopted', `etcd ${adopted.version} (pid ${adopted.pid}) runs already: it is taken over`),
@@ -54,9 +60,11 @@ function isLeaving(context: Context): boolean {
   return context.state.phase === 'leaving';
 }
 
-/** Waits before a restart; an order to leave ends it. */
+/** Waits before a restart; an order to leave ends it. A turn of the start, whose last may be days ago: it is not stuck. */
 async function rest(context: Context, delayMs: number, signal: AbortSignal): Promise<void> {
-  const until = context.ports.clock.now() + delayMs;
+  const began = context.ports.clock.now();
+  const until = began + delayMs;
+  context.state.turns.set('start', began);
   for (let left = delayMs; left > 0 && !isLeaving(context); left = until - context.ports.clock.now()) {
     await context.lifeBell.wait(left, signal);
   }

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { createFace } from '../../src/app-face.ts';
+import { createAppliance } from '../../src/daemon/appliance.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
+import type { Bench } from '../fakes/bench.ts';
+import { createBench, NEVER } from '../fakes/bench.ts';
+
+async function subject() {
+  const bench = createBench();
+  const { context, ports } = bench.host(0);
+  const appliance = createAppliance(context.options, ports);
+  const face = createFace({
+    appliance,
+    metrics: createMetrics({ version: '0' }),
+    version: '0',
+    cluster: 'main.example.org',
+  });
+  await bench.form();
+  const etcd = await ports.process.adopt(NEVER);
+  return { bench, face, state: appliance.context.state, etcd };
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** A day of turns that ended now; the start's was before them. */
+async function aDayOn(bench: Bench, turns: Map<string, number>): Promise<void> {
+  turns.set('start', bench.clock.now());
+  await bench.clock.advance(DAY_MS);
+  turns.set('housekeeping', bench.clock.now());
+  turns.set('member', bench.clock.now());
+}
+
+describe('health', () => {
+  it('is good before any loop has turned', async () => {
+    const { face } = await subject();
+    expect(face.health().ok).toBe(true);
+  });
+
+  it('stays good when etcd ends days after its start, and a restart goes on', async () => {
+    const { bench, face, state, etcd } = await subject();
+    state.etcd = etcd;
+    await aDayOn(bench, state.turns);
+    state.etcd = null;
+    expect(face.health()).toEqual({ ok: true, reason: 'the loops turn' });
+  });
+
+  it('stays good when etcd was started again after a long start, before the member is first looked at', async () => {
+    const { bench, face, state, etcd } = await subject();
+    await aDayOn(bench, state.turns);
+    await bench.clock.advance(HOUR_MS);
+    state.turns.set('start', bench.clock.now());
+    state.turns.set('housekeeping', bench.clock.now());
+    state.etcd = etcd;
+    expect(face.health().ok).toBe(true);
+  });
+
+  it.each(['member', 'start'])('names the %s loop that is stuck', async (loop) => {
+    const { bench, face, state, etcd } = await subject();
+    state.etcd = loop === 'member' ? etcd : null;
+    await aDayOn(bench, state.turns);
+    await bench.clock.advance(91_000);
+    state.turns.set('housekeeping', bench.clock.now());
+    expect(face.health()).toEqual({ ok: false, reason: `no turn for 90 s: ${loop}` });
+  });
+
+  it('names the housekeeping that is stuck', async () => {
+    const { bench, face, state, etcd } = await subject();
+    state.etcd = etcd;
+    await aDayOn(bench, state.turns);
+    await bench.clock.advance(91_000);
+    state.turns.set('member', bench.clock.now());
+    expect(face.health()).toEqual({ ok: false, reason: 'no turn for 90 s: housekeeping' });
+  });
+});
