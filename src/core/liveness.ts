@@ -1,4 +1,4 @@
-import { LIVENESS_LIMIT_MS, START_LIMIT_MS } from './numbers.ts';
+import { LIVENESS_LIMIT_MS, SEEDED_SILENCE_MS, START_LIMIT_MS } from './numbers.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 
@@ -8,13 +8,20 @@ export interface LivenessObservation {
   readonly silentMs: number;
   /** Whether this very process ever answered. */
   readonly answeredOnce: boolean;
+  /** For a joiner in its first run: for how long its snapshot has been in place; null: no joiner, or none is; ms. */
+  readonly seededMs: number | null;
   /** Whether anything answers as etcd at its peer port; null: not asked. */
   readonly peersAnswered: boolean | null;
 }
 
 /** Why a process is judged so. */
 export type LivenessCode =
-  'alive' | 'alive-starting' | 'alive-without-quorum' | 'liveness-failed' | 'start-failed';
+  | 'alive'
+  | 'alive-starting'
+  | 'alive-without-quorum'
+  | 'publication-lost'
+  | 'liveness-failed'
+  | 'start-failed';
 
 /** `ask`: the peer port must be asked before a verdict. */
 export interface LivenessVerdict {
@@ -27,6 +34,10 @@ export interface LivenessVerdict {
  * after the liveness limit. One that never did may be reading a large database, or waiting for the quorum that it was
  * started without: until then etcd opens no client port, and killing it would make lost quorum worse for ever. While it
  * speaks to its peers it is alive; silent to everybody, it has the start limit.
+ *
+ * One exception is no failure: a joiner whose snapshot is in place and that does not serve has lost its first publication,
+ * and would open its client port only 7 s later. A learner that was never promoted is no part of quorum: it is started
+ * again, once.
  */
 export function planLiveness(seen: LivenessObservation): LivenessVerdict {
   const seconds = Math.round(seen.silentMs / 1000);
@@ -34,6 +45,13 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
     kind,
     reason: reason(code, sentence),
   });
+  if (!seen.answeredOnce && seen.seededMs !== null && seen.seededMs >= SEEDED_SILENCE_MS) {
+    return verdict(
+      'dead',
+      'publication-lost',
+      'its snapshot is in place and it does not serve: it is started again, instead of waiting for its next publication',
+    );
+  }
   if (seen.silentMs < LIVENESS_LIMIT_MS) return verdict('alive', 'alive', 'etcd answers');
   if (seen.answeredOnce) {
     return verdict(

@@ -253,7 +253,7 @@ export function planForming(
 }
 
 /**
- * Replaces a claim that never lived, when a majority of its founders will not come, or when it has stood unchanged for
+ * Replaces a claim that never lived, when too few of its founders are left for a quorum, or when it has stood unchanged for
  * the forming limit; null where it must stand. Any appliance may do it, with data of that epoch or without; the
  * compare-and-swap decides between them and the founders' own `formed`.
  */
@@ -267,7 +267,8 @@ export function planReplacement(
   if (seen.fleet === undefined) return ask(['fleet']);
   const overdue = seen.claimStoodMs >= formingLimitMs(claim, FORMING_LIMIT_MS, FORMING_LIMIT_MAX_MS);
   const gone = seen.fleet.known ? goneFounders(claim, seen.fleet.value) : [...claim.lost];
-  if (!overdue && gone.length < quorumOf(claim.founders.length)) return null;
+  const left = claim.founders.length - gone.length;
+  if (!overdue && left >= quorumOf(claim.founders.length)) return null;
   if (!seen.fleet.known) return wait('fleet-unknown', `the fleet is unknown: ${seen.fleet.reason}`);
   if (seen.quorum === undefined) return ask(['quorum']);
   if (seen.quorum.kind === 'answers') {

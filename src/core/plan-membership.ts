@@ -162,7 +162,9 @@ function planLearner(seen: MembershipObservation, view: MemberView): Removal | R
     const owner = instances.find((it) => isMembersInstance(it, member));
     // Without a name its address tells whose it is, which EC2 may not show yet.
     const unplaced = member.name === '' && instances.some((it) => isJoinable(it) && it.address === null);
-    if (owner === undefined ? !unplaced : !isJoinable(owner)) {
+    // One that answers is on some instance: an answer that lacks it may show less than there is.
+    const nobodys = owner === undefined ? !unplaced && !view.answers : !isJoinable(owner);
+    if (nobodys) {
       return removal(reason('learner-of-nobody', `learner ${member.id} is on no joinable instance`));
     }
   }

@@ -39,6 +39,7 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     const { exit, wellForMs } = await watchMember(context, running, signal);
     running = null;
     state.etcd = null;
+    state.joining = false;
     state.lastExit = exit;
     if (isLeaving(context)) return;
     failures = wellForMs >= RESTART_RESET_MS ? 0 : failures;

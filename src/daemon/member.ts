@@ -40,6 +40,8 @@ interface Memory {
   /** Since when no ask was answered; null: the last one was. */
   silentSince: number | null;
   answeredOnce: boolean;
+  /** Since when a joiner's snapshot has been in place; null: no joiner, or none is. */
+  seededSince: number | null;
   servedFormingSince: number | null;
   readonly formingWatch: FormingWatch;
 }
@@ -58,6 +60,7 @@ export async function watchMember(
     wellSince: null,
     silentSince: null,
     answeredOnce: false,
+    seededSince: null,
     servedFormingSince: null,
     formingWatch: createFormingWatch(context),
   };
@@ -221,7 +224,9 @@ async function restartIfDead(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { clock, probe, self } = context.ports;
+  if (context.state.joining && etcd.seeded()) memory.seededSince ??= clock.now();
   const facts = {
+    seededMs: memory.seededSince === null ? null : clock.now() - memory.seededSince,
     silentMs: memory.silentSince === null ? 0 : clock.now() - memory.silentSince,
     answeredOnce: memory.answeredOnce,
   };

@@ -210,6 +210,8 @@ export interface RunningEtcd {
   readonly version: string;
   /** Ends with the process, never rejects. */
   readonly exited: Promise<EtcdExit>;
+  /** Whether it said in this run that it put a snapshot of the leader in place. */
+  seeded(): boolean;
   /** SIGTERM, then SIGKILL after the grace; ends with the process. */
   stop(graceMs: number): Promise<EtcdExit>;
 }

@@ -98,6 +98,7 @@ export async function join(
     cluster: initialCluster(list, memberId, ports.self.id),
     token: action.claim.token,
   };
+  context.state.joining = true;
   return await run(
     context,
     action,

@@ -32,6 +32,8 @@ export interface ApplianceState {
   /** This instance leaves, and has come to handing over: housekeeping and leadership are others' from now on. */
   handsOver: boolean;
   etcd: RunningEtcd | null;
+  /** etcd runs for the first time since this instance added itself as a learner. */
+  joining: boolean;
   lastExit: EtcdExit | null;
   identity: DataIdentity | null;
   ownStatus: Known<MemberStatus>;
@@ -57,12 +59,16 @@ export interface ApplianceState {
 
 const EVENTS_KEPT = 100;
 
+/** The same trouble is said again after this time: ticks are many a second, and people read once. */
+const TROUBLE_AGAIN_MS = 60_000;
+
 /** A fresh state: nothing is known yet. */
 export function createState(): ApplianceState {
   return {
     phase: 'starting',
     handsOver: false,
     etcd: null,
+    joining: false,
     lastExit: null,
     identity: null,
     ownStatus: unknown('etcd does not run yet'),
@@ -87,7 +93,10 @@ export interface Chronicle {
   plan(planner: string, reasons: readonly Reason[]): void;
   /** Something was done. */
   event(what: string, why: Reason, fields?: object): void;
-  /** Something went wrong that the next tick repairs. */
+  /**
+   * Something went wrong that the next tick repairs: said when it begins, or goes wrong in another way, and once a minute
+   * while it lasts.
+   */
   trouble(what: string, why: Reason, fields?: object): void;
   /** A planner has no say any more: its last plan is not shown. */
   done(planner: string): void;
@@ -104,6 +113,8 @@ export function createChronicle(
     state.events.push({ at: deps.clock.wallTime(), level, what, code: why.code, sentence: why.sentence });
     if (state.events.length > EVENTS_KEPT) state.events.shift();
   };
+  /** What was last said of each trouble that lasts. */
+  const troubles = new Map<string, { readonly code: string; readonly at: number }>();
   return {
     plan(planner, reasons) {
       const before = state.plans.get(planner);
@@ -120,10 +131,15 @@ export function createChronicle(
       }
     },
     event(what, why, fields = {}) {
+      troubles.delete(what);
       deps.log.info({ what, reason: why.code, sentence: why.sentence, ...fields }, 'acted');
       keep('info', what, why);
     },
     trouble(what, why, fields = {}) {
+      const at = deps.clock.now();
+      const last = troubles.get(what);
+      if (last?.code === why.code && at - last.at < TROUBLE_AGAIN_MS) return;
+      troubles.set(what, { code: why.code, at });
       deps.log.warn({ what, reason: why.code, sentence: why.sentence, ...fields }, 'failed, will try again');
       keep('warn', what, why);
     },

@@ -47,6 +47,8 @@ export function parseLogLine(text: string): LogLine {
 export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 'lastWords'> {
   /** It restarted from a log that names no member: that ends in a panic, differently worded in each version. */
   readonly namelessLog: boolean;
+  /** It took a snapshot from the leader and put it in place. */
+  readonly seeded: boolean;
 }
 
 export const NO_VERDICT: Verdict = {
@@ -54,6 +56,7 @@ export const NO_VERDICT: Verdict = {
   saysDamaged: null,
   lastWords: '',
   namelessLog: false,
+  seeded: false,
 };
 
 /** A verdict after one more line. The first word on damage stands: what follows it are consequences. */
@@ -66,6 +69,7 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
     saysDamaged:
       verdict.saysDamaged ?? (isLast ? (damageIn(line) ?? (verdict.namelessLog ? 'wal' : null)) : null),
     namelessLog: verdict.namelessLog || isNameless(line),
+    seeded: verdict.seeded || line.message === 'applied snapshot',
     lastWords: isLast && !repeats ? words(line) : verdict.lastWords,
   };
 }

@@ -42,6 +42,8 @@ export interface RunningEtcd {
   readonly version: string;
   /** Ends with the process, never rejects. */
   readonly exited: Promise<EtcdExit>;
+  /** Whether it said in this run that it put a snapshot of the leader in place. */
+  seeded(): boolean;
   /** SIGTERM, then SIGKILL after the grace; ends with the process. */
   stop(graceMs: number): Promise<EtcdExit>;
 }
@@ -197,6 +199,8 @@ async function keepRecord(layout: DataLayout, process: Process, log: EtcdLog): P
 
 /** What etcd says in one run. */
 interface Words {
+  /** What the lines say so far. */
+  verdict(): Verdict;
   /** Reads what is left, and gives the verdict. */
   end(): Promise<Verdict>;
 }
@@ -208,6 +212,7 @@ async function hear(path: string, onLine: (line: string) => void): Promise<Words
     onLine(text);
   });
   return {
+    verdict: () => verdict,
     async end() {
       await tail.close();
       return verdict;
@@ -238,6 +243,7 @@ function supervise(
     pid: process.pid,
     version: process.version,
     exited,
+    seeded: () => words.verdict().seeded,
     async stop(graceMs) {
       const send = (signal: NodeJS.Signals): void => {
         if (!over) kill(process.pid, signal);

@@ -209,6 +209,7 @@ export function createFakeEtcd(deps: FakeEtcdDeps): FakeEtcd {
   const handle = (process: EtcdProcess): RunningEtcd => ({
     pid: process.pid,
     version: process.version,
+    seeded: () => false,
     exited: exits.get(process)?.promise ?? Promise.reject(new Error('no such process')),
     async stop(graceMs) {
       const { promise } = exits.get(process) ?? Promise.withResolvers<EtcdExit>();

@@ -67,6 +67,7 @@ export function createLife(clock: VirtualClock): Life {
     pid: etcd.pid,
     version: etcd.version,
     exited: behind(etcd.exited),
+    seeded: () => etcd.seeded(),
     stop: async (graceMs) => await call('etcd.stop', async () => await etcd.stop(graceMs)),
   });
   const process = (port: ProcessPort): ProcessPort => {

@@ -15,11 +15,8 @@ const seen = (
   silentMs: number,
   answeredOnce: boolean,
   peersAnswered: boolean | null,
-): LivenessObservation => ({
-  silentMs,
-  answeredOnce,
-  peersAnswered,
-});
+  seededMs: number | null = null,
+): LivenessObservation => ({ silentMs, answeredOnce, peersAnswered, seededMs });
 
 const cases: readonly Case[] = [
   { name: 'it answers', seen: seen(0, true, null), kind: 'alive', code: 'alive' },
@@ -60,6 +57,24 @@ const cases: readonly Case[] = [
     kind: 'dead',
     code: 'start-failed',
   },
+  {
+    name: 'a joiner whose snapshot is in place, and that does not serve yet',
+    seen: seen(900, false, null, 999),
+    kind: 'alive',
+    code: 'alive',
+  },
+  {
+    name: 'a joiner whose snapshot has been in place for a second: its publication was lost',
+    seen: seen(1_000, false, null, 1_000),
+    kind: 'dead',
+    code: 'publication-lost',
+  },
+  {
+    name: 'a joiner that serves, its snapshot long in place',
+    seen: seen(0, true, null, 60_000),
+    kind: 'alive',
+    code: 'alive',
+  },
 ];
 
 describe('planLiveness', () => {
@@ -74,6 +89,7 @@ describe('planLiveness', () => {
         'alive-starting': true,
         'alive-without-quorum': true,
         'liveness-failed': true,
+        'publication-lost': true,
         'start-failed': true,
       }),
     );

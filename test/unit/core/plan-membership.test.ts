@@ -226,9 +226,15 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a learner of an instance that the group lists no more',
-    seen: seen([well(1), well(2), learner(3)], { fleet: UNLISTED }),
+    seen: seen([well(1), well(2), learner(3, { answers: false })], { fleet: UNLISTED }),
     removes: memberIdOf(3),
     codes: ['learner-of-nobody'],
+  },
+  {
+    name: 'a learner that answers, of an instance that the answer lacks: it may show less than there is',
+    seen: seen([well(1), well(2), learner(3)], { fleet: UNLISTED }),
+    removes: null,
+    codes: ['learner-joining'],
   },
   {
     name: 'a learner of an instance that terminates',
@@ -240,7 +246,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a fresh learner whose peer URL belongs to no joinable instance',
-    seen: seen([well(1), well(2), learner(3, {}, BLANK)], { fleet: UNLISTED }),
+    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], { fleet: UNLISTED }),
     removes: memberIdOf(3),
     codes: ['learner-of-nobody'],
   },
@@ -266,7 +272,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a voter that is gone goes before a learner that is',
-    seen: seen([learner(4), well(1), well(2), silent(3)], {
+    seen: seen([learner(4, { answers: false }), well(1), well(2), silent(3)], {
       fleet: UNLISTED,
       evidence: evidenceOf([3, 'terminated']),
     }),
@@ -275,7 +281,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a learner frees its slot even while a dead voter cannot go',
-    seen: seen([learner(4), well(1), poorly(2), silent(3)], {
+    seen: seen([learner(4, { answers: false }), well(1), poorly(2), silent(3)], {
       fleet: UNLISTED,
       evidence: evidenceOf([3, 'terminated']),
     }),

@@ -48,6 +48,7 @@ it.each([50, 300, 700])(
       pid: 1,
       version: '3.5.35',
       exited: new Promise(() => undefined),
+      seeded: () => false,
       stop: () => new Promise(() => undefined),
     };
     context.state.ownStatus = await bench.soon(ports.admin.status(leader.url, new AbortController().signal));
