@@ -3,7 +3,9 @@ import type { Known } from '../core/known.ts';
 import { unknown } from '../core/known.ts';
 import { AWS_BACKOFF_MAX_MS, BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
 import type { Removal } from '../core/plan-membership.ts';
+import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
+import type { ChangeOutcome } from '../core/records.ts';
 import { clientUrl } from '../core/urls.ts';
 import { changeClaimAndNames } from './change-names.ts';
 import type { Context } from './context.ts';
@@ -17,6 +19,12 @@ import { encodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from './published.ts';
 /** Upgrades hold this key; while it exists, housekeeping keeps its hands off (design.md, "Upgrade"). */
 const UPGRADE_LOCK_KEY = '_upgrade_lock';
 
+/** After a batch that was not taken; doubling. */
+const WRITE_PAUSE_MS = 2_000;
+
+/** Where that stops doubling. */
+const WRITE_PAUSE_MAX_MS = 30_000;
+
 /** What is remembered from tick to tick; safety rests on none of it. */
 export interface HouseMemory {
   /** Learners: their applied index, and since when it stands still. */
@@ -27,6 +35,10 @@ export interface HouseMemory {
   unfinished: boolean;
   /** While AWS does not answer, it is asked less and less often. */
   awsBackoffMs: number;
+  /** Batches in a row that did not make the records right. */
+  writeFailures: number;
+  /** Monotonic time before which no batch is sent; ms. */
+  writeAfter: number;
   named: readonly string[];
   published: string;
 }
@@ -38,6 +50,8 @@ export function freshMemory(): HouseMemory {
     membersKey: '',
     unfinished: true,
     awsBackoffMs: BUSY_AWS_INTERVAL_MS,
+    writeFailures: 0,
+    writeAfter: Number.NEGATIVE_INFINITY,
     named: [],
     published: '',
   };
@@ -100,9 +114,10 @@ export async function keepHouse(
     memory.unfinished = true;
     return await removeMember(context, lock, endpoint, action, signal);
   }
-  const written = await writeRecords(context, lock, endpoint, plan, signal);
+  const written = await writeRecords(context, lock, endpoint, plan, memory, signal);
   if (written && context.register.last().known) memory.named = namedBy(latest.value, leaving);
-  memory.unfinished = !written || isUnfinished(latest.value);
+  // Where Route 53 refuses for longer, the fleet has no answer to it.
+  memory.unfinished = (!written && memory.writeFailures < 2) || isUnfinished(latest.value);
   await publish(context, lock, endpoint, memory, signal);
   return false;
 }
@@ -195,22 +210,51 @@ async function writeRecords(
   lock: MaintenanceLock,
   endpoint: string,
   plan: HousePlan,
+  memory: HouseMemory,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { claimChanges, nameChanges } = plan;
+  const { ports, chronicle, register } = context;
   const count = claimChanges.length + nameChanges.length;
-  if (count === 0) return true;
-  if (!(await lock.guard(endpoint, signal))) return false;
-  const { claim, names } = await changeClaimAndNames(context, claimChanges, nameChanges, signal);
-  context.ports.meter.dnsWritten(names.kind);
-  if (names.kind === 'done' && claim.kind === 'done') {
-    context.chronicle.event('records', reason('records-written', `${count} changes in one batch`));
+  if (count === 0) {
+    memory.writeFailures = 0;
     return true;
   }
-  const refused = claim.kind === 'done' ? names : claim;
-  if (refused.kind !== 'done') context.chronicle.trouble('records', reason(refused.kind, refused.message));
-  await context.register.read(0, signal);
+  if (ports.clock.now() < memory.writeAfter) return false;
+  if (!(await lock.guard(endpoint, signal))) return false;
+  const { claim, names } = await changeClaimAndNames(context, claimChanges, nameChanges, signal);
+  ports.meter.dnsWritten(names.kind);
+  if (claim.kind === 'done' && names.kind === 'done') {
+    memory.writeFailures = 0;
+    chronicle.event('records', reason('records-written', `${count} changes in one batch`));
+    return true;
+  }
+  const failed = claim.kind === 'done' ? names : claim;
+  memory.writeFailures += 1;
+  memory.writeAfter = ports.clock.now() + writePauseMs(failed.kind, memory.writeFailures);
+  // Where the claim went alone, that was said.
+  const alone = claimChanges.length > 0 && claim.kind === 'done';
+  if (failed.kind !== 'done' && !alone)
+    chronicle.trouble('records', troubleOf(failed, claimChanges.length === 0, memory));
+  await register.read(0, signal);
   return false;
+}
+
+/** A conflict is tried once more at once, with what is read then; all else less and less often. */
+function writePauseMs(kind: ChangeOutcome['kind'], failures: number): number {
+  const doublings = kind === 'conflict' ? failures - 2 : failures - 1;
+  return doublings < 0 ? 0 : Math.min(WRITE_PAUSE_MAX_MS, WRITE_PAUSE_MS * 2 ** Math.min(doublings, 10));
+}
+
+/** Names that are refused again with what was read anew: what is in their way is not among the records. */
+function troubleOf(
+  failed: Exclude<ChangeOutcome, { kind: 'done' }>,
+  onlyNames: boolean,
+  memory: HouseMemory,
+): Reason {
+  return failed.kind === 'conflict' && onlyNames && memory.writeFailures > 1
+    ? reason('names-refused', `Route 53 refuses the names: ${failed.message}`)
+    : reason(failed.kind, failed.message);
 }
 
 function namedBy(seen: Look, leaving: ReadonlySet<string>): readonly string[] {

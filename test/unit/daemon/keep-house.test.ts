@@ -6,7 +6,7 @@ import type { Context } from '../../../src/daemon/context.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { freshMemory, keepHouse } from '../../../src/daemon/keep-house.ts';
 import { createMaintenanceLock, LOCK_KEY } from '../../../src/daemon/maintenance-lock.ts';
-import type { AdminPort } from '../../../src/daemon/ports.ts';
+import type { AdminPort, FleetPort } from '../../../src/daemon/ports.ts';
 import { decodePublished, PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import type { EtcdCluster } from '../../fakes/etcd-cluster.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
@@ -17,6 +17,7 @@ let cluster: EtcdCluster;
 let keeper: Host;
 /** Member lists that were asked for in this turn. */
 let lists: number;
+let looksAtAws: number;
 
 beforeEach(async () => {
   bench = createBench(3);
@@ -24,6 +25,7 @@ beforeEach(async () => {
   // etcd changes members only once all are connected for a while.
   await bench.clock.advance(5_000);
   lists = 0;
+  looksAtAws = 0;
   keeper = bench.host(0);
   await claim();
 });
@@ -49,14 +51,37 @@ async function lose(): Promise<string> {
   return cluster.members[2]?.id ?? '';
 }
 
-/** One turn of a housekeeper that holds the lock, with these calls to etcd made differently. */
-async function turn(admin: Partial<AdminPort> = {}): Promise<Context> {
-  const ports = { ...keeper.ports, admin: { ...keeper.ports.admin, ...admin } };
+/** A housekeeper that holds the lock, with these calls to etcd made differently. */
+async function keeping(
+  admin: Partial<AdminPort> = {},
+): Promise<{ readonly context: Context; readonly tick: () => Promise<void> }> {
+  const { fleet } = keeper.ports;
+  const observe: FleetPort['observe'] = async (signal) => {
+    looksAtAws += 1;
+    return await fleet.observe(signal);
+  };
+  const ports = {
+    ...keeper.ports,
+    fleet: { ...fleet, observe },
+    admin: { ...keeper.ports.admin, ...admin },
+  };
   const context = createContext(keeper.context.options, ports);
   const lock = createMaintenanceLock(context);
   if (cluster.read(LOCK_KEY) !== null) await bench.clock.advance(6_000);
   expect(await bench.soon(lock.take(keeper.url, NEVER))).toBe(true);
-  await bench.soon(keepHouse(context, lock, freshMemory(), NEVER));
+  const memory = freshMemory();
+  const tick = async (): Promise<void> => {
+    // As the housekeeper does: it keeps the lock's lease alive.
+    await bench.soon(lock.look(keeper.url, NEVER));
+    await bench.soon(keepHouse(context, lock, memory, NEVER));
+  };
+  return { context, tick };
+}
+
+/** One turn of it. */
+async function turn(admin: Partial<AdminPort> = {}): Promise<Context> {
+  const { context, tick } = await keeping(admin);
+  await tick();
   return context;
 }
 
@@ -99,6 +124,26 @@ describe('keeping house', () => {
     expect(state.events).toContainEqual(
       expect.objectContaining({ code: 'names-refused', sentence: expect.stringContaining(NAME) }),
     );
+  });
+
+  it('asks Route 53 and AWS less and less often while the names are refused', async () => {
+    bench.zone.occupy(NAME);
+    const { context, tick } = await keeping();
+    const calls = bench.zone.calls();
+    const keepFor = async (seconds: number): Promise<void> => {
+      for (let turns = 0; turns < seconds; turns += 1) {
+        await tick();
+        await bench.clock.advance(1_000);
+      }
+    };
+    await keepFor(100);
+    // A batch and a read for each of 2, 4, 8, 16, 30 and 30 s, and the one that is tried again at once.
+    expect(bench.zone.calls() - calls).toBeLessThan(20);
+    expect(looksAtAws).toBeLessThan(5);
+    expect(context.state.events.filter((it) => it.code === 'names-refused')).toHaveLength(2);
+    bench.zone.occupy(null);
+    await keepFor(35);
+    expect(bench.zone.records().some((it) => it.name === NAME && it.type === 'A')).toBe(true);
   });
 
   it('removes a learner that is on no instance', async () => {

@@ -233,6 +233,22 @@ describe('joining', () => {
     expect(steps).toEqual(['add']);
     expect(host.disk.identity).toBe(null);
   });
+
+  it.each([
+    ['peer-url-exists', 1_000, 5_000],
+    ['too-many-learners', 200, 1_000],
+  ] as const)('that is refused again and again has longer pauses: %s', async (code, least, most) => {
+    const quorum = await pair();
+    context = createContext(host.context.options, {
+      ...host.ports,
+      admin: { ...host.ports.admin, addLearner: async () => ({ ok: false, code, message: 'no' }) },
+    });
+    const action = join();
+    const standing = { code: action.reason.code, forMs: 60_000 };
+    const result = await run(action, { ...quorum, standing });
+    expect('nextInMs' in result && result.nextInMs).toBeGreaterThanOrEqual(least);
+    expect('nextInMs' in result && result.nextInMs).toBeLessThanOrEqual(most);
+  });
 });
 
 describe('the other steps', () => {
