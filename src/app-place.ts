@@ -9,7 +9,8 @@ import { findPlace } from './aws/identity.ts';
 import type { InstanceIdentity, Metadata } from './aws/metadata.ts';
 import type { Config } from './config.ts';
 import type { Known } from './core/known.ts';
-import { ApplianceError } from './errors.ts';
+import { unknown } from './core/known.ts';
+import { ApplianceError, describeError } from './errors.ts';
 import type { Log } from './http/log.ts';
 
 /** Where the appliance lives: never changes while the instance does. */
@@ -38,9 +39,18 @@ export async function findResidence(
 ): Promise<Residence> {
   const kept = await readKept(config, identity);
   for (;;) {
-    const found = await askAws(config, identity, clients, signal);
+    const found = await askAws(config, identity, clients, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (kept === null) throw error;
+      // A second zone of the same name, say, that came later: what is known by id is as it was.
+      log.error({ error }, 'what AWS says of the configuration is an error: what was kept is used');
+      return unknown(describeError(error));
+    });
     if (found.known) {
-      await keep(config, found.value);
+      // It is needed only where AWS does not answer one day: a full disk keeps nothing from running now.
+      await keep(config, found.value).catch((error: unknown) =>
+        log.error({ error }, 'where this instance belongs could not be kept beside the data'),
+      );
       return found.value;
     }
     if (kept !== null) {

@@ -9,6 +9,9 @@ const LOOK_MS = 200;
 const COMPLETION_INTERVAL_MS = 2_000;
 const COMPLETION_TRIES = 5;
 
+/** Where nobody knows whether it was completed, it is tried less and less often, down to this: it may be denied for good. */
+const UNKNOWN_INTERVAL_MAX_MS = 60_000;
+
 /**
  * Completes the launching hook when the claim is formed and the member is a healthy voter of it, so that an instance
  * refresh waits for etcd and not for a boot. Heartbeats go on until then: waiting for birth, quorum or the learner slot is
@@ -24,18 +27,31 @@ export async function completeLaunch(context: Context, signal: AbortSignal): Pro
     const heard = await hooks.heartbeat('launching', signal);
     if (heard.known && heard.value === 'no-hook') return;
   }
+  await complete(context, signal);
+}
+
+async function complete(context: Context, signal: AbortSignal): Promise<void> {
+  const { clock, hooks, meter } = context.ports;
+  let unknownMs = COMPLETION_INTERVAL_MS;
   for (let tries = 0; tries < COMPLETION_TRIES;) {
     const outcome = await hooks.complete('launching', 'CONTINUE', signal);
-    context.ports.meter.acted('complete-launching', outcome.known ? outcome.value : 'unknown');
-    if (outcome.known && outcome.value === 'no-hook') return;
-    if (outcome.known && outcome.value === 'done') {
+    meter.acted('complete-launching', outcome.known ? outcome.value : 'unknown');
+    if (!outcome.known) {
+      context.chronicle.plan('launch', [reason('launch-unknown', outcome.reason)]);
+      await clock.sleep(unknownMs, signal);
+      unknownMs = Math.min(2 * unknownMs, UNKNOWN_INTERVAL_MAX_MS);
+      continue;
+    }
+    context.chronicle.done('launch');
+    if (outcome.value === 'no-hook') return;
+    if (outcome.value === 'done') {
       context.chronicle.event(
         'complete-launching',
         reason('launch-complete', 'the member serves: the group may go on'),
       );
       return;
     }
-    if (outcome.known) tries += 1;
+    tries += 1;
     await clock.sleep(COMPLETION_INTERVAL_MS, signal);
   }
 }

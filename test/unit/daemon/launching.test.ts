@@ -45,12 +45,16 @@ describe('the launching hook', () => {
     expect(over).toBe(true);
   });
 
-  it('is completed again where nobody knows whether it was, however often', async () => {
+  it('is completed again where nobody knows whether it was, less and less often, and says so once', async () => {
     waitAtHook();
-    host.hooks.next.push(...Array.from({ length: 20 }, () => unknown('throttled')));
+    host.hooks.next.push(...Array.from({ length: 20 }, () => unknown('denied')));
     host.context.state.notReady = null;
     launch();
-    await bench.clock.advance(60_000);
+    await bench.clock.advance(300_000);
+    expect(calls().length).toBeGreaterThanOrEqual(8);
+    expect(calls().length).toBeLessThanOrEqual(10);
+    expect(bench.log.filter((line) => line.includes('launch-unknown'))).toHaveLength(1);
+    await bench.clock.advance(15 * 60_000);
     expect(calls()).toHaveLength(21);
     expect(host.hooks.waits.has('launching')).toBe(false);
     expect(over).toBe(true);

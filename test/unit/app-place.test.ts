@@ -1,0 +1,88 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { findResidence } from '../../src/app-place.ts';
+import { createClients } from '../../src/aws/clients.ts';
+import { readConfig } from '../../src/config.ts';
+import { ec2Answer, zonesAnswer } from '../fakes/wire-answers.ts';
+import { startWireServer } from '../fakes/wire-server.ts';
+import { temporaryDirectory } from '../tools.ts';
+
+const never = new AbortController().signal;
+const IDENTITY = {
+  instanceId: 'i-1',
+  region: 'eu-central-1',
+  zone: 'eu-central-1a',
+  address: '10.0.0.1',
+  accountId: '123456789012',
+};
+const TAGS = { 'aws:cloudformation:stack-name': 'etcd-demo', 'aws:autoscaling:groupName': 'g' };
+const FIRST = { id: 'Z1', name: 'example.org' };
+const SECOND = { id: 'Z2', name: 'example.org', private: true };
+
+/** An AWS with these zones, and the directory of one appliance that looks for its place in it. */
+async function world() {
+  const place = await temporaryDirectory();
+  let zones = [FIRST];
+  const server = await startWireServer(({ service }) =>
+    service === 'ec2' ? ec2Answer([{ id: 'i-1', tags: TAGS }]) : zonesAnswer(zones),
+  );
+  const clients = createClients(
+    {
+      region: 'eu-central-1',
+      endpoint: server.endpoint,
+      credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
+    },
+    { observer: { onCall: () => undefined } },
+  );
+  onTestFinished(async () => {
+    clients.destroy();
+    await server[Symbol.asyncDispose]();
+    await place[Symbol.asyncDispose]();
+  });
+  const errors: string[] = [];
+  const quiet = (): void => undefined;
+  const log = {
+    debug: quiet,
+    info: quiet,
+    warn: quiet,
+    error: (_fields: object, message: string) => void errors.push(message),
+  };
+  const dataDir = join(place.path, 'data');
+  const { config } = readConfig({ HOSTED_ZONE: 'example.org', DATA_DIR: dataDir }, null, {
+    collidingFlags: () => [],
+    defaultEtcdDir: '/opt/etcd',
+  });
+  return {
+    dataDir,
+    errors,
+    setZones: (more: typeof zones) => (zones = more),
+    find: async () => await findResidence(config, IDENTITY, clients, log, never),
+  };
+}
+
+test('a second zone of the same name that comes later changes nothing for who knows its own', async () => {
+  const { find, setZones, errors } = await world();
+  const before = await find();
+  expect(before.zone.id).toBe('Z1');
+  setZones([FIRST, SECOND]);
+  expect(await find()).toEqual(before);
+  expect(errors).toHaveLength(1);
+});
+
+test('two zones of the name are an error of the configuration for who knows none', async () => {
+  const { find, setZones } = await world();
+  setZones([FIRST, SECOND]);
+  await expect(find()).rejects.toMatchObject({ code: 'configuration' });
+});
+
+test('a disk that takes nothing keeps no appliance from running', async () => {
+  const { find, dataDir, errors } = await world();
+  await writeFile(dataDir, 'no folder');
+  expect((await find()).zone.id).toBe('Z1');
+  expect(errors).toHaveLength(1);
+  await rm(dataDir);
+  await mkdir(dataDir);
+  expect((await find()).zone.id).toBe('Z1');
+  expect(errors).toHaveLength(1);
+});
