@@ -10,7 +10,10 @@ export interface FleetView {
   fleet(maxAgeMs: number, signal: AbortSignal): Promise<Known<Fleet>>;
   /** The last known fleet, however old; no call. */
   last(): Known<Fleet>;
-  /** Asks EC2 about instances, and adds the answers to what is known of them. */
+  /**
+   * What EC2 says of instances, with what it said before. Asked anew where the last answer, known or not, is two seconds
+   * old, or thirty where it has been the same for a minute: whoever waits for an instance to end may wait for ever.
+   */
   evidence(
     instances: readonly { readonly id: string; readonly region: string }[],
     signal: AbortSignal,
@@ -23,6 +26,23 @@ export interface FleetView {
   ageMs(): number;
 }
 
+/** An answer about an instance is taken as it is for this long. */
+const EVIDENCE_KEPT_MS = 2_000;
+
+/** And for this long where it has been the same for `SAME_FOR_MS`. */
+const SAME_EVIDENCE_KEPT_MS = 30_000;
+const SAME_FOR_MS = 60_000;
+
+/** Two answers further apart than this say nothing of the time between them. */
+const MISSING_GAP_MS = 5 * 60_000;
+
+/** The last answer about an instance, when it was asked for, and since when it has been the same. */
+interface Answer {
+  readonly evidence: InstanceEvidence;
+  readonly at: number;
+  readonly since: number;
+}
+
 /** A view over the fleet port. */
 export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>): FleetView {
   const { clock, self } = ports;
@@ -30,18 +50,31 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
   let lastKnown: Known<Fleet> = answer;
   let askedAt = Number.NEGATIVE_INFINITY;
   let blindSince: number | null = null;
-  /** Since when every known answer about an id has been "not found". */
-  const missingSince = new Map<string, number>();
+  /** From when to when every known answer about an id has been "not found". */
+  const missing = new Map<string, { readonly since: number; readonly last: number }>();
+  const answers = new Map<string, Answer>();
 
-  const remember = (id: string, state: Known<Ec2Evidence>, at: number): InstanceEvidence => {
+  const judge = (id: string, state: Known<Ec2Evidence>, at: number): InstanceEvidence => {
     if (!state.known) return { ec2: state, notFoundForMs: 0 };
     if (state.value !== 'not-found') {
-      missingSince.delete(id);
+      missing.delete(id);
       return { ec2: state, notFoundForMs: 0 };
     }
-    const since = missingSince.get(id) ?? at;
-    missingSince.set(id, since);
+    const before = missing.get(id);
+    const since = before === undefined || at - before.last > MISSING_GAP_MS ? at : before.since;
+    missing.set(id, { since, last: at });
     return { ec2: state, notFoundForMs: at - since };
+  };
+  const isFresh = (id: string, at: number): boolean => {
+    const last = answers.get(id);
+    if (last === undefined) return false;
+    const keptMs = last.at - last.since >= SAME_FOR_MS ? SAME_EVIDENCE_KEPT_MS : EVIDENCE_KEPT_MS;
+    return at - last.at < keptMs;
+  };
+  const remember = (id: string, state: Known<Ec2Evidence>, at: number): void => {
+    const before = answers.get(id);
+    const same = before !== undefined && wordOf(before.evidence.ec2) === wordOf(state);
+    answers.set(id, { evidence: judge(id, state, at), at, since: same ? before.since : at });
   };
 
   return {
@@ -60,17 +93,18 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
     },
     last: () => lastKnown,
     async evidence(instances, signal) {
-      if (instances.length === 0) return new Map();
       const at = clock.now();
-      const states = await ports.fleet.evidence(instances, signal);
+      const due = instances.filter(({ id }) => !isFresh(id, at));
+      const states = due.length === 0 ? known(NOTHING) : await ports.fleet.evidence(due, signal);
+      for (const { id } of due) {
+        const state = states.known ? states.value.get(id) : undefined;
+        const why = states.known ? 'EC2 said nothing of it' : states.reason;
+        remember(id, state === undefined ? unknown(why) : known(state), at);
+      }
       return new Map(
-        instances.map(({ id }) => {
-          const state = states.known ? states.value.get(id) : undefined;
-          const fact =
-            state !== undefined
-              ? known(state)
-              : unknown(states.known ? 'EC2 said nothing of it' : states.reason);
-          return [id, remember(id, fact, at)];
+        instances.flatMap(({ id }) => {
+          const last = answers.get(id);
+          return last === undefined ? [] : [[id, last.evidence]];
         }),
       );
     },
@@ -82,4 +116,11 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
     },
     ageMs: () => clock.now() - askedAt,
   };
+}
+
+const NOTHING: ReadonlyMap<string, Ec2Evidence> = new Map();
+
+/** The reasons of unknown answers differ in their details, and mean the same. */
+function wordOf(state: Known<Ec2Evidence>): string {
+  return state.known ? state.value : 'unknown';
 }

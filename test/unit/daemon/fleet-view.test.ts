@@ -59,41 +59,88 @@ describe('the view of the fleet', () => {
 });
 
 describe('evidence over time', () => {
+  /** As the planners ask: often. */
+  const askFor = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 30_000) {
+      await evidence();
+      await bench.clock.advance(Math.min(30_000, ms - passed));
+    }
+  };
+
   it('is that an instance is gone once it was not found for an hour in every known answer', async () => {
     bench.aws.forget('i-02');
     expect(await evidence()).toEqual({ ec2: { known: true, value: 'not-found' }, notFoundForMs: 0 });
-    await bench.clock.advance(HOUR_MS - 1);
+    await askFor(HOUR_MS - 30_000);
     expect(isTerminatedForCertain(await evidence())).toBe(false);
-    await bench.clock.advance(1);
+    await askFor(30_000);
     expect(isTerminatedForCertain(await evidence())).toBe(true);
+  });
+
+  it('says nothing of the time between two answers that are far apart', async () => {
+    bench.aws.forget('i-02');
+    await evidence();
+    await bench.clock.advance(HOUR_MS);
+    expect((await evidence()).notFoundForMs).toBe(0);
+    await bench.clock.advance(300_000);
+    expect((await evidence()).notFoundForMs).toBe(300_000);
   });
 
   it('begins anew where the instance was seen in between', async () => {
     bench.aws.forget('i-02');
-    await evidence();
-    await bench.clock.advance(HOUR_MS);
+    await askFor(240_000);
     bench.aws.add({ id: 'i-02', address: '10.0.0.2' });
     expect(await evidence()).toEqual({ ec2: { known: true, value: 'running' }, notFoundForMs: 0 });
     bench.aws.forget('i-02');
-    await bench.clock.advance(HOUR_MS);
-    expect((await evidence()).notFoundForMs).toBe(0);
+    await bench.clock.advance(2_000);
+    expect(await evidence()).toEqual({ ec2: { known: true, value: 'not-found' }, notFoundForMs: 0 });
   });
 
   it('is not shaken by answers that are unknown, and does not count them either', async () => {
     bench.aws.forget('i-02');
-    await evidence();
-    await bench.clock.advance(HOUR_MS);
+    await askFor(240_000);
     bench.aws.breakDown('throttled');
     expect(await evidence()).toEqual({ ec2: { known: false, reason: 'throttled' }, notFoundForMs: 0 });
     expect(isTerminatedForCertain(await evidence())).toBe(false);
     bench.aws.breakDown(null);
-    expect((await evidence()).notFoundForMs).toBe(HOUR_MS);
+    await bench.clock.advance(2_000);
+    expect((await evidence()).notFoundForMs).toBe(242_000);
   });
 
   it('is at once that an instance is gone where EC2 says so', async () => {
     bench.aws.terminate('i-02');
     expect(isTerminatedForCertain(await evidence())).toBe(true);
   });
+
+  it.each([
+    ['known', null],
+    ['unknown', 'throttled'],
+  ])(
+    'is asked for every two seconds, and less often once it is the same for a minute: %s',
+    async (_, reason) => {
+      const { ports } = bench.host(0);
+      let calls = 0;
+      const ask: typeof ports.fleet.evidence = async (...call) => {
+        calls += 1;
+        return await ports.fleet.evidence(...call);
+      };
+      view = createFleetView({ ...ports, fleet: { ...ports.fleet, evidence: ask } });
+      bench.aws.breakDown(reason);
+      const askForSeconds = async (seconds: number): Promise<number> => {
+        calls = 0;
+        for (let tick = 0; tick < seconds * 2; tick += 1) {
+          await evidence();
+          await bench.clock.advance(500);
+        }
+        return calls;
+      };
+      expect(await askForSeconds(60)).toBe(30);
+      expect(await askForSeconds(300)).toBeLessThan(12);
+      bench.aws.breakDown(null);
+      bench.aws.terminate('i-02');
+      await bench.clock.advance(30_000);
+      expect(isTerminatedForCertain(await evidence())).toBe(true);
+    },
+  );
 
   it('asks nothing about nobody', async () => {
     bench.aws.failNext('this would be an answer');
