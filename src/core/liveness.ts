@@ -21,7 +21,7 @@ export type LivenessCode =
   | 'alive-without-quorum'
   | 'publication-lost'
   | 'liveness-failed'
-  | 'start-failed';
+  | 'start-hangs';
 
 /** `ask`: the peer port must be asked before a verdict. */
 export interface LivenessVerdict {
@@ -73,7 +73,7 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
     ? verdict('alive', 'alive-starting', `etcd has been starting for ${seconds} s`)
     : verdict(
         'dead',
-        'start-failed',
+        'start-hangs',
         `etcd has said nothing to anybody for ${seconds} s since it was started`,
       );
 }

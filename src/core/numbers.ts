@@ -61,7 +61,13 @@ export const START_LIMIT_MS = 15 * 60_000;
  * A joiner that has put its snapshot in place serves within this time, or has lost its first publication, which etcd sends
  * again after 7 s. Measured with 3.7.3: about half the joins under writes lose it; started again, all served within 1.1 s.
  */
-export const SEEDED_SILENCE_MS = 1_000;
+export const SEEDED_SILENCE_MS = 500;
+
+/**
+ * Before it serves, etcd's client port takes connections and answers none: an ask is given this long then, so that the
+ * moment is not missed by a whole deadline.
+ */
+export const STARTING_ASK_MS = 400;
 
 /** What a learner is given for its snapshot, beyond the join limit: bytes per ms that a slow disk and network manage. */
 export const SNAPSHOT_BYTES_PER_MS = 5_000;

@@ -41,7 +41,9 @@ export async function explain(context: Context, signal: AbortSignal): Promise<Pl
     return { steps: [], notTaken: [{ kind: 'member', code: 'foreign-data', sentence }], unknown: [] };
   }
   await context.register.read(0, signal);
-  const member = planMember(await observeMember(context, local.identity, { servedFormingMs: 0 }, signal));
+  const member = planMember(
+    await observeMember(context, local.identity, { servedFormingMs: 0, answeredOnce: true }, signal),
+  );
   const steps: PlanStep[] = [];
   const notTaken: PlanStep[] = [];
   (member.kind === 'none' ? notTaken : steps).push(

@@ -2,7 +2,13 @@ import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import type { DataIdentity, EtcdExit } from '../core/local-data.ts';
 import type { MemberStatus } from '../core/members.ts';
-import { CLAIM_READ_INTERVAL_MS, LOOK_INTERVAL_MS, SETTLE_MS, STOP_GRACE_MS } from '../core/numbers.ts';
+import {
+  CLAIM_READ_INTERVAL_MS,
+  LOOK_INTERVAL_MS,
+  SETTLE_MS,
+  STARTING_ASK_MS,
+  STOP_GRACE_MS,
+} from '../core/numbers.ts';
 import { clientUrl, hostOf } from '../core/urls.ts';
 import type { MemberAction, MemberObservation } from '../core/plan-member.ts';
 import { planMember } from '../core/plan-member.ts';
@@ -99,7 +105,12 @@ async function tick(
   }
   const forming = memory.servedFormingSince;
   const servedFormingMs = forming === null ? 0 : context.ports.clock.now() - forming;
-  const seen = await observeMember(context, identity, { servedFormingMs }, signal);
+  const seen = await observeMember(
+    context,
+    identity,
+    { servedFormingMs, answeredOnce: memory.answeredOnce },
+    signal,
+  );
   const serves = seen.list.known && !seen.identity.formed;
   memory.servedFormingSince = serves ? (forming ?? context.ports.clock.now()) : null;
   judgeHealth(context, seen, memory);
@@ -123,12 +134,12 @@ function longSilent(context: Context, memory: Memory): boolean {
 export async function observeMember(
   context: Context,
   identity: DataIdentity,
-  clocks: Pick<MemberObservation, 'servedFormingMs'>,
+  memory: Pick<MemberObservation, 'servedFormingMs'> & Pick<Memory, 'answeredOnce'>,
   signal: AbortSignal,
 ): Promise<MemberObservation> {
   const { ports, register, fleetView, state } = context;
   const own = clientUrl(ports.self.address);
-  const status = await ports.admin.status(own, signal);
+  const status = await askStatus(context, own, memory.answeredOnce, signal);
   state.ownStatus = status;
   const learner = status.known && status.value.learner;
   const { list, leader } = status.known
@@ -147,10 +158,29 @@ export async function observeMember(
     claim: register.claim(),
     fleet: fleetView.last(),
     formingClusterId: formingClusterId(context),
-    ...clocks,
+    servedFormingMs: memory.servedFormingMs,
     registerSilentMs: register.silentMs(),
     leaving: state.phase === 'leaving',
   };
+}
+
+/** Asks the own etcd for its status; one that has not served yet is not waited for a whole deadline. */
+async function askStatus(
+  context: Context,
+  own: string,
+  answeredOnce: boolean,
+  signal: AbortSignal,
+): Promise<Known<MemberStatus>> {
+  const { admin, clock } = context.ports;
+  if (answeredOnce) return await admin.status(own, signal);
+  const done = new AbortController();
+  const both = AbortSignal.any([signal, done.signal]);
+  const late = clock.sleep(STARTING_ASK_MS, both).then(() => unknown('it does not serve yet'));
+  try {
+    return await Promise.race([admin.status(own, both), late]);
+  } finally {
+    done.abort();
+  }
 }
 
 async function leaderIndex(

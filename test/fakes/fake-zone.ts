@@ -14,6 +14,8 @@ export interface FakeZone {
   failNext(failure: ZoneFailure, times?: number): void;
   /** Until called with null: no list and no change gets an answer, nothing is taken. */
   breakDown(reason: string | null): void;
+  /** Until called with null: no change is taken, and all can be read. */
+  denyChanges(message: string | null): void;
   /** A record of somebody else's (an alias) stands at this name: no list of ours shows it, and nothing can be made there. */
   occupy(name: string | null): void;
   /** Everything in the zone, in Route 53's order. */
@@ -28,6 +30,7 @@ export interface FakeZone {
 export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
   let sets: ReadonlyMap<string, RecordSet> = new Map();
   let broken: string | null = null;
+  let denied: string | null = null;
   let occupied: string | null = null;
   let calls = 0;
   const failures: ZoneFailure[] = [];
@@ -38,6 +41,7 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
   const change = (changes: readonly RecordChange[]): ChangeOutcome => {
     if (changes.length === 0) return { kind: 'done' };
     if (broken !== null) return { kind: 'unknown', message: broken };
+    if (denied !== null) return { kind: 'busy', message: denied };
     const failure = failures.shift();
     if (failure === 'busy') return { kind: 'busy', message: 'Throttling' };
     if (failure === 'unknown') return { kind: 'unknown', message: 'no answer' };
@@ -75,6 +79,9 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
     },
     breakDown: (reason) => {
       broken = reason;
+    },
+    denyChanges: (message) => {
+      denied = message;
     },
     occupy: (name) => {
       occupied = name;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { known, unknown } from '../../../src/core/known.ts';
-import { createFleet, type Fleet, type FleetOptions, type Machine } from '../../fakes/fleet.ts';
+import { CLUSTER, createFleet, type Fleet, type FleetOptions, type Machine } from '../../fakes/fleet.ts';
 import {
   createFleetChecks,
   standingClaim,
@@ -185,6 +185,29 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     expect(cluster?.upVoters().length).toBeGreaterThanOrEqual(2);
     story.fleet.zone.breakDown(null);
     await story.settled(2 * MINUTE_MS);
+  });
+
+  it('a learner is promoted where Route 53 can be read and not written, and Route 53 is spared', async () => {
+    const story = await formed({ seed, desired: 3 });
+    story.fleet.zone.denyChanges('AccessDenied');
+    const calls = story.fleet.zone.calls();
+    story.fleet.lose(machine(story.fleet, 0));
+    await story.pass(5 * MINUTE_MS);
+    const cluster = [...story.fleet.etcd.clusters.values()][0];
+    expect(cluster?.upVoters()).toHaveLength(3);
+    expect(story.fleet.zone.calls() - calls).toBeLessThan(3 * 5 * 60);
+    story.fleet.zone.denyChanges(null);
+    await story.settled(2 * MINUTE_MS);
+  });
+
+  it("an alias of somebody else's at the cluster's name does not keep it from being born", async () => {
+    const story = begin({ seed, desired: 3 });
+    story.fleet.zone.occupy(CLUSTER);
+    await story.pass(MINUTE_MS);
+    expect(standingClaim(story.fleet)?.state).toBe('formed');
+    expect(story.fleet.present().map((it) => it.disk.identity?.formed)).toEqual([true, true, true]);
+    story.fleet.zone.occupy(null);
+    await story.settled(MINUTE_MS);
   });
 
   it('a spot notice is a departure in order, before any signal', async () => {
