@@ -5,7 +5,7 @@ import { whyUnhealthy } from '../core/readiness.ts';
 import type { Context } from './context.ts';
 import { planHouse } from './house.ts';
 import { look } from './look.ts';
-import { observeMember } from './member.ts';
+import { observeMember } from './observe-member.ts';
 import { decide } from './starter.ts';
 
 /** One step of a plan, and why it is taken or not taken. */

@@ -1,31 +1,17 @@
-import type { Known } from '../core/known.ts';
-import { known, unknown } from '../core/known.ts';
-import type { DataIdentity, EtcdExit } from '../core/local-data.ts';
-import type { MemberStatus } from '../core/members.ts';
-import {
-  CLAIM_READ_INTERVAL_MS,
-  LOOK_INTERVAL_MS,
-  SETTLE_MS,
-  STARTING_ASK_MS,
-  STOP_GRACE_MS,
-} from '../core/numbers.ts';
-import { clientUrl, hostOf } from '../core/urls.ts';
-import type { MemberAction, MemberObservation } from '../core/plan-member.ts';
-import { planMember } from '../core/plan-member.ts';
+import { unknown } from '../core/known.ts';
+import type { EtcdExit } from '../core/local-data.ts';
 import { planLiveness } from '../core/liveness.ts';
-import { planDns } from '../core/plan-dns.ts';
-import type { RecordChange } from '../core/records.ts';
-import { reason } from '../core/reason.ts';
+import type { MemberStatus } from '../core/members.ts';
+import { LOOK_INTERVAL_MS, SETTLE_MS } from '../core/numbers.ts';
+import type { MemberObservation } from '../core/plan-member.ts';
+import { planMember } from '../core/plan-member.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
-import { hasCode } from '../errors.ts';
-import { changeClaimAndNames } from './change-names.ts';
 import type { Context } from './context.ts';
-import { endpointOf, look, votersList } from './look.ts';
+import { act, tellLeader } from './member-acts.ts';
+import { observeMember } from './observe-member.ts';
 import type { RunningEtcd } from './ports.ts';
-import { decodePublished, PUBLISHED_KEY } from './published.ts';
 import type { FormingWatch } from './replace-forming.ts';
 import { createFormingWatch } from './replace-forming.ts';
-import { formingClusterId } from './start-facts.ts';
 
 /** How soon to look again while a birth or a join goes on: etcd is asked, AWS is not. */
 const HURRY_MS = 100;
@@ -113,7 +99,7 @@ async function tick(
   );
   const serves = seen.list.known && !seen.identity.formed;
   memory.servedFormingSince = serves ? (forming ?? context.ports.clock.now()) : null;
-  judgeHealth(context, seen, memory);
+  if (judgeHealth(context, seen, memory)) tellLeader(context, signal);
   if (await restartIfDead(context, etcd, memory, signal)) return true;
   const action = planMember(seen);
   context.chronicle.plan('member', [action.reason]);
@@ -130,94 +116,11 @@ function longSilent(context: Context, memory: Memory): boolean {
   return memory.silentSince !== null && context.ports.clock.now() - memory.silentSince > LONG_SILENCE_MS;
 }
 
-/** Everything that a running member's plan rests on. Beside the loop, `plan` asks it, too. */
-export async function observeMember(
-  context: Context,
-  identity: DataIdentity,
-  memory: Pick<MemberObservation, 'servedFormingMs'> & Pick<Memory, 'answeredOnce'>,
-  signal: AbortSignal,
-): Promise<MemberObservation> {
-  const { ports, register, fleetView, state } = context;
-  const own = clientUrl(ports.self.address);
-  const status = await askStatus(context, own, memory.answeredOnce, signal);
-  state.ownStatus = status;
-  const learner = status.known && status.value.learner;
-  const { list, leader } = status.known
-    ? await votersList(context, learner, status.value.leader, signal)
-    : { list: unknown(status.reason), leader: null };
-  state.list = list;
-  const needsClaim = status.known && (learner || !identity.formed);
-  if (needsClaim) await learnClaim(context, own, identity, learner, signal);
-  return {
-    self: ports.self,
-    cluster: context.options.cluster,
-    identity,
-    status,
-    list,
-    leaderIndex: learner ? await leaderIndex(context, leader, signal) : unknown('not needed'),
-    claim: register.claim(),
-    fleet: fleetView.last(),
-    formingClusterId: formingClusterId(context),
-    servedFormingMs: memory.servedFormingMs,
-    registerSilentMs: register.silentMs(),
-    leaving: state.phase === 'leaving',
-  };
-}
-
-/** Asks the own etcd for its status; one that has not served yet is not waited for a whole deadline. */
-async function askStatus(
-  context: Context,
-  own: string,
-  answeredOnce: boolean,
-  signal: AbortSignal,
-): Promise<Known<MemberStatus>> {
-  const { admin, clock } = context.ports;
-  if (answeredOnce) return await admin.status(own, signal);
-  const done = new AbortController();
-  const both = AbortSignal.any([signal, done.signal]);
-  const late = clock.sleep(STARTING_ASK_MS, both).then(() => unknown('it does not serve yet'));
-  try {
-    return await Promise.race([admin.status(own, both), late]);
-  } finally {
-    done.abort();
-  }
-}
-
-async function leaderIndex(
-  context: Context,
-  leader: string | null,
-  signal: AbortSignal,
-): Promise<Known<number>> {
-  if (leader === null) return unknown('the leader is unknown');
-  const status = await context.ports.admin.status(leader, signal);
-  return status.known ? known(status.value.raftIndex) : status;
-}
-
 /**
- * What the claim says: a founder that does not lead reads in its own etcd what the housekeeper published, and asks
- * Route 53 only where nothing is; everybody else asks Route 53, no more often than the claim is read while waiting.
+ * Remembers whether the member is well, and since when: readiness, and the reset of the restart backoff. True: it has
+ * just become well.
  */
-async function learnClaim(
-  context: Context,
-  own: string,
-  identity: DataIdentity,
-  learner: boolean,
-  signal: AbortSignal,
-): Promise<void> {
-  const { admin } = context.ports;
-  if (!learner) {
-    const value = await admin.read(own, PUBLISHED_KEY, { serializable: true }, signal);
-    const published = value.known && value.value !== null ? decodePublished(value.value.value) : null;
-    if (published?.claim?.token === identity.token) {
-      await noteFormed(context, identity, signal);
-      return;
-    }
-  }
-  await context.register.read(CLAIM_READ_INTERVAL_MS, signal);
-}
-
-/** Remembers whether the member is well, and since when: readiness, and the reset of the restart backoff. */
-function judgeHealth(context: Context, seen: MemberObservation, memory: Memory): void {
+function judgeHealth(context: Context, seen: MemberObservation, memory: Memory): boolean {
   const now = context.ports.clock.now();
   if (seen.status.known) {
     memory.silentSince = null;
@@ -227,11 +130,13 @@ function judgeHealth(context: Context, seen: MemberObservation, memory: Memory):
     memory.silentSince ??= now;
   }
   const why = whyNotServing(seen);
+  const becameWell = why === null && memory.wellSince === null;
   if (why !== null) memory.wellSince = null;
   else memory.wellSince ??= now;
   const wellForMs = memory.wellSince === null ? 0 : now - memory.wellSince;
   const settling = wellForMs < SETTLE_MS ? 'it has been well for less than the settle time' : null;
   context.state.notReady = why ?? settling;
+  return becameWell;
 }
 
 function whyNotServing(seen: MemberObservation): string | null {
@@ -270,99 +175,4 @@ async function restartIfDead(
   context.chronicle.trouble('restart-etcd', verdict.reason);
   await etcd.stop(0);
   return true;
-}
-
-async function act(
-  context: Context,
-  action: MemberAction,
-  etcd: RunningEtcd,
-  identity: DataIdentity,
-  signal: AbortSignal,
-): Promise<void> {
-  switch (action.kind) {
-    case 'none':
-      return;
-    case 'stop':
-      context.chronicle.trouble('stop-etcd', action.reason);
-      context.state.notReady = action.reason.sentence;
-      await etcd.stop(STOP_GRACE_MS);
-      return;
-    case 'note-formed':
-      await noteFormed(context, identity, signal);
-      return;
-    case 'register':
-      await changeRegister(context, action, identity, signal);
-      return;
-    case 'promote': {
-      const endpoint = await leaderEndpoint(context);
-      const outcome = await context.ports.admin.promote(endpoint, action.memberId, signal);
-      context.ports.meter.acted('promote', outcome.ok ? 'done' : outcome.code);
-      if (outcome.ok) {
-        context.chronicle.event('promote', action.reason, { memberId: action.memberId });
-        tellLeader(context, endpoint, signal);
-      } else context.chronicle.plan('promote', [reason(outcome.code, outcome.message)]);
-    }
-  }
-}
-
-/** The leader's appliance keeps house: it names the new voter now, and not at its next look. Lost, it costs that look. */
-function tellLeader(context: Context, endpoint: string, signal: AbortSignal): void {
-  const { peers, self } = context.ports;
-  void peers.askBirth(hostOf(endpoint), { epoch: 0, from: self.id }, signal).catch(() => undefined);
-}
-
-/** Promotion goes to the leader itself: through a follower it failed with auth enabled before 3.5.28 and 3.6.6. */
-async function leaderEndpoint(context: Context): Promise<string> {
-  const { state } = context;
-  const leaderId = state.ownStatus.known ? state.ownStatus.value.leader : null;
-  const leader = state.list.known ? state.list.value.members.find((it) => it.id === leaderId) : undefined;
-  return leader === undefined ? clientUrl(context.ports.self.address) : endpointOf(leader);
-}
-
-async function noteFormed(context: Context, identity: DataIdentity, signal: AbortSignal): Promise<void> {
-  const formed: DataIdentity = { ...identity, formed: true };
-  try {
-    await context.ports.data.writeIdentity(formed, signal);
-  } catch (error) {
-    // A full disk must not end the watch over an etcd that serves: the next tick tries again.
-    if (!hasCode(error, 'cannot-write')) throw error;
-    context.chronicle.trouble('note-formed', reason('cannot-write', error.message));
-    return;
-  }
-  context.state.identity = formed;
-  context.chronicle.event('formed', reason('note-formed', `epoch ${identity.epoch} is formed`));
-  context.houseBell.ring();
-}
-
-async function changeRegister(
-  context: Context,
-  action: MemberAction & { readonly kind: 'register' },
-  identity: DataIdentity,
-  signal: AbortSignal,
-): Promise<void> {
-  const names = action.formed ? await firstRecords(context, signal) : [];
-  const { claim: outcome } = await changeClaimAndNames(context, action.changes, names, signal);
-  context.ports.meter.acted('register', outcome.kind);
-  if (outcome.kind !== 'done') {
-    context.chronicle.trouble('register', reason(outcome.kind, outcome.message));
-    return;
-  }
-  context.chronicle.event('register', action.reason);
-  if (action.formed) await noteFormed(context, identity, signal);
-}
-
-/** The records of a birth go into the batch that commits it: the cluster is found as soon as it is promised. */
-async function firstRecords(context: Context, signal: AbortSignal): Promise<readonly RecordChange[]> {
-  const { register, options, ports, fleetView } = context;
-  const seen = await look(context, clientUrl(ports.self.address), signal);
-  const records = register.last();
-  if (!seen.known || !records.known) return [];
-  return planDns({
-    cluster: options.cluster,
-    records: records.value,
-    members: seen.value.list.members,
-    healthy: seen.value.healthy,
-    leaving: new Set(),
-    fleetKnown: fleetView.last().known,
-  }).changes;
 }

@@ -1,0 +1,114 @@
+import type { DataIdentity } from '../core/local-data.ts';
+import { STOP_GRACE_MS } from '../core/numbers.ts';
+import { planDns } from '../core/plan-dns.ts';
+import type { MemberAction } from '../core/plan-member.ts';
+import { reason } from '../core/reason.ts';
+import type { RecordChange } from '../core/records.ts';
+import { clientUrl, hostOf } from '../core/urls.ts';
+import { hasCode } from '../errors.ts';
+import { changeClaimAndNames } from './change-names.ts';
+import type { Context } from './context.ts';
+import { endpointOf, look } from './look.ts';
+import type { RunningEtcd } from './ports.ts';
+
+/** Carries out one step of a running member. */
+export async function act(
+  context: Context,
+  action: MemberAction,
+  etcd: RunningEtcd,
+  identity: DataIdentity,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (action.kind) {
+    case 'none':
+      return;
+    case 'stop':
+      context.chronicle.trouble('stop-etcd', action.reason);
+      context.state.notReady = action.reason.sentence;
+      await etcd.stop(STOP_GRACE_MS);
+      return;
+    case 'note-formed':
+      await noteFormed(context, identity, signal);
+      return;
+    case 'register':
+      await changeRegister(context, action, identity, signal);
+      return;
+    case 'promote': {
+      const endpoint = leaderEndpoint(context);
+      const outcome = await context.ports.admin.promote(endpoint, action.memberId, signal);
+      context.ports.meter.acted('promote', outcome.ok ? 'done' : outcome.code);
+      if (outcome.ok) context.chronicle.event('promote', action.reason, { memberId: action.memberId });
+      else context.chronicle.plan('promote', [reason(outcome.code, outcome.message)]);
+    }
+  }
+}
+
+/** The leader's appliance keeps house: it names a member that became well now, and not at its next look. */
+export function tellLeader(context: Context, signal: AbortSignal): void {
+  const { peers, self } = context.ports;
+  const address = hostOf(leaderEndpoint(context));
+  if (address === self.address) context.houseBell.ring();
+  // Lost, it costs that look.
+  else void peers.askBirth(address, { epoch: 0, from: self.id }, signal).catch(() => undefined);
+}
+
+/** Promotion goes to the leader itself: through a follower it failed with auth enabled before 3.5.28 and 3.6.6. */
+function leaderEndpoint(context: Context): string {
+  const { state } = context;
+  const leaderId = state.ownStatus.known ? state.ownStatus.value.leader : null;
+  const leader = state.list.known ? state.list.value.members.find((it) => it.id === leaderId) : undefined;
+  return leader === undefined ? clientUrl(context.ports.self.address) : endpointOf(leader);
+}
+
+/** Writes down beside the data that their epoch was formed. */
+export async function noteFormed(
+  context: Context,
+  identity: DataIdentity,
+  signal: AbortSignal,
+): Promise<void> {
+  const formed: DataIdentity = { ...identity, formed: true };
+  try {
+    await context.ports.data.writeIdentity(formed, signal);
+  } catch (error) {
+    // A full disk must not end the watch over an etcd that serves: the next tick tries again.
+    if (!hasCode(error, 'cannot-write')) throw error;
+    context.chronicle.trouble('note-formed', reason('cannot-write', error.message));
+    return;
+  }
+  context.state.identity = formed;
+  context.chronicle.event('formed', reason('note-formed', `epoch ${identity.epoch} is formed`));
+  context.houseBell.ring();
+}
+
+async function changeRegister(
+  context: Context,
+  action: MemberAction & { readonly kind: 'register' },
+  identity: DataIdentity,
+  signal: AbortSignal,
+): Promise<void> {
+  const names = action.formed ? await firstRecords(context, signal) : [];
+  const { claim: outcome } = await changeClaimAndNames(context, action.changes, names, signal);
+  context.ports.meter.acted('register', outcome.kind);
+  if (outcome.kind !== 'done') {
+    context.chronicle.trouble('register', reason(outcome.kind, outcome.message));
+    return;
+  }
+  context.chronicle.event('register', action.reason);
+  if (action.formed) await noteFormed(context, identity, signal);
+}
+
+/** The records of a birth go into the batch that commits it: the cluster is found as soon as it is promised. */
+async function firstRecords(context: Context, signal: AbortSignal): Promise<readonly RecordChange[]> {
+  const { register, options, ports, fleetView } = context;
+  const seen = await look(context, clientUrl(ports.self.address), signal);
+  const records = register.last();
+  if (!seen.known || !records.known) return [];
+  return planDns({
+    cluster: options.cluster,
+    records: records.value,
+    members: seen.value.list.members,
+    healthy: seen.value.healthy,
+    leaving: new Set(),
+    fleetKnown: fleetView.last().known,
+  }).changes;
+}

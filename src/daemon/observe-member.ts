@@ -1,0 +1,105 @@
+import type { Known } from '../core/known.ts';
+import { known, unknown } from '../core/known.ts';
+import type { DataIdentity } from '../core/local-data.ts';
+import type { MemberStatus } from '../core/members.ts';
+import { CLAIM_READ_INTERVAL_MS, STARTING_ASK_MS } from '../core/numbers.ts';
+import type { MemberObservation } from '../core/plan-member.ts';
+import { clientUrl } from '../core/urls.ts';
+import type { Context } from './context.ts';
+import { votersList } from './look.ts';
+import { noteFormed } from './member-acts.ts';
+import { decodePublished, PUBLISHED_KEY } from './published.ts';
+import { formingClusterId } from './start-facts.ts';
+
+/** What is remembered of this process that an observation rests on. */
+export interface MemberMemory {
+  readonly servedFormingMs: number;
+  /** Whether it ever answered. */
+  readonly answeredOnce: boolean;
+}
+
+/** Everything that a running member's plan rests on. Beside the loop, `plan` asks it, too. */
+export async function observeMember(
+  context: Context,
+  identity: DataIdentity,
+  memory: MemberMemory,
+  signal: AbortSignal,
+): Promise<MemberObservation> {
+  const { ports, register, fleetView, state } = context;
+  const own = clientUrl(ports.self.address);
+  const status = await askStatus(context, own, memory.answeredOnce, signal);
+  state.ownStatus = status;
+  const learner = status.known && status.value.learner;
+  const { list, leader } = status.known
+    ? await votersList(context, learner, status.value.leader, signal)
+    : { list: unknown(status.reason), leader: null };
+  state.list = list;
+  const needsClaim = status.known && (learner || !identity.formed);
+  if (needsClaim) await learnClaim(context, own, identity, learner, signal);
+  return {
+    self: ports.self,
+    cluster: context.options.cluster,
+    identity,
+    status,
+    list,
+    leaderIndex: learner ? await leaderIndex(context, leader, signal) : unknown('not needed'),
+    claim: register.claim(),
+    fleet: fleetView.last(),
+    formingClusterId: formingClusterId(context),
+    servedFormingMs: memory.servedFormingMs,
+    registerSilentMs: register.silentMs(),
+    leaving: state.phase === 'leaving',
+  };
+}
+
+/** Asks the own etcd for its status; one that has not served yet is not waited for a whole deadline. */
+async function askStatus(
+  context: Context,
+  own: string,
+  answeredOnce: boolean,
+  signal: AbortSignal,
+): Promise<Known<MemberStatus>> {
+  const { admin, clock } = context.ports;
+  if (answeredOnce) return await admin.status(own, signal);
+  const done = new AbortController();
+  const both = AbortSignal.any([signal, done.signal]);
+  const late = clock.sleep(STARTING_ASK_MS, both).then(() => unknown('it does not serve yet'));
+  try {
+    return await Promise.race([admin.status(own, both), late]);
+  } finally {
+    done.abort();
+  }
+}
+
+async function leaderIndex(
+  context: Context,
+  leader: string | null,
+  signal: AbortSignal,
+): Promise<Known<number>> {
+  if (leader === null) return unknown('the leader is unknown');
+  const status = await context.ports.admin.status(leader, signal);
+  return status.known ? known(status.value.raftIndex) : status;
+}
+
+/**
+ * What the claim says: a founder that does not lead reads in its own etcd what the housekeeper published, and asks
+ * Route 53 only where nothing is; everybody else asks Route 53, no more often than the claim is read while waiting.
+ */
+async function learnClaim(
+  context: Context,
+  own: string,
+  identity: DataIdentity,
+  learner: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const { admin } = context.ports;
+  if (!learner) {
+    const value = await admin.read(own, PUBLISHED_KEY, { serializable: true }, signal);
+    const published = value.known && value.value !== null ? decodePublished(value.value.value) : null;
+    if (published?.claim?.token === identity.token) {
+      await noteFormed(context, identity, signal);
+      return;
+    }
+  }
+  await context.register.read(CLAIM_READ_INTERVAL_MS, signal);
+}
