@@ -1,12 +1,14 @@
 import type { Claim } from '../core/claim.ts';
 import type { DataIdentity } from '../core/local-data.ts';
 import type { MemberList } from '../core/members.ts';
+import { isStarted } from '../core/members.ts';
 import { reason } from '../core/reason.ts';
 import type { StartAction, StartObservation } from '../core/start.ts';
 import { peerUrl } from '../core/urls.ts';
 import { minorOf, pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import type { AdminRefusal, EtcdStart } from './ports.ts';
+import { endpointOf } from './look.ts';
 import { versionToStart } from './start-facts.ts';
 import type { ActionOf, StepResult } from './start-step.ts';
 import { soon, standsForMs } from './start-step.ts';
@@ -93,6 +95,7 @@ export async function join(
   }
   const { memberId, list } = added.value;
   context.chronicle.event('join', action.reason, { memberId });
+  await untilApplied(context, list, signal);
   const initial = {
     state: 'existing' as const,
     cluster: initialCluster(list, memberId, ports.self.id),
@@ -118,6 +121,16 @@ export async function join(
     },
     signal,
   );
+}
+
+/**
+ * Waits until every member that answers has applied the add: a linearizable list makes it catch up first. etcd asks the
+ * first peer that it reaches for the members, and ends where that one is behind and lists one too few.
+ */
+async function untilApplied(context: Context, list: MemberList, signal: AbortSignal): Promise<void> {
+  const { admin } = context.ports;
+  const others = list.members.filter(isStarted).map(endpointOf);
+  await Promise.all(others.map((endpoint) => admin.memberList(endpoint, { linearizable: true }, signal)));
 }
 
 /** The member list as `--initial-cluster`: names must be unique and not empty, those of unstarted members are blank. */

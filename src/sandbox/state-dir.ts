@@ -35,15 +35,22 @@ export function hubOf(stateDir: string): string {
   return `${NAMESPACE_PREFIX}-${sandboxId(stateDir)}`;
 }
 
-/** Makes this process the owner: as long as it lives, nobody sweeps the directory. */
+/**
+ * Makes this process the owner: as long as it lives, nobody sweeps the directory. The file appears whole or not at all: an
+ * empty one would be nobody's, and another sandbox that starts in that moment would remove this one.
+ */
 export async function writeOwner(stateDir: string): Promise<void> {
-  await writeFile(join(stateDir, 'owner'), `${process.pid} ${startTimeOf(process.pid) ?? ''}`);
+  await writeWhole(join(stateDir, 'owner'), `${process.pid} ${startTimeOf(process.pid) ?? ''}`);
 }
 
-/** Makes the sandbox known to the verbs. The file appears whole or not at all. */
+/** Makes the sandbox known to the verbs. */
 export async function writeRecord(record: SandboxRecord): Promise<void> {
-  const path = join(record.stateDir, RECORD);
-  await writeFile(`${path}.new`, `${JSON.stringify(record, null, 2)}\n`);
+  await writeWhole(join(record.stateDir, RECORD), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** Writes a file that appears whole or not at all. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text);
   await rename(`${path}.new`, path);
 }
 

@@ -6,6 +6,9 @@ import { type Fleet, fleetForTest } from './harness.ts';
 /** Many times what a birth takes: whoever would found a cluster on what it is shown has had the time. */
 const LOOKS_OF_EACH = 4;
 
+/** By what an appliance learns who its fleet is. */
+const FLEET_ACTION = 'DescribeAutoScalingGroups';
+
 /** Until every appliance has found out who it is, and shows its face. */
 async function untilAllAreUp({ until, sandbox }: Fleet, size: number): Promise<void> {
   await until('every appliance shows its face', async () => {
@@ -19,12 +22,15 @@ async function untilAllAreUp({ until, sandbox }: Fleet, size: number): Promise<v
 }
 
 /** Until every instance was lied to so often. */
-async function untilAllWereFooled({ sandbox, until }: Fleet, action: string, size: number): Promise<void> {
+async function untilAllWereFooled({ sandbox, until }: Fleet, kind: FaultKind, size: number): Promise<void> {
   const { events } = sandbox.cloud;
   await until('every instance looks again and again', async () => {
     const askers = events
       .since(0)
-      .filter(({ type, fields }) => type === 'fault-hit' && fields['action'] === action)
+      .filter(
+        ({ type, fields }) =>
+          type === 'fault-hit' && fields['action'] === FLEET_ACTION && fields['kind'] === kind,
+      )
       .map(({ fields }) => textOf(fields, 'asking'));
     const often = new Set(
       askers.filter((id) => askers.filter((other) => other === id).length >= LOOKS_OF_EACH),
@@ -43,12 +49,12 @@ describe.concurrent('a birth while AWS shows each instance', () => {
     const fleet = await fleetForTest(context, { size: 3, environment: { BOOTSTRAP_WAIT: '1s' } });
     const { sandbox, watch, whole, writesGoOn, verify, writers } = fleet;
     // Who does not know who it is does not get as far as a birth: the lie begins when all know.
-    const silence = fleet.fault({ service: 'route53', action: 'ListResourceRecordSets', kind: 'error' });
+    const silence = fleet.fault({ service: 'autoscaling', action: FLEET_ACTION, kind: 'error' });
     await untilAllAreUp(fleet, 3);
     fleet.fault({ service: 'autoscaling', kind });
     fleet.fault({ service: 'ec2', kind });
     sandbox.cloud.faults.lift(silence.id);
-    await untilAllWereFooled(fleet, 'DescribeAutoScalingGroups', 3);
+    await untilAllWereFooled(fleet, kind, 3);
     expect(watch.claim()).toBeNull();
     expect(watch.clusterIds()).toEqual([]);
     expect(writers.acknowledged()).toBe(0);

@@ -241,12 +241,12 @@ describe('the zone', () => {
       action: 'ChangeResourceRecordSets',
       instance: '*',
       kind,
-      count: kind === 'throttle' ? 3 : 1,
+      count: kind === 'throttle' ? 2 : 1,
     });
     expect(await zone.change([claim('a')], never)).toMatchObject({ kind: outcome });
     const listed = await zone.list(never);
     expect(listed.known && listed.value.map((record) => record.values)).toEqual(taken ? [['"a"']] : []);
-    expect(pauses).toHaveLength(kind === 'throttle' ? 3 : 0);
+    expect(pauses).toHaveLength(kind === 'throttle' ? 2 : 0);
   });
 
   test.each<FaultKind>(['throttle', 'error', 'hang', 'reset', 'refuse'])(
