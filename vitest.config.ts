@@ -19,10 +19,11 @@ const project = (
 export default defineConfig({
   test: {
     projects: [
-      project('unit'),
-      project('property', { timeout: 60_000 }),
-      project('contract', { timeout: 60_000 }),
-      project('integration', { timeout: 60_000 }),
+      // They start processes and wait for them: two cores are busy only with more files than cores at a time.
+      project('unit', { workers: 4 }),
+      project('property', { timeout: 60_000, workers: 4 }),
+      project('contract', { timeout: 60_000, workers: 4 }),
+      project('integration', { timeout: 60_000, workers: 4 }),
       // Each file has a fleet of real processes, and waits more than it works: two at a time, after all else.
       project('e2e', { timeout: 180_000, workers: 2, order: 1, setup: ['test/e2e/build.ts'] }),
       // Not in npm test: what takes minutes by its nature (npm run torture).

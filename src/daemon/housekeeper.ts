@@ -70,7 +70,8 @@ async function tick(
     wantedByLeader: seenLock.value.wantedBy !== null && seenLock.value.wantedBy !== ports.self.id,
     freeForMs: lock.freeForMs(),
     blindForMs: fleetView.blindForMs(),
-    inFleet: fleetView.inFleet(),
+    // Who leaves is no longer meant to be there, and is the one to take itself out of DNS before it hands over.
+    inFleet: state.phase === 'leaving' ? null : fleetView.inFleet(),
     leaving: state.handsOver,
   });
   context.chronicle.plan('lock', [action.reason]);

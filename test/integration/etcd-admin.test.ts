@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
@@ -147,6 +148,8 @@ describe('the admin client', () => {
     const endpoint = members[0]?.endpoint ?? '';
     const pid = running[0]?.pid ?? 0;
     process.kill(pid, 'SIGSTOP');
+    // The signal is sent before it takes effect.
+    await eventually(async () => /^State:\tT/m.test(await readFile(`/proc/${pid}/status`, 'utf8')), 2_000);
     const began = performance.now();
     expect((await admin.status(endpoint, calm)).known).toBe(false);
     expect(await admin.removeMember(endpoint, 'deadbeefdeadbeef', calm)).toMatchObject({ code: 'no-answer' });
