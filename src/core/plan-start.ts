@@ -100,10 +100,17 @@ function planDataBesideForming(seen: StartObservation, identity: DataIdentity, c
     if (identity.formed) return startOrReplace(seen, identity, `epoch ${identity.epoch} is formed`);
     return startData('own-data-forming', `founding epoch ${claim.epoch}`);
   }
-  if (!identity.formed) {
+  if (!identity.formed && claim.epoch > identity.epoch) {
     return setAside(
       'never-born',
       `epoch ${identity.epoch} was never formed, and epoch ${claim.epoch} is forming`,
+    );
+  }
+  if (!identity.formed) {
+    // Only a later epoch proves that one was never born: this reading is older than these data, which may be a voter's.
+    return startData(
+      'own-data-forming',
+      `the claim read is of epoch ${claim.epoch}, older than epoch ${identity.epoch} of the data`,
     );
   }
   // Only an operator's release of a claim can lead here. Which of the two is meant to live is not for us to say.
@@ -117,17 +124,18 @@ function planDataOfFormed(seen: StartObservation, identity: DataIdentity, claim:
   // A claim that was written again, or for a cluster older than it, has a token of its own: the cluster id decides.
   const own =
     identity.clusterId === null ? identity.token === claim.token : identity.clusterId === claim.clusterId;
-  if (!own && !identity.formed && identity.token !== claim.token) {
+  const later = claim.epoch > identity.epoch;
+  if (!own && !identity.formed && identity.token !== claim.token && later) {
     return setAside('never-born', `epoch ${identity.epoch} was never formed, and epoch ${claim.epoch} lives`);
   }
   if (!own) return planDataOfOther(seen, identity, claim);
   return startOrReplace(seen, identity, `epoch ${claim.epoch} is formed`);
 }
 
-/** Formed data give way only to a claim whose cluster answers: the reading may be older than the epoch of these data. */
+/** Data that may be a voter's give way only to a claim whose cluster answers: the reading may be older than their epoch. */
 function planDataOfOther(seen: StartObservation, identity: DataIdentity, claim: Claim): StartAction {
   const clusters = `the data are of cluster ${identity.clusterId ?? 'unknown'}, and the claim is of ${claim.clusterId ?? 'unknown'}`;
-  if (identity.formed) {
+  if (identity.formed || claim.epoch <= identity.epoch) {
     if (seen.quorum === undefined) return ask(['quorum']);
     if (seen.quorum.kind === 'nobody')
       return wait('data-beside-formed', `${clusters}, which does not answer: they stay`);

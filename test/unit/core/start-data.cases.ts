@@ -239,6 +239,23 @@ const besideFormed: readonly StartCase[] = [
     code: 'never-born',
   },
   {
+    name: 'unborn data of a later epoch than the claim that is read: the reading is the older one',
+    seen: beside(forming(), {
+      local: diskWith({ token: 'token-2', epoch: 2, formed: false, clusterId: clusterIdOf('token-2') }),
+    }),
+    kind: 'start-data',
+    code: 'own-data-forming',
+  },
+  {
+    name: 'unborn data of a later epoch than the formed claim that is read, whose cluster does not answer',
+    seen: beside(formed(), {
+      local: diskWith({ token: 'token-2', epoch: 2, formed: false, clusterId: clusterIdOf('token-2') }),
+      quorum: NOBODY,
+    }),
+    kind: 'wait',
+    code: 'data-beside-formed',
+  },
+  {
     name: 'formed, of another cluster: whether that lives is asked first',
     seen: beside(NEXT, { local: OWN }),
     kind: 'ask',
