@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createApiListener } from './api-server.ts';
 import { createSystemClock } from './clock.ts';
@@ -6,6 +5,7 @@ import { createCloud } from './cloud.ts';
 import { createDnsServer, type Listening } from './dns.ts';
 import { createEventLog } from './events.ts';
 import type { BareMachine, MachineRunner } from './instances.ts';
+import { closeServer, listen } from './listen.ts';
 import { createMetadataListener } from './metadata.ts';
 import type { Clock, Cloud, CloudSettings, EventLog, Hypervisor } from './model.ts';
 import { createRandom } from './random.ts';
@@ -47,28 +47,15 @@ export interface CloudServer {
 
 const METADATA_PORT = 1338;
 
-async function listen(
+async function serve(
   listener: RequestListener,
   at: Listening,
 ): Promise<{ server: Server; endpoint: string }> {
   const server = createServer(listener);
-  server.listen(at.port, at.host);
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    const where = `${at.host}:${String(at.port)}`;
-    throw new Error(`cannot listen on ${where}: free that address or choose another`, { cause: error });
-  }
+  await listen(server, at);
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : at.port;
   return { server, endpoint: `http://${at.host}:${String(port)}` };
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = once(server, 'close');
-  server.close();
-  server.closeAllConnections();
-  await closed;
 }
 
 /** One metadata server a machine, from before it boots until nothing of it lives. */
@@ -127,7 +114,7 @@ export function createCloudServer(options: CloudServerOptions): CloudServer {
     options.metadata ?? ((machine: BareMachine) => ({ host: machine.address, port: METADATA_PORT }));
   const metadata = withMetadata(options.hypervisor, async (machine) => {
     const where: MetadataPlace = placeOf(machine);
-    const { server, endpoint } = await listen(createMetadataListener(parts, machine.instanceId), where);
+    const { server, endpoint } = await serve(createMetadataListener(parts, machine.instanceId), where);
     return { server, endpoint: where.endpoint ?? endpoint };
   });
   const seed = options.seed ?? Date.now() % 2 ** 32;
@@ -139,7 +126,7 @@ export function createCloudServer(options: CloudServerOptions): CloudServer {
   return {
     cloud: parts.cloud,
     async start() {
-      const bound = await listen(
+      const bound = await serve(
         createApiListener(parts),
         options.aws ?? { host: `${network}.0.1`, port: 4566 },
       );
