@@ -1,0 +1,199 @@
+import type { SeededRandom } from '../fakes/seeded-random.ts';
+
+/**
+ * Which machine something happens to: a number in [0, 1) that picks among the machines that are there at that moment,
+ * so that a plot can still be played after something before it was cut.
+ */
+export type Who = number;
+
+/** What a message carries: of etcd between members, to etcd from clients, between appliances, to AWS, to metadata. */
+export type Traffic = 'peer' | 'client' | 'http' | 'aws' | 'imds';
+
+/**
+ * `node`: one machine is cut from all others. `group`: the machines fall into two parts. `one-way`: what one machine sends
+ * to the others is lost, and not what they send to it. `bridge`: two parts that only one machine reaches both of.
+ */
+export type PartitionShape = 'node' | 'group' | 'one-way' | 'bridge';
+
+/** How AWS answers: not at all; wholly, but with instances missing; as it was when this began; after a long time; a refusal. */
+export type AwsWeather = 'unknown' | 'self-only' | 'half' | 'stale' | 'empty' | 'late' | 'throttled';
+
+/** What happens to each kind of incident, beside its time; `lastsMs`: how long, where it lasts. */
+interface IncidentParams {
+  /** Processes die by SIGKILL, now; each is started again by whatever keeps it. */
+  readonly kill: { readonly who: Who; readonly what: 'appliance' | 'etcd' | 'both' };
+  /** The same at the appliance's `call`-th port call from now, which never settles; `taken`: what it asks for happens. */
+  readonly 'kill-at-call': {
+    readonly who: Who;
+    readonly what: 'appliance' | 'both';
+    readonly call: number;
+    readonly taken: boolean;
+  };
+  /** SIGTERM to the appliance, of which nobody else knows; it is started again afterwards. */
+  readonly restart: { readonly who: Who };
+  /** The machine is without power for so long, and comes back on the same disk. */
+  readonly 'power-cut': { readonly who: Who; readonly lastsMs: number };
+  /** SIGSTOP, and SIGCONT at the end. */
+  readonly freeze: {
+    readonly who: Who;
+    readonly what: 'appliance' | 'etcd' | 'machine';
+    readonly lastsMs: number;
+  };
+  /** Both processes die and files are gone when they come back: etcd's data directory, or all on the disk. */
+  readonly wipe: { readonly who: Who; readonly what: 'etcd' | 'disk' };
+  /** Etcd dies, and its files are unreadable from then on. */
+  readonly damage: { readonly who: Who; readonly what: 'wal' | 'database' };
+  readonly 'disk-full': { readonly who: Who; readonly lastsMs: number };
+  /** `share`: how many of the machines are on the first side of a group or bridge, [0, 1). */
+  readonly partition: {
+    readonly who: Who;
+    readonly shape: PartitionShape;
+    readonly traffic: readonly Traffic[];
+    readonly share: number;
+    readonly lastsMs: number;
+  };
+  /** Messages of one machine, or of all, are late by up to so much. */
+  readonly slow: {
+    readonly who: Who | null;
+    readonly traffic: readonly Traffic[];
+    readonly delayMs: number;
+    readonly lastsMs: number;
+  };
+  /** A share of the messages of one machine, or of all, is lost. */
+  readonly loss: {
+    readonly who: Who | null;
+    readonly traffic: readonly Traffic[];
+    readonly share: number;
+    readonly lastsMs: number;
+  };
+  /** EC2 and Auto Scaling, for one asker or for all. */
+  readonly aws: { readonly who: Who | null; readonly weather: AwsWeather; readonly lastsMs: number };
+  /** The machine's metadata do not answer. */
+  readonly metadata: { readonly who: Who; readonly lastsMs: number };
+  /** Route 53: `times` changes go wrong, or it is `down` or `denied` (it can be read, and not changed) for so long. */
+  readonly zone: {
+    readonly failure: 'lost' | 'unknown' | 'busy' | 'down' | 'denied';
+    readonly times: number;
+    readonly lastsMs: number;
+  };
+  /** The group wants so many; 0 takes all data away, and so needs a plot that may lose the majority. */
+  readonly scale: { readonly desired: number };
+  /** Taken away by its group in order: by hook where there is one, then SIGTERM and a grace. */
+  readonly terminate: { readonly who: Who };
+  /** Dies without a word, and EC2 notices. */
+  readonly lose: { readonly who: Who };
+  /** Notice two minutes ahead, then taken. */
+  readonly spot: { readonly who: Who };
+  /** EC2 stops it (a scheduled event, a person), and its group replaces it. */
+  readonly 'ec2-stop': { readonly who: Who };
+  /** A person puts it into Standby, and back. */
+  readonly standby: { readonly who: Who; readonly lastsMs: number };
+  /** Every instance is replaced, one after the other, as an instance refresh does it. */
+  readonly refresh: { readonly minHealthyPercent: number };
+}
+
+export type IncidentKind = keyof IncidentParams;
+
+/** One thing that happens to the fleet from outside, at its time. */
+export type Incident<Kind extends IncidentKind = IncidentKind> = {
+  readonly [K in Kind]: { readonly atMs: number; readonly kind: K } & IncidentParams[K];
+}[Kind];
+
+interface Draw {
+  readonly random: SeededRandom;
+  /** Instances that the group wants in the beginning. */
+  readonly desired: number;
+  who(): Who;
+  /** Mostly short; now and then longer than any lease, limit or patience of the appliance. */
+  lasts(): number;
+}
+
+const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] } = {
+  kill: ({ random, who }) => ({ who: who(), what: random.pick(['appliance', 'etcd', 'both']) }),
+  'kill-at-call': ({ random, who }) => ({
+    who: who(),
+    what: random.chance(0.8) ? 'appliance' : 'both',
+    call: random.int(1, 40),
+    taken: random.chance(0.5),
+  }),
+  restart: ({ who }) => ({ who: who() }),
+  'power-cut': ({ random, who }) => ({
+    who: who(),
+    lastsMs: random.pick([random.int(500, 5_000), random.int(5_000, 60_000)]),
+  }),
+  freeze: ({ random, who }) => ({
+    who: who(),
+    what: random.pick(['appliance', 'etcd', 'machine']),
+    lastsMs: random.pick([random.int(500, 4_000), random.int(2_000, 45_000), random.int(30_000, 120_000)]),
+  }),
+  wipe: ({ random, who }) => ({ who: who(), what: random.chance(0.7) ? 'disk' : 'etcd' }),
+  damage: ({ random, who }) => ({ who: who(), what: random.pick(['wal', 'database']) }),
+  'disk-full': ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
+  partition: ({ random, who, lasts }) => ({
+    who: who(),
+    shape: random.pick(['node', 'node', 'group', 'one-way', 'bridge']),
+    traffic: random.pick<readonly Traffic[]>([ALL_TRAFFIC, BETWEEN, ['peer'], ['http'], ['client'], ['aws']]),
+    share: random.fraction(),
+    lastsMs: lasts(),
+  }),
+  slow: ({ random, who, lasts }) => ({
+    who: random.chance(0.5) ? who() : null,
+    traffic: random.pick<readonly Traffic[]>([ALL_TRAFFIC, BETWEEN, ['peer'], ['aws']]),
+    delayMs: random.pick([200, 1_000, 5_000]),
+    lastsMs: lasts(),
+  }),
+  loss: ({ random, who, lasts }) => ({
+    who: random.chance(0.5) ? who() : null,
+    traffic: random.pick<readonly Traffic[]>([ALL_TRAFFIC, BETWEEN, ['client'], ['http'], ['aws']]),
+    share: random.pick([0.1, 0.5, 0.9]),
+    lastsMs: lasts(),
+  }),
+  aws: ({ random, who, lasts }) => ({
+    who: random.chance(0.4) ? who() : null,
+    weather: random.pick(['unknown', 'self-only', 'half', 'stale', 'empty', 'late', 'throttled']),
+    lastsMs: lasts(),
+  }),
+  metadata: ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
+  zone: ({ random, lasts }) => ({
+    failure: random.pick(['lost', 'unknown', 'busy', 'down', 'denied']),
+    times: random.int(1, 4),
+    lastsMs: lasts(),
+  }),
+  scale: ({ random, desired }) => ({
+    desired: random.pick([random.int(1, 5), random.int(1, 5), Math.min(7, desired + 1), desired, 1, 0]),
+  }),
+  terminate: ({ who }) => ({ who: who() }),
+  lose: ({ who }) => ({ who: who() }),
+  spot: ({ who }) => ({ who: who() }),
+  'ec2-stop': ({ who }) => ({ who: who() }),
+  standby: ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
+  refresh: ({ random }) => ({ minHealthyPercent: random.pick([100, 66, 50]) }),
+};
+
+const ALL_TRAFFIC: readonly Traffic[] = ['peer', 'client', 'http', 'aws'];
+const BETWEEN: readonly Traffic[] = ['peer', 'client', 'http'];
+
+/** Every kind of incident. */
+export const INCIDENT_KINDS = Object.keys(DRAWS) as readonly IncidentKind[];
+
+/** An incident of this kind at this time. */
+export function drawIncident(
+  random: SeededRandom,
+  { atMs, kind, desired }: { readonly atMs: number; readonly kind: IncidentKind; readonly desired: number },
+): Incident {
+  const draw: Draw = {
+    random,
+    desired,
+    // Rounded, so that a printed plot can be read.
+    who: () => Math.floor(random.fraction() * 1_000) / 1_000,
+    lasts: () => random.int(1_000, random.chance(0.2) ? 200_000 : 40_000),
+  };
+  return { atMs, kind, ...DRAWS[kind](draw) } as Incident;
+}
+
+/** How long the incident lasts, 0 where it is a moment; ms. */
+export function lastsMsOf(incident: Incident): number {
+  if (incident.kind === 'zone')
+    return incident.failure === 'down' || incident.failure === 'denied' ? incident.lastsMs : 0;
+  return 'lastsMs' in incident ? incident.lastsMs : 0;
+}

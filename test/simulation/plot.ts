@@ -1,0 +1,164 @@
+import type { Transition } from '../fakes/fake-hooks.ts';
+import { createSeededRandom, type SeededRandom } from '../fakes/seeded-random.ts';
+import { drawIncident, type Incident, type IncidentKind, INCIDENT_KINDS } from './incident.ts';
+
+/** What kind of trouble a history is about. `mixed` has some of all. */
+export type Profile = 'mixed' | 'birth' | 'aws' | 'network' | 'crash' | 'disk' | 'scaling';
+
+/**
+ * All that happens to one fleet from outside, drawn from a seed: plain JSON, so that it can be printed, cut and played
+ * again. What is random in the world itself (latencies, ids, elections) comes from streams of `seed`, not from here.
+ */
+export interface Plot {
+  readonly seed: number;
+  readonly profile: Profile;
+  /** Instances that the group wants in the beginning: 1 to 7. */
+  readonly desired: number;
+  readonly hooks: readonly Transition[];
+  readonly bootstrapWaitMs: number;
+  /** Availability zones, over which the group spreads its machines: 1 to 3. */
+  readonly zones: number;
+  /** Instances that the group keeps stopped in its warm pool. */
+  readonly warmPool: number;
+  /** How far EC2 and Auto Scaling may be behind the truth on a fair day; each asker has its own lag up to this. */
+  readonly awsLagMs: number;
+  /** Each machine's clock runs faster or slower by a share up to this; 0.05 is 5 %. */
+  readonly clockDrift: number;
+  /** Longest time between two writes of the clients; the shortest is a fifth of it. */
+  readonly writeEveryMs: number;
+  /** Whether incidents may take the data of a majority: then the cluster may be lost, and only safety is asked for. */
+  readonly mayLoseMajority: boolean;
+  /** In the order of their time. */
+  readonly incidents: readonly Incident[];
+}
+
+type Weights = Partial<Readonly<Record<IncidentKind, number>>>;
+
+interface ProfileTable {
+  readonly weights: Weights;
+  /** When the first incident comes: in the first seconds of the birth, somewhere during it, or long after. */
+  readonly firstAt: readonly (readonly [fromMs: number, toMs: number])[];
+  readonly mayLoseMajority: number;
+}
+
+const ANY_TIME = [
+  [0, 4_000],
+  [0, 12_000],
+  [8_000, 40_000],
+] as const;
+
+const EVERYTHING: Weights = Object.fromEntries(INCIDENT_KINDS.map((it) => [it, 2]));
+
+const TABLES: Readonly<Record<Profile, ProfileTable>> = {
+  mixed: {
+    // What takes a history apart quickest is drawn most.
+    weights: { ...EVERYTHING, 'kill-at-call': 6, aws: 4, partition: 4, terminate: 3, freeze: 4, scale: 3 },
+    firstAt: ANY_TIME,
+    mayLoseMajority: 0.05,
+  },
+  birth: {
+    weights: { ...EVERYTHING, 'kill-at-call': 8, wipe: 4, lose: 4, scale: 4, zone: 4, aws: 4, partition: 4 },
+    firstAt: [
+      [0, 3_000],
+      [1_000, 8_000],
+    ],
+    mayLoseMajority: 0.1,
+  },
+  aws: {
+    weights: { aws: 8, metadata: 3, zone: 5, kill: 2, lose: 2, terminate: 2, scale: 1, wipe: 1, refresh: 1 },
+    firstAt: ANY_TIME,
+    mayLoseMajority: 0,
+  },
+  network: {
+    weights: { partition: 10, slow: 4, loss: 4, freeze: 2, kill: 2, lose: 1, scale: 1, aws: 1, refresh: 1 },
+    firstAt: ANY_TIME,
+    mayLoseMajority: 0,
+  },
+  crash: {
+    weights: { 'kill-at-call': 10, kill: 5, restart: 3, 'power-cut': 3, freeze: 4, terminate: 2, scale: 1 },
+    firstAt: ANY_TIME,
+    mayLoseMajority: 0,
+  },
+  disk: {
+    weights: { wipe: 6, damage: 6, 'disk-full': 5, 'power-cut': 3, kill: 2, 'kill-at-call': 3, lose: 1 },
+    firstAt: ANY_TIME,
+    mayLoseMajority: 0.2,
+  },
+  scaling: {
+    weights: {
+      scale: 7,
+      terminate: 5,
+      lose: 4,
+      refresh: 4,
+      spot: 3,
+      'ec2-stop': 2,
+      standby: 2,
+      'kill-at-call': 2,
+      partition: 1,
+      aws: 1,
+    },
+    firstAt: [
+      [0, 12_000],
+      [8_000, 40_000],
+    ],
+    mayLoseMajority: 0.05,
+  },
+};
+
+/** Every profile. */
+export const PROFILES: readonly Profile[] = ['mixed', 'birth', 'aws', 'network', 'crash', 'disk', 'scaling'];
+
+/** The plot of a seed; the same seed and profile always give the same plot. */
+export function drawPlot(seed: number, profile: Profile): Plot {
+  // The world's streams come from the seed itself: these must not be theirs.
+  const random = createSeededRandom(seed ^ 0x5eed_9107);
+  const table = TABLES[profile];
+  const desired = random.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
+  const hooks = random.pick<readonly Transition[]>([
+    [],
+    [],
+    ['launching', 'terminating'],
+    ['launching'],
+    ['terminating'],
+  ]);
+  return {
+    seed,
+    profile,
+    desired,
+    hooks,
+    bootstrapWaitMs: random.pick([15_000, 120_000]),
+    zones: random.int(1, 3),
+    warmPool: random.chance(profile === 'scaling' ? 0.3 : 0.05) ? random.int(1, 2) : 0,
+    awsLagMs: random.pick([0, 0, 2_000, 20_000]),
+    clockDrift: random.pick([0, 0, 0.005, 0.05]),
+    writeEveryMs: random.pick([1_000, 3_000]),
+    mayLoseMajority: random.chance(table.mayLoseMajority),
+    incidents: drawIncidents(random, table, desired),
+  };
+}
+
+function drawIncidents(random: SeededRandom, table: ProfileTable, desired: number): readonly Incident[] {
+  const [first, ...others] = table.firstAt;
+  if (first === undefined) return [];
+  const [fromMs, toMs] = random.pick([first, ...others]);
+  const count = random.int(1, 6);
+  const incidents: Incident[] = [];
+  let atMs = random.int(fromMs, toMs);
+  for (let drawn = 0; drawn < count; drawn += 1) {
+    incidents.push(drawIncident(random, { atMs, kind: pickWeighted(random, table.weights), desired }));
+    // Now and then two at once: whatever one of them needs to be mended, the other may take.
+    atMs += random.pick([0, random.int(0, 1_000), random.int(0, 20_000), random.int(0, 20_000)]);
+  }
+  return incidents;
+}
+
+function pickWeighted(random: SeededRandom, weights: Weights): IncidentKind {
+  const kinds = INCIDENT_KINDS.filter((it) => (weights[it] ?? 0) > 0);
+  const sum = kinds.reduce((total, it) => total + (weights[it] ?? 0), 0);
+  let left = random.fraction() * sum;
+  for (const kind of kinds) {
+    left -= weights[kind] ?? 0;
+    if (left < 0) return kind;
+  }
+  return kinds[0] ?? 'kill';
+}
