@@ -112,7 +112,7 @@ export const PROFILES: readonly Profile[] = ['mixed', 'birth', 'aws', 'network',
 export function drawPlot(seed: number, profile: Profile): Plot {
   // The world's streams come from the seed itself: these must not be theirs.
   const random = createSeededRandom(seed ^ 0x5eed_9107);
-  const table = TABLES[profile];
+  const table = TABLES[tableOf(random, profile)];
   const desired = random.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
   const hooks = random.pick<readonly Transition[]>([
     [],
@@ -135,6 +135,12 @@ export function drawPlot(seed: number, profile: Profile): Plot {
     mayLoseMajority: random.chance(table.mayLoseMajority),
     incidents: drawIncidents(random, table, desired),
   };
+}
+
+/** Half of what is mixed is one of the others: two faults of a kind find what one of each does not. */
+function tableOf(random: SeededRandom, profile: Profile): Profile {
+  if (profile !== 'mixed' || random.chance(0.5)) return profile;
+  return random.pick(['birth', 'aws', 'network', 'crash', 'disk', 'scaling']);
 }
 
 function drawIncidents(random: SeededRandom, table: ProfileTable, desired: number): readonly Incident[] {
