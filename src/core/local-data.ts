@@ -16,6 +16,8 @@ export interface DataIdentity {
   readonly memberId: string | null;
   /** Whether this appliance saw the claim of these data formed (or joined a formed one). */
   readonly formed: boolean;
+  /** False only where it is known that this member never had a vote: it joined as a learner, and was not promoted yet. */
+  readonly voter: boolean;
   /** Version of the etcd binary that last ran on the data, as 3.5.35; null before the first run. */
   readonly version: string | null;
   /** Where the claim's register is: `route53:<zone id>/<record name>`. A name has one register. */

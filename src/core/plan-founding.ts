@@ -5,7 +5,8 @@ import type { StandingClaim } from './claim.ts';
 import { swap } from './records.ts';
 import { reason } from './reason.ts';
 import type { RecordSet } from './records.ts';
-import { ask, wait } from './start-actions.ts';
+import { planObstacle } from './plan-obstacle.ts';
+import { wait } from './start-actions.ts';
 import type { StartAction, StartObservation } from './start.ts';
 
 /**
@@ -32,8 +33,8 @@ export function planFounding(
   if (keptOfClaim?.started === true)
     return declareLost(seen, standing, 'etcd was started under it, and its data are gone');
   if (made === null || made.mark.token !== claim.token) {
-    if (seen.preflight === undefined) return ask(['preflight']);
-    if (seen.preflight !== null) return wait('preflight-failed', `etcd cannot start here: ${seen.preflight}`);
+    const obstacle = planObstacle(seen, claim);
+    if (obstacle !== null) return obstacle;
     const nonce = keptOfClaim?.nonce ?? seen.freshNonce;
     const mark = { token: claim.token, nonce, started: false };
     return {

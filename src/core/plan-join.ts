@@ -10,6 +10,7 @@ import type { StandingClaim } from './claim.ts';
 import { joinableFleet, planBirth } from './plan-birth.ts';
 import { hostOf } from './urls.ts';
 import { planFounding } from './plan-founding.ts';
+import { planObstacle } from './plan-obstacle.ts';
 import { reason } from './reason.ts';
 import type { RecordSet } from './records.ts';
 import { ask, wait } from './start-actions.ts';
@@ -32,7 +33,7 @@ export function planJoin(
   if (own !== undefined) return planOwnEntry(seen, records, standing, quorum.endpoint, own);
   const fleet = joinableFleet(seen);
   if ('kind' in fleet) return fleet;
-  const obstacle = planObstacle(seen);
+  const obstacle = planObstacle(seen, claim);
   if (obstacle !== null) return obstacle;
   return {
     kind: 'join',
@@ -57,8 +58,8 @@ export function planJoinUnread(seen: StartObservation, why: string): StartAction
   if (quorum === undefined) return ask(['quorum']);
   if (quorum.kind === 'nobody' || quorum.list.clusterId !== named.clusterId) return unread;
   const own = ownMember(quorum.list, seen);
-  if (own !== undefined) return planRemoveOwn(seen, quorum.endpoint, own);
-  const obstacle = planObstacle(seen);
+  if (own !== undefined) return planRemoveOwn(seen, null, quorum.endpoint, own);
+  const obstacle = planObstacle(seen, null);
   if (obstacle !== null) return obstacle;
   return {
     kind: 'join',
@@ -98,14 +99,6 @@ export function ownMember(
   );
 }
 
-/** What keeps a member from starting here, looked at before the cluster is changed for it; null where nothing does. */
-function planObstacle(seen: StartObservation): StartAction | null {
-  if (seen.preflight === undefined) return ask(['preflight']);
-  return seen.preflight === null
-    ? null
-    : wait('preflight-failed', `etcd cannot start here: ${seen.preflight}`);
-}
-
 /** The member list has this instance, and the disk does not: a late founder, or a member that lost its data. */
 function planOwnEntry(
   seen: StartObservation,
@@ -126,11 +119,16 @@ function planOwnEntry(
   ) {
     return planFounding(seen, records, standing, 'late-founder');
   }
-  return planRemoveOwn(seen, endpoint, own);
+  return planRemoveOwn(seen, claim, endpoint, own);
 }
 
 /** A member of this instance without its data: it never comes back under its old id (law 3), so it is removed first. */
-function planRemoveOwn(seen: StartObservation, endpoint: string, own: Member): StartAction {
+function planRemoveOwn(
+  seen: StartObservation,
+  claim: Claim | null,
+  endpoint: string,
+  own: Member,
+): StartAction {
   if (seen.ownAddress === undefined) return ask(['own-address']);
   if (
     seen.ownAddress !== null &&
@@ -144,7 +142,7 @@ function planRemoveOwn(seen: StartObservation, endpoint: string, own: Member): S
   // It could not join again while the fleet is unknown, and then no member is removed (law 4).
   if (seen.fleet === undefined) return ask(['fleet']);
   if (!seen.fleet.known) return wait('fleet-unknown', `the fleet is unknown: ${seen.fleet.reason}`);
-  const obstacle = planObstacle(seen);
+  const obstacle = planObstacle(seen, claim);
   if (obstacle !== null) return obstacle;
   return {
     kind: 'remove-own',

@@ -4,6 +4,7 @@ import type { Fleet, InstanceEvidence, Self } from './fleet.ts';
 import type { Known } from './known.ts';
 import type { LocalData, LocalMark } from './local-data.ts';
 import type { MemberList } from './members.ts';
+import type { RetentionCode } from './plan-retention.ts';
 import type { Reason } from './reason.ts';
 import type { RecordChange, RecordSet } from './records.ts';
 
@@ -20,6 +21,13 @@ export type QuorumAnswer =
   | { readonly kind: 'answers'; readonly endpoint: string; readonly list: MemberList }
   /** Nobody did; `foreign` are cluster ids that answered though another was asked for. */
   | { readonly kind: 'nobody'; readonly foreign: readonly string[] };
+
+/** What keeps etcd from starting here. `why` is a clause. */
+export interface Obstacle {
+  /** `disk-short`: there is too little room, and data set aside may make some. */
+  readonly kind: 'disk-short' | 'other';
+  readonly why: string;
+}
 
 /** Everything known at one moment before etcd runs. */
 export interface StartObservation {
@@ -58,7 +66,7 @@ export interface StartObservation {
   /** The member that answers at the own address though no etcd of ours runs; null: nothing does. */
   readonly ownAddress?: { readonly memberId: string | null } | null;
   /** What keeps etcd from starting here; null: nothing. */
-  readonly preflight?: string | null;
+  readonly preflight?: Obstacle | null;
 }
 
 /** Why a start does, or does not, go on. */
@@ -104,6 +112,7 @@ export type StartCode =
   | 'quorum-lost'
   | 'answers-as-me'
   | 'preflight-failed'
+  | RetentionCode
   | 'member-without-data'
   | 'join'
   | 'join-unread';
@@ -115,6 +124,8 @@ export type StartAction = { readonly reason: Reason<StartCode> } & (
   /** An operator's mistake that waiting cannot mend: end with the exit code for configuration. */
   | { readonly kind: 'halt' }
   | { readonly kind: 'set-aside' }
+  /** Delete data set aside, to make room. */
+  | { readonly kind: 'discard'; readonly directory: string }
   | { readonly kind: 'clear-mark' }
   /** Start etcd on the data that are there. */
   | { readonly kind: 'start-data' }

@@ -34,6 +34,7 @@ export async function act(
       await changeRegister(context, action, identity, signal);
       return;
     case 'promote': {
+      if (!(await noteVoter(context, identity, signal))) return;
       const endpoint = leaderEndpoint(context);
       const outcome = await context.ports.admin.promote(endpoint, action.memberId, signal);
       context.ports.meter.acted('promote', outcome.ok ? 'done' : outcome.code);
@@ -66,18 +67,39 @@ export async function noteFormed(
   identity: DataIdentity,
   signal: AbortSignal,
 ): Promise<void> {
-  const formed: DataIdentity = { ...identity, formed: true };
+  if (!(await keepIdentity(context, { ...identity, formed: true }, 'note-formed', signal))) return;
+  context.chronicle.event('formed', reason('note-formed', `epoch ${identity.epoch} is formed`));
+  context.houseBell.ring();
+}
+
+/**
+ * Writes down beside the data that they are, or are about to be, a voter's: those are kept (law 2). False: it could not be
+ * written, and what follows from the vote must wait.
+ */
+export async function noteVoter(
+  context: Context,
+  identity: DataIdentity,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return identity.voter || (await keepIdentity(context, { ...identity, voter: true }, 'note-voter', signal));
+}
+
+async function keepIdentity(
+  context: Context,
+  identity: DataIdentity,
+  what: string,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
-    await context.ports.data.writeIdentity(formed, signal);
+    await context.ports.data.writeIdentity(identity, signal);
   } catch (error) {
     // A full disk must not end the watch over an etcd that serves: the next tick tries again.
     if (!hasCode(error, 'cannot-write')) throw error;
-    context.chronicle.trouble('note-formed', reason('cannot-write', error.message));
-    return;
+    context.chronicle.trouble(what, reason('cannot-write', error.message));
+    return false;
   }
-  context.state.identity = formed;
-  context.chronicle.event('formed', reason('note-formed', `epoch ${identity.epoch} is formed`));
-  context.houseBell.ring();
+  context.state.identity = identity;
+  return true;
 }
 
 async function changeRegister(
@@ -86,6 +108,8 @@ async function changeRegister(
   identity: DataIdentity,
   signal: AbortSignal,
 ): Promise<void> {
+  // Who enters the claim as a voter may be one from then on.
+  if (!action.formed && !(await noteVoter(context, identity, signal))) return;
   const names = action.formed ? await firstRecords(context, signal) : [];
   const { claim: outcome } = await changeClaimAndNames(context, action.changes, names, signal);
   context.ports.meter.acted('register', outcome.kind);

@@ -7,7 +7,7 @@ import type { MemberObservation } from '../core/plan-member.ts';
 import { planMember } from '../core/plan-member.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
 import type { Context } from './context.ts';
-import { act, tellLeader } from './member-acts.ts';
+import { act, noteVoter, tellLeader } from './member-acts.ts';
 import { observeMember } from './observe-member.ts';
 import type { RunningEtcd } from './ports.ts';
 import type { FormingWatch } from './replace-forming.ts';
@@ -101,6 +101,8 @@ async function tick(
   memory.servedFormingSince = serves ? (forming ?? context.ports.clock.now()) : null;
   if (judgeHealth(context, seen, memory)) tellLeader(context, signal);
   if (await restartIfDead(context, etcd, memory, signal)) return true;
+  // An operator may have promoted it.
+  if (seen.status.known && !seen.status.value.learner) await noteVoter(context, seen.identity, signal);
   const action = planMember(seen);
   context.chronicle.plan('member', [action.reason]);
   await act(context, action, etcd, identity, signal);

@@ -3,6 +3,7 @@ import type { Ec2Evidence, Fleet, Self } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import type { DataIdentity, EtcdExit, LocalData, LocalMark } from '../core/local-data.ts';
 import type { MemberList, MemberStatus } from '../core/members.ts';
+import type { Obstacle } from '../core/start.ts';
 import type { ChangeOutcome, RecordChange, RecordSet } from '../core/records.ts';
 
 /*
@@ -223,7 +224,7 @@ export interface ProcessPort {
   /** An etcd of this data directory that runs already, left by an earlier appliance; null where there is none. */
   adopt(signal: AbortSignal): Promise<RunningEtcd | null>;
   /** What would keep etcd from starting: a missing binary, a full disk, a port in use; null where nothing. */
-  preflight(version: string, address: string, signal: AbortSignal): Promise<string | null>;
+  preflight(version: string, address: string, signal: AbortSignal): Promise<Obstacle | null>;
 }
 
 /** The data on this machine's disk. */
@@ -235,6 +236,8 @@ export interface DataPort {
   writeMark(mark: LocalMark | null, signal: AbortSignal): Promise<void>;
   /** Moves data and identity beside the data directory; nothing is deleted. */
   setAside(reason: string, signal: AbortSignal): Promise<void>;
+  /** Deletes one folder of data that were set aside; no other. */
+  discard(directory: string, signal: AbortSignal): Promise<void>;
 }
 
 /** How etcd derives ids from what a birth uses. */

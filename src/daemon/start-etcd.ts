@@ -64,6 +64,7 @@ export async function found(
           memberId: ports.ids.memberId(peerUrl(ports.self.address), claim.token),
           // A late founder joins a cluster that lives.
           formed: claim.state === 'formed',
+          voter: true,
         },
         signal,
       );
@@ -115,6 +116,7 @@ export async function join(
           clusterId: list.clusterId,
           memberId,
           formed: true,
+          voter: false,
         },
         signal,
       );

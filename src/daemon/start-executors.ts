@@ -48,6 +48,11 @@ const executors: Executors = {
     context.chronicle.event('set-aside', action.reason);
     return AT_ONCE;
   },
+  discard: async (context, action, _seen, signal) => {
+    await context.ports.data.discard(action.directory, signal);
+    context.chronicle.event('discard', action.reason);
+    return AT_ONCE;
+  },
   'clear-mark': async (context, _action, _seen, signal) => {
     await context.ports.data.writeMark(null, signal);
     return AT_ONCE;

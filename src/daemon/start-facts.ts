@@ -6,7 +6,7 @@ import type { Member } from '../core/members.ts';
 import { BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import { peerUrl } from '../core/urls.ts';
-import type { StartFact, StartObservation } from '../core/start.ts';
+import type { Obstacle, StartFact, StartObservation } from '../core/start.ts';
 import { namedCluster } from '../core/plan-join.ts';
 import { compareVersions, minorOf, pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
@@ -156,9 +156,9 @@ async function gatherPreflight(
   context: Context,
   facts: DemandedFacts,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<Obstacle | null> {
   const version = await versionToStart(context, facts.quorum, signal);
-  if (version.kind === 'missing') return version.why;
+  if (version.kind === 'missing') return { kind: 'other', why: version.why };
   return await context.ports.process.preflight(version.version, context.ports.self.address, signal);
 }
 

@@ -1,5 +1,5 @@
 import { mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { AsideEntry, DataIdentity, LocalData, LocalMark } from '../core/local-data.ts';
 import { ApplianceError } from '../errors.ts';
 import { cannotWrite, isAbsent, syncDirectory, writeDurably } from './files.ts';
@@ -12,6 +12,7 @@ export interface DataDirectory {
   writeIdentity(identity: DataIdentity, signal: AbortSignal): Promise<void>;
   writeMark(mark: LocalMark | null, signal: AbortSignal): Promise<void>;
   setAside(reason: string, signal: AbortSignal): Promise<void>;
+  discard(directory: string, signal: AbortSignal): Promise<void>;
 }
 
 /** Where the data are, and what the time is, as ISO 8601. */
@@ -33,7 +34,10 @@ export function createDataDirectory(options: DataDirectoryOptions): DataDirector
   return {
     read: async () =>
       await inTurn(async () => {
-        if (options.finish !== false) await finishMoves(layout);
+        if (options.finish !== false) {
+          await finishMoves(layout);
+          await emptyDiscarded(layout);
+        }
         return await readAll(layout);
       }),
     writeIdentity: async (identity) =>
@@ -48,6 +52,7 @@ export function createDataDirectory(options: DataDirectoryOptions): DataDirector
         await rm(layout.mark, { force: true });
         await syncDirectory(layout.root);
       }),
+    discard: async (directory) => await inTurn(async () => await discard(layout, directory)),
     setAside: async (reason) => await inTurn(async () => await setAside(layout, reason, options.wallTime())),
   };
 }
@@ -145,6 +150,28 @@ async function makeFolder(layout: DataLayout, at: string, identity: DataIdentity
     await syncDirectory(layout.aside);
     return folder;
   }
+}
+
+/**
+ * Deletes one folder of `aside`. It leaves there whole, by a rename, before anything in it goes: half of it is never taken
+ * for data.
+ */
+async function discard(layout: DataLayout, directory: string): Promise<void> {
+  const name = basename(directory);
+  if (join(layout.aside, name) !== directory || !(await names(layout.aside)).includes(name))
+    throw new Error(`${directory} is no folder of ${layout.aside}: it is not deleted`);
+  try {
+    await emptyDiscarded(layout);
+    await rename(directory, layout.discarded);
+    await syncDirectory(layout.aside);
+    await emptyDiscarded(layout);
+  } catch (error) {
+    throw cannotWrite(directory, error);
+  }
+}
+
+async function emptyDiscarded(layout: DataLayout): Promise<void> {
+  await rm(layout.discarded, { recursive: true, force: true });
 }
 
 async function readAside(layout: DataLayout): Promise<readonly AsideEntry[]> {

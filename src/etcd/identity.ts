@@ -5,10 +5,12 @@ export function parseIdentity(value: unknown): DataIdentity | null {
   const fields = fieldsOf(value);
   if (fields === null || fields['format'] !== 1) return null;
   const { instanceId, token, epoch, clusterId, memberId, formed, version, register } = fields;
+  // Written by an older appliance, it lacks the word: then nothing says that the member had no vote.
+  const voter = fields['voter'] !== false;
   if (!isText(instanceId) || !isText(token) || !isText(register)) return null;
   if (typeof epoch !== 'number' || !Number.isInteger(epoch) || typeof formed !== 'boolean') return null;
   if (!isTextOrNull(clusterId) || !isTextOrNull(memberId) || !isTextOrNull(version)) return null;
-  return { format: 1, instanceId, token, epoch, clusterId, memberId, formed, version, register };
+  return { format: 1, instanceId, token, epoch, clusterId, memberId, formed, voter, version, register };
 }
 
 /** A mark as read from disk; null where the value is none. */

@@ -14,6 +14,8 @@ export interface DataLayout {
   /** What etcd writes to stdout and stderr. */
   readonly log: string;
   readonly aside: string;
+  /** A folder of `aside` on its way to be deleted. */
+  readonly discarded: string;
 }
 
 /** The layout below `root`. */
@@ -26,6 +28,7 @@ export function dataLayout(root: string): DataLayout {
     process: join(root, 'etcd-process.json'),
     log: join(root, 'etcd.log'),
     aside: join(root, 'aside'),
+    discarded: join(root, 'discarded'),
   };
 }
 

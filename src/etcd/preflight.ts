@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import type { Obstacle } from '../core/start.ts';
 import { describeError } from '../errors.ts';
 import { freeBytes, hasSystemCode } from './files.ts';
 import { CLIENT_PORT, PEER_PORT } from './flags.ts';
@@ -9,38 +10,46 @@ import { CLIENT_PORT, PEER_PORT } from './flags.ts';
 /** etcd preallocates its log in files of 64 MB, two at a time, and the database needs room beside them. */
 const NEEDED_BYTES = 256 * 1024 * 1024;
 
-/** What would keep etcd from starting on this directory and address, as a clause; null where nothing. */
-export async function preflight(dataDirectory: string, listenAddress: string): Promise<string | null> {
+/** What would keep etcd from starting on this directory and address; null where nothing. */
+export async function preflight(dataDirectory: string, listenAddress: string): Promise<Obstacle | null> {
   return (await checkDisk(dataDirectory)) ?? (await checkPorts(listenAddress));
 }
 
-async function checkDisk(directory: string): Promise<string | null> {
+async function checkDisk(directory: string): Promise<Obstacle | null> {
   try {
     await mkdir(directory, { recursive: true });
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     const free = await freeBytes(directory);
     if (free >= NEEDED_BYTES) return null;
-    return `the disk of ${directory} has ${toMiB(free)} MiB left, and etcd needs ${toMiB(NEEDED_BYTES)}`;
+    return {
+      kind: 'disk-short',
+      why: `the disk of ${directory} has ${toMiB(free)} MiB left, and etcd needs ${toMiB(NEEDED_BYTES)}`,
+    };
   } catch (error) {
-    return `${directory} cannot be used: ${describeError(error)}`;
+    return other(`${directory} cannot be used: ${describeError(error)}`);
   }
 }
 
-async function checkPorts(address: string): Promise<string | null> {
+async function checkPorts(address: string): Promise<Obstacle | null> {
   for (const port of [PEER_PORT, CLIENT_PORT]) {
     const server = createServer();
     try {
       server.listen({ host: address, port, exclusive: true });
       await once(server, 'listening');
     } catch (error) {
-      if (hasSystemCode(error, 'EADDRINUSE')) return `port ${port} of ${address} is in use`;
-      if (hasSystemCode(error, 'EADDRNOTAVAIL')) return `this machine does not have the address ${address}`;
-      return `port ${port} of ${address} cannot be had: ${describeError(error)}`;
+      if (hasSystemCode(error, 'EADDRINUSE')) return other(`port ${port} of ${address} is in use`);
+      if (hasSystemCode(error, 'EADDRNOTAVAIL'))
+        return other(`this machine does not have the address ${address}`);
+      return other(`port ${port} of ${address} cannot be had: ${describeError(error)}`);
     } finally {
       server.close();
     }
   }
   return null;
+}
+
+function other(why: string): Obstacle {
+  return { kind: 'other', why };
 }
 
 function toMiB(bytes: number): number {

@@ -2,6 +2,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { execa } from 'execa';
 import type { EtcdExit } from '../core/local-data.ts';
 import { type Known, known, unknown } from '../core/known.ts';
+import type { Obstacle } from '../core/start.ts';
 import { describeError } from '../errors.ts';
 import { createBinaryCatalogue } from './catalogue.ts';
 import { type EtcdServer, pickBinary } from './binaries.ts';
@@ -53,7 +54,7 @@ export interface EtcdProcesses {
   binaries(signal: AbortSignal): Promise<readonly EtcdServer[]>;
   start(start: EtcdStart, signal: AbortSignal): Promise<Known<RunningEtcd>>;
   adopt(signal: AbortSignal): Promise<RunningEtcd | null>;
-  preflight(version: string, address: string, signal: AbortSignal): Promise<string | null>;
+  preflight(version: string, address: string, signal: AbortSignal): Promise<Obstacle | null>;
 }
 
 /** Where things are. */
@@ -111,7 +112,7 @@ export function createEtcdProcesses(options: EtcdProcessOptions, deps: EtcdProce
     },
     preflight: async (version, address, signal) => {
       const there = pickBinary(await catalogue.list(signal), version) !== null;
-      if (!there) return `there is no etcd ${version} in ${options.etcdDirectory}`;
+      if (!there) return { kind: 'other', why: `there is no etcd ${version} in ${options.etcdDirectory}` };
       return preflight(layout.root, options.listenAddress ?? address);
     },
   };

@@ -63,6 +63,10 @@ export function createFakeData(disk: FakeDisk): DataPort {
       await step(() => {
         disk.mark = mark;
       }),
+    discard: async (directory) =>
+      await step(() => {
+        disk.aside = disk.aside.filter((it) => it.directory !== directory);
+      }),
     setAside: async (reason) =>
       await step(() => {
         const { etcd, identity } = disk;

@@ -268,14 +268,14 @@ describe('the process adapter', () => {
     await using stack = new AsyncDisposableStack();
     const member = stack.use(await labMember('3.5'));
     expect(await member.processes.preflight('3.5.35', member.address, calm)).toBeNull();
-    expect(await member.processes.preflight('9.9.9', member.address, calm)).toContain('no etcd 9.9.9');
-    expect(await member.processes.preflight(member.version, '192.0.2.1', calm)).toContain(
-      'does not have the address',
-    );
+    const why = async (version: string, address = member.address): Promise<string | undefined> =>
+      (await member.processes.preflight(version, address, calm))?.why;
+    expect(await why('9.9.9')).toContain('no etcd 9.9.9');
+    expect(await why(member.version, '192.0.2.1')).toContain('does not have the address');
     const admin = stack.use(createAdmin());
     await member.start({ founders: [member], token: 't' });
     await untilServing(admin, member);
-    expect(await member.processes.preflight(member.version, member.address, calm)).toContain('in use');
+    expect(await why(member.version)).toContain('in use');
   });
 });
 

@@ -16,6 +16,7 @@ const IDENTITY: DataIdentity = {
   clusterId: '00000000000000aa',
   memberId: null,
   formed: false,
+  voter: true,
   version: '3.5.35',
   register: 'route53:Z1/_etcd-cluster.a.example.org',
 };
@@ -75,6 +76,37 @@ describe('the data directory', () => {
     const [first] = aside;
     expect(first?.directory).toBe(join(place.path, 'aside/20261121T150000Z-00000000000000aa'));
     expect(await readFile(join(first?.directory ?? '', 'etcd/member/wal/0-0.wal'), 'utf8')).toBe('log');
+  });
+
+  test('deletes one folder of data set aside, and what a crash left of such a deletion', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    for (const reason of ['first', 'second']) {
+      await withData(place.path);
+      await data.writeIdentity(IDENTITY, calm);
+      await data.setAside(reason, calm);
+    }
+    await withData(place.path);
+    const [first, second] = (await data.read(calm)).aside;
+    await data.discard(first?.directory ?? '', calm);
+    expect((await data.read(calm)).aside).toEqual([second]);
+    expect((await data.read(calm)).present).toBe(true);
+    expect(await readdir(place.path)).not.toContain('discarded');
+    // The process died after the rename: the rest is no data of anybody's, and goes at the next read.
+    await rename(second?.directory ?? '', join(place.path, 'discarded'));
+    expect((await data.read(calm)).aside).toEqual([]);
+    expect(await readdir(place.path)).not.toContain('discarded');
+  });
+
+  test('deletes nothing else', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    await withData(place.path);
+    await data.writeIdentity(IDENTITY, calm);
+    for (const path of ['etcd', 'aside', 'aside/..', 'aside/../etcd', 'aside/none', '']) {
+      await expect(data.discard(join(place.path, path), calm)).rejects.toThrow('it is not deleted');
+    }
+    expect((await data.read(calm)).present).toBe(true);
   });
 
   test('keeps a mark where it is when data are set aside', async () => {

@@ -3,7 +3,15 @@ import type { DnsCode, DnsObservation } from '../../../src/core/plan-dns.ts';
 import { planDns } from '../../../src/core/plan-dns.ts';
 import type { RecordChange, RecordSet } from '../../../src/core/records.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
-import { addressSet, clientSets, dns, hostSet, rightSets, serverSet } from '../../fixtures/core/dns.ts';
+import {
+  addressSet,
+  clientSets,
+  dns,
+  hostSet,
+  rightSets,
+  serverSet,
+  serviceSet,
+} from '../../fixtures/core/dns.ts';
 import {
   CLUSTER,
   created,
@@ -27,10 +35,13 @@ const FOREIGN: readonly RecordSet[] = [
   addressSet(`i-am-a-printer.${CLUSTER}`, '192.0.2.3'),
   { name: CLUSTER, type: 'TXT', ttl: 300, values: ['"spf"'] },
   { name: idOf(9) + `.${CLUSTER}`, type: 'TXT', ttl: 300, values: ['"note"'] },
+  addressSet('i-9.mail.example.org', '192.0.2.4'),
   { name: `_ldap._tcp.${CLUSTER}`, type: 'SRV', ttl: 300, values: ['1 1 389 ldap.example.org'] },
   recordOf(formed()),
   markOf(9),
 ];
+
+const LONG = { name: 'i-0123456789abcdef0', peerUrls: ['http://10.10.100.255:2380'] };
 
 interface Case {
   readonly name: string;
@@ -128,11 +139,48 @@ const cases: readonly Case[] = [
         member(3),
         member(4, { peerUrls: ['http://host.example.org:2380'] }),
         member(5, { peerUrls: [] }),
+        member(6, { peerUrls: ['http://host10.0.0.6:2380'] }),
+        member(7, { peerUrls: ['http://10.0.0.7.example.org:2380'] }),
       ],
-      healthy: ids(1, 2, 3, 4, 5),
+      healthy: ids(1, 2, 3, 4, 5, 6, 7),
     }),
     codes: ['dns-right'],
     changes: [],
+  },
+  {
+    name: 'instance ids of full length, and addresses of any length, are named like the short ones here',
+    seen: dns({
+      members: [1, 2, 3].map((n) => member(n, n === 3 ? LONG : {})),
+      records: [addressSet(`i-0fedcba9876543210.${CLUSTER}`, '10.0.0.4'), ...rightSets(1, 2)],
+    }),
+    codes: ['dns-change'],
+    changes: [
+      ...[CLUSTER, `etcd-server.${CLUSTER}`].flatMap((name) =>
+        swapped(
+          addressSet(name, '10.0.0.1', '10.0.0.2'),
+          addressSet(name, '10.0.0.1', '10.0.0.2', '10.10.100.255'),
+        ),
+      ),
+      ...[['_etcd-server', 2380] as const, ['_etcd', 2379] as const, ['_etcd-client', 2379] as const].flatMap(
+        ([service, port]) => {
+          const set = serviceSet(`${service}._tcp.${CLUSTER}`, port, 1, 2);
+          const long = `1 1 ${port} ${LONG.name}.${CLUSTER}`;
+          return swapped(set, { ...set, values: [long, ...set.values] });
+        },
+      ),
+      ...created(addressSet(`${LONG.name}.${CLUSTER}`, '10.10.100.255')),
+      deleted(addressSet(`i-0fedcba9876543210.${CLUSTER}`, '10.0.0.4')),
+    ],
+  },
+  {
+    name: 'as many values, one of which is another',
+    seen: dns({ records: [...rightSets(1, 2, 4).filter((it) => it.name !== hostSet(4).name), hostSet(3)] }),
+    codes: ['dns-change'],
+    changes: [
+      ...replaced(clientSets(1, 2, 4).slice(0, 2), clientSets(1, 2, 3)),
+      ...swapped(serverSet(1, 2, 4), serverSet(1, 2, 3)),
+      ...replaced(clientSets(1, 2, 4).slice(2), clientSets(1, 2, 3).slice(2)),
+    ],
   },
   {
     name: 'another TTL is mended, naming the values read',
@@ -153,6 +201,17 @@ const cases: readonly Case[] = [
     seen: dns({ healthy: ids(1, 2), fleetKnown: false, records: [...rightSets(1, 2, 3), hostSet(4)] }),
     codes: ['dns-fleet-unknown', 'dns-right'],
     changes: [],
+  },
+  {
+    name: 'the fleet is unknown, and nothing stands yet: what is right is added, and nothing else',
+    seen: dns({ fleetKnown: false, records: [] }),
+    codes: ['dns-fleet-unknown', 'dns-change'],
+    changes: created(
+      ...clientSets(1, 2, 3).slice(0, 2),
+      serverSet(1, 2, 3),
+      ...clientSets(1, 2, 3).slice(2),
+      ...[1, 2, 3].map(hostSet),
+    ),
   },
 ];
 

@@ -1,4 +1,5 @@
 import { known } from '../../../src/core/known.ts';
+import type { AsideEntry, DataIdentity } from '../../../src/core/local-data.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
 import { answers, beside, EMPTY_FLEET, NOBODY, start } from '../../fixtures/core/start.ts';
@@ -14,6 +15,7 @@ import {
   forming,
   founder,
   GROUP,
+  identity,
   idOf,
   instance,
   markOf,
@@ -29,6 +31,13 @@ import {
 const mark = (started: boolean, nonce = 'nonce-1', token = 'token-1') => ({
   ...EMPTY_DISK,
   mark: { token, nonce, started },
+});
+/** Data set aside in `aside/<label>`. */
+const asideOf = (label: string, more: Partial<DataIdentity>, at = '2026-01-01'): AsideEntry => ({
+  directory: `aside/${label}`,
+  identity: identity(more),
+  at,
+  reason: 'removed-while-away',
 });
 const lostClaim = (claim = forming()) => ({ ...claim, lost: [idOf(1)] });
 
@@ -74,7 +83,10 @@ const founding: readonly StartCase[] = [
   },
   {
     name: 'etcd cannot start here',
-    seen: beside(forming(), { preflight: 'port 2380 is taken', fleet: EMPTY_FLEET.fleet }),
+    seen: beside(forming(), {
+      preflight: { kind: 'other', why: 'port 2380 is taken' },
+      fleet: EMPTY_FLEET.fleet,
+    }),
     kind: 'wait',
     code: 'preflight-failed',
     says: ['port 2380'],
@@ -209,7 +221,56 @@ const joining: readonly StartCase[] = [
     seen: beside(formed(), {
       quorum: answers([2, 3]),
       fleet: EMPTY_FLEET.fleet,
-      preflight: 'the disk is full',
+      preflight: { kind: 'disk-short', why: 'the disk is full' },
+    }),
+    kind: 'wait',
+    code: 'preflight-failed',
+  },
+  {
+    name: 'none | absent, quorum answers, no room, and data of a learner set aside',
+    seen: beside(formed(), {
+      quorum: answers([2, 3]),
+      fleet: EMPTY_FLEET.fleet,
+      preflight: { kind: 'disk-short', why: 'the disk is full' },
+      local: { ...EMPTY_DISK, aside: [asideOf('learner', { voter: false })] },
+    }),
+    kind: 'discard',
+    code: 'discard-never-voter',
+    says: ['aside/learner'],
+  },
+  {
+    name: 'none | absent, quorum answers, no room, and data that were never born set aside',
+    seen: beside(formed({ epoch: 2 }), {
+      quorum: answers([2, 3]),
+      fleet: EMPTY_FLEET.fleet,
+      preflight: { kind: 'disk-short', why: 'the disk is full' },
+      local: {
+        ...EMPTY_DISK,
+        aside: [asideOf('unborn', { formed: false, epoch: 1, token: 'token-9', clusterId: '9'.repeat(16) })],
+      },
+    }),
+    kind: 'discard',
+    code: 'discard-never-born',
+  },
+  {
+    name: 'none | absent, quorum answers, no room, and older data of the same cluster set aside',
+    seen: beside(formed(), {
+      quorum: answers([2, 3]),
+      fleet: EMPTY_FLEET.fleet,
+      preflight: { kind: 'disk-short', why: 'the disk is full' },
+      local: { ...EMPTY_DISK, aside: [asideOf('1', {}, '2026-01-01'), asideOf('2', {}, '2026-01-02')] },
+    }),
+    kind: 'discard',
+    code: 'discard-older',
+    says: ['aside/1'],
+  },
+  {
+    name: 'none | absent, quorum answers, no binary: what is set aside stays',
+    seen: beside(formed(), {
+      quorum: answers([2, 3]),
+      fleet: EMPTY_FLEET.fleet,
+      preflight: { kind: 'other', why: 'no binary' },
+      local: { ...EMPTY_DISK, aside: [asideOf('learner', { voter: false })] },
     }),
     kind: 'wait',
     code: 'preflight-failed',
@@ -304,7 +365,7 @@ const joining: readonly StartCase[] = [
       ...EMPTY_FLEET,
       quorum: answers([1, 2, 3]),
       ownAddress: null,
-      preflight: 'no binary',
+      preflight: { kind: 'other', why: 'no binary' },
     }),
     kind: 'wait',
     code: 'preflight-failed',

@@ -75,6 +75,7 @@ function identity(formed: boolean): DataIdentity {
     clusterId: cluster.id,
     memberId: null,
     formed,
+    voter: true,
     version: '3.5.35',
     register: host.ports.zone.register,
   };

@@ -40,6 +40,7 @@ it.each([50, 300, 700])(
       clusterId: cluster.id,
       memberId: cluster.leader,
       formed: true,
+      voter: true,
       version: '3.5.35',
       register: ports.zone.register,
     };

@@ -15,6 +15,7 @@ function identityOf(host: Host, register: string): DataIdentity {
     clusterId: null,
     memberId: null,
     formed: true,
+    voter: true,
     version: '3.5.35',
     register,
   };

@@ -35,6 +35,7 @@ it('leaves an etcd alone whose cluster has no quorum', async () => {
       clusterId: cluster.id,
       memberId: cluster.members.find((it) => it.name === host.self.id)?.id ?? '',
       formed: true,
+      voter: true,
       version: '3.5.35',
       register: host.ports.zone.register,
     },

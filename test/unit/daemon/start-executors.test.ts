@@ -264,6 +264,7 @@ describe('the other steps', () => {
       clusterId: null,
       memberId: null,
       formed: true,
+      voter: true,
       version: '3.5.35',
       register: host.ports.zone.register,
     };
