@@ -6,9 +6,11 @@ import { clientUrl } from '../../src/etcd/flags.ts';
 import type { MachineReport } from '../../src/sandbox/machine.ts';
 import type { CloudSettings, Fault, FaultRequest } from '../../src/sandbox/model.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { createStateDir } from '../../src/sandbox/state-dir.ts';
 import { ETCD_DIRECTORY } from '../tools.ts';
 import { textOf } from './fields.ts';
 import { program } from './build.ts';
+import { type Registers, startRegisters } from './registers.ts';
 import { badLines, tellStory } from './story.ts';
 import { missingInMembers, missingInNames, type View, viewAll } from './view.ts';
 import { startWatch, type Watch } from './watch.ts';
@@ -21,6 +23,12 @@ export interface FleetOptions {
   /** More variables for the appliances. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly settings?: Partial<CloudSettings>;
+  /** A network namespace for each instance, so that it can be cut off; only in files of the namespace pool. */
+  readonly namespaces?: boolean;
+  /** Called when there is a cloud, and no instance yet. */
+  readonly beforeStart?: (sandbox: Sandbox) => void;
+  /** A module that each appliance loads before anything of its own. */
+  readonly preload?: string;
 }
 
 /** A group of instances in a sandbox of its own, with clients that write all the time and a watch over its whole life. */
@@ -29,6 +37,7 @@ export interface Fleet {
   readonly admin: EtcdAdmin;
   readonly watch: Watch;
   readonly writers: Writers;
+  readonly registers: Registers;
   readonly view: () => Promise<readonly View[]>;
   readonly leader: () => Promise<View>;
   /** Voters that do not lead, in the order of their ids. */
@@ -52,8 +61,9 @@ export interface Fleet {
   /** How often active faults hit calls of this action. */
   readonly hits: (action: string) => number;
   /**
-   * Every acknowledged write through every member, one cluster, records never emptied, no voter removed without a
-   * reason; and no learner, unless a joiner may have had to begin again.
+   * Every acknowledged write through every member, all that clients saw as if one thing happened after the other, one
+   * cluster, records never emptied, no voter removed without a reason; and no learner, unless a joiner may have had to
+   * begin again.
    */
   readonly verify: (options?: { readonly joinersBeginAgain: boolean }) => Promise<void>;
   /** What happened since the epoch time. */
@@ -113,24 +123,29 @@ async function startFleet(options: FleetOptions): Promise<Fleet> {
     parent: tmpdir(),
     searchPath: process.env['PATH'] ?? '',
     etcdDir: ETCD_DIRECTORY,
-    program: program(),
+    ...(options.preload === undefined
+      ? { program: program() }
+      : { command: [process.execPath, '--import', options.preload, program(), 'run'] }),
     // For whoever looks for the cause of a failure: the logs stay.
     keep: process.env['E2E_KEEP'] !== undefined,
     group: { desired: options.size, min: 0, max: 9, hooks: options.hooks === true },
     ...(options.environment === undefined ? {} : { environment: options.environment }),
     ...(options.settings === undefined ? {} : { settings: options.settings }),
+    ...(options.namespaces === true ? { inside: await createStateDir(tmpdir()) } : {}),
   });
+  options.beforeStart?.(sandbox);
   const admin = createAdmin({ deadlineMs: 2_000 });
   const watch = startWatch(sandbox, admin);
   await sandbox.start();
   const writers = startWriters(admin, () => runningEndpoints(sandbox));
+  const registers = startRegisters(() => runningEndpoints(sandbox));
   let lastStory: string | null = null;
   const tellNow = (sinceMs: number): string =>
     lastStory ?? tellStory(sandbox.addresses.stateDir, sandbox.cloud.events.since(0), sinceMs);
   const close = async (): Promise<void> => {
     // A test may be found failed only when its files are gone.
     lastStory = tellNow(0);
-    await writers.stop();
+    await Promise.all([writers.stop(), registers.stop()]);
     await watch.stop();
     admin[Symbol.dispose]();
     await sandbox.close();
@@ -140,9 +155,14 @@ async function startFleet(options: FleetOptions): Promise<Fleet> {
     admin,
     watch,
     writers,
+    registers,
     ...looking(sandbox, admin, watch, writers),
     ...faulting(sandbox),
-    verify: async (how) => verify(sandbox, admin, watch, writers, how?.joinersBeginAgain === true),
+    verify: async (how) => {
+      expect(registers.answered(), 'operations on registers').toBeGreaterThan(0);
+      expect(registers.broken(), 'registers that nobody can explain').toEqual([]);
+      await verify(sandbox, admin, watch, writers, how?.joinersBeginAgain === true);
+    },
     story: tellNow,
     close,
   };
