@@ -82,7 +82,8 @@ function planVoter(seen: MembershipObservation, view: MemberView): Removal | Rea
   if (view.answers) return null;
   const { member } = view;
   const instanceId = instanceIdOf(seen, member);
-  if (instanceId === null) {
+  // At the own address, and not the own member: a predecessor's, and nothing that AWS says of this instance is about it.
+  if (instanceId === null || instanceId === seen.self.id) {
     return reason(
       'member-of-no-instance',
       `member ${member.id} does not answer and is on no instance that is known: an operator must judge it`,

@@ -180,6 +180,12 @@ const cases: readonly Case[] = [
     codes: ['member-of-no-instance'],
   },
   {
+    name: 'a blank name and the own address',
+    seen: seen([well(2), well(3), silent(1, { name: '' })], { evidence: evidenceOf([1, 'shutting-down']) }),
+    removes: null,
+    codes: ['member-of-no-instance'],
+  },
+  {
     name: 'a blank name and an address of nobody',
     seen: seen([well(1), well(2), silent(9, { name: '' })]),
     removes: null,
