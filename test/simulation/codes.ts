@@ -1,0 +1,180 @@
+import type { LivenessCode } from '../../src/core/liveness.ts';
+import type { ClaimCode } from '../../src/core/plan-claim.ts';
+import type { DnsCode } from '../../src/core/plan-dns.ts';
+import type { LeaveCode } from '../../src/core/plan-leave.ts';
+import type { LockCode } from '../../src/core/plan-lock.ts';
+import type { MemberCode } from '../../src/core/plan-member.ts';
+import type { MembershipCode } from '../../src/core/plan-membership.ts';
+import type { StartCode } from '../../src/core/start.ts';
+
+/** `reached`, or why no history of the simulator can make a planner give this code. */
+type Reach = 'reached' | { readonly unreachable: string };
+
+const unreachable = (why: string): Reach => ({ unreachable: why });
+
+/*
+ * Every code of every planner, complete by the compiler: a new code must be placed here before anything compiles. What is
+ * said to be unreachable and was given all the same is reported as well.
+ */
+
+const START: Readonly<Record<StartCode, Reach>> = {
+  ask: 'reached',
+  'register-moved': unreachable('nobody configures another zone in a history'),
+  'own-data': 'reached',
+  'own-data-claim-unknown': 'reached',
+  'own-data-quorum-lost': 'reached',
+  'own-data-forming': 'reached',
+  'own-data-no-claim': unreachable('nobody deletes a claim in a history'),
+  'foreign-data': unreachable('no disk moves from one machine to another'),
+  'never-born': 'reached',
+  'other-cluster': 'reached',
+  'removed-while-away': 'reached',
+  'damaged-data': 'reached',
+  'damaged-data-kept': 'reached',
+  'data-beside-forming': 'reached',
+  'data-beside-formed': 'reached',
+  'claim-unknown': 'reached',
+  'claim-unreadable': unreachable('nobody writes garbage into the zone'),
+  'name-taken': unreachable('there is one stack'),
+  reseeding: unreachable('nothing reseeds yet'),
+  'stale-mark': 'reached',
+  'fleet-unknown': 'reached',
+  'not-joinable': 'reached',
+  'cluster-without-claim': unreachable('no cluster is older than the claim in a history'),
+  'etcd-without-quorum': unreachable('no cluster is older than the claim in a history'),
+  'records-without-claim': unreachable('nobody deletes a claim in a history'),
+  'instance-holds-data': 'reached',
+  'fleet-incomplete': 'reached',
+  'not-my-turn': 'reached',
+  birth: 'reached',
+  'birth-of-majority': 'reached',
+  'forming-replaced': 'reached',
+  'forming-wait': 'reached',
+  'forming-lost': 'reached',
+  mark: 'reached',
+  found: 'reached',
+  'late-founder': 'reached',
+  'data-lost': 'reached',
+  'groups-gone': unreachable('no stack is deleted in a history'),
+  'quorum-lost': 'reached',
+  'answers-as-me': 'reached',
+  'preflight-failed': 'reached',
+  'discard-never-voter': 'reached',
+  'discard-never-born': 'reached',
+  'discard-older': 'reached',
+  'member-without-data': 'reached',
+  join: 'reached',
+  'join-unread': 'reached',
+};
+
+const MEMBER: Readonly<Record<MemberCode, Reach>> = {
+  'member-steady': 'reached',
+  'member-no-answer': 'reached',
+  'member-no-quorum': 'reached',
+  'foreign-claim': 'reached',
+  unborn: 'reached',
+  'claim-silent': 'reached',
+  'claim-reseeding': unreachable('nothing reseeds yet'),
+  form: 'reached',
+  'form-not-my-turn': 'reached',
+  'form-lost-majority': 'reached',
+  'form-other-cluster': 'reached',
+  'note-formed': 'reached',
+  'enter-claim': 'reached',
+  promote: 'reached',
+  'promote-unclaimed': 'reached',
+  'learner-behind': 'reached',
+  'learner-leaving': 'reached',
+};
+
+const MEMBERSHIP: Readonly<Record<MembershipCode, Reach>> = {
+  'members-right': 'reached',
+  'evict-terminated': 'reached',
+  'evict-stopped': 'reached',
+  'learner-stalled': 'reached',
+  'learner-of-nobody': 'reached',
+  'learner-joining': 'reached',
+  'member-silent-unknown': 'reached',
+  'member-silent-lives': 'reached',
+  'member-of-no-instance': 'reached',
+  'quorum-short': 'reached',
+};
+
+const LEAVE: Readonly<Record<LeaveCode, Reach>> = {
+  'leave-restart': 'reached',
+  'leave-announce': 'reached',
+  'leave-dns': 'reached',
+  'leave-hand-over': 'reached',
+  'leave-remove': 'reached',
+  'leave-quorum-short': 'reached',
+  'leave-unformed': 'reached',
+  'leave-only-voter': 'reached',
+  'leave-removed': 'reached',
+  'leave-grace-over': 'reached',
+  'leave-no-answer': 'reached',
+};
+
+const LOCK: Readonly<Record<LockCode, Reach>> = {
+  'lock-keep': 'reached',
+  'lock-take': 'reached',
+  'lock-ask': 'reached',
+  'lock-look': 'reached',
+  'lock-release-leaving': 'reached',
+  'lock-release-wanted': 'reached',
+  'lock-release-blind': 'reached',
+  'lock-not-mine': 'reached',
+};
+
+const CLAIM: Readonly<Record<ClaimCode, Reach>> = {
+  'claim-right': 'reached',
+  'claim-voters': 'reached',
+  'claim-founders-done': 'reached',
+  'claim-restored': unreachable('nobody deletes a claim in a history'),
+  'claim-not-ours': 'reached',
+  'claim-fleet-unknown': 'reached',
+  'mark-done': 'reached',
+};
+
+const DNS: Readonly<Record<DnsCode, Reach>> = {
+  'dns-right': 'reached',
+  'dns-change': 'reached',
+  'dns-kept': 'reached',
+  'dns-fleet-unknown': 'reached',
+};
+
+const LIVENESS: Readonly<Record<LivenessCode, Reach>> = {
+  alive: 'reached',
+  'alive-starting': 'reached',
+  'alive-without-quorum': 'reached',
+  'publication-lost': 'reached',
+  'liveness-failed': 'reached',
+  'start-hangs': 'reached',
+};
+
+const PLANNERS = [START, MEMBER, MEMBERSHIP, LEAVE, LOCK, CLAIM, DNS, LIVENESS];
+
+/** Which codes of the planners some histories gave. */
+export interface CodeCoverage {
+  readonly given: readonly string[];
+  /** Reachable, and not given. */
+  readonly missing: readonly string[];
+  /** Said to be unreachable, and given: the list above is wrong. */
+  readonly surprising: readonly string[];
+  readonly unreachable: readonly { readonly code: string; readonly why: string }[];
+}
+
+/** The coverage by these reasons, each `planner:code`, or with an event's name instead of the planner's. */
+export function coverageOf(reasons: Iterable<string>): CodeCoverage {
+  const given = new Set([...reasons].map((it) => it.slice(it.indexOf(':') + 1)));
+  const all = PLANNERS.flatMap((codes): (readonly [string, Reach])[] => Object.entries(codes));
+  const codesOf = (keep: (code: string, reach: Reach) => boolean): readonly string[] =>
+    all.filter(([code, reach]) => keep(code, reach)).map(([code]) => code);
+  return {
+    given: codesOf((code) => given.has(code)),
+    missing: codesOf((code, reach) => reach === 'reached' && !given.has(code)),
+    surprising: codesOf((code, reach) => reach !== 'reached' && given.has(code)),
+    unreachable: all.flatMap(([code, reach]) =>
+      reach === 'reached' ? [] : [{ code, why: reach.unreachable }],
+    ),
+  };
+}

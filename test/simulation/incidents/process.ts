@@ -1,0 +1,54 @@
+import type { Machine } from '../world/machine.ts';
+import { endsIn } from '../world/group.ts';
+import { bootLater, cutPower, endAppliance, powerOn, terminateAppliance } from '../world/power.ts';
+import type { World } from '../world/world.ts';
+import { announce, type Strikes, withTarget } from './strike.ts';
+
+/** What happens to processes, and to power. */
+export const PROCESS_INCIDENTS: Strikes<'kill' | 'kill-at-call' | 'restart' | 'power-cut' | 'freeze'> = {
+  kill: (world, { who, what }) =>
+    withTarget(world, who, (machine) => {
+      announce(world, `${machine.id}: kill -9 of ${what === 'both' ? 'appliance and etcd' : what}`);
+      kill(world, machine, what);
+    }),
+  'kill-at-call': (world, { who, what, call, taken }) =>
+    withTarget(world, who, (machine) => {
+      const how = `at its port call ${call} from now, which is ${taken ? '' : 'not '}taken`;
+      announce(world, `${machine.id}: kill -9 of ${what} ${how}`);
+      machine.process?.life.killAtCall(call, taken, () => {
+        world.note(machine.id, 'is killed at that call');
+        kill(world, machine, what);
+      });
+    }),
+  restart: (world, { who }) =>
+    withTarget(world, who, (machine) => {
+      announce(world, `${machine.id}: SIGTERM to the appliance`);
+      terminateAppliance(world, machine, 'stop');
+    }),
+  'power-cut': (world, { who, lastsMs }) =>
+    withTarget(world, who, (machine) => {
+      announce(world, `${machine.id}: without power for ${lastsMs} ms`);
+      cutPower(world, machine);
+      world.clock.after(lastsMs, () => powerOn(world, machine, endsIn(world)));
+    }),
+  freeze: (world, { who, what, lastsMs }) =>
+    withTarget(world, who, (machine) => {
+      announce(world, `${machine.id}: SIGSTOP to ${what}, for ${lastsMs} ms`);
+      const { address, process } = machine;
+      if (what !== 'etcd') process?.life.freeze();
+      if (what !== 'appliance') world.etcd.freeze(address, true);
+      world.clock.after(lastsMs, () => {
+        world.note(machine.id, `SIGCONT to ${what}`);
+        if (what !== 'etcd') process?.life.thaw();
+        if (what !== 'appliance') world.etcd.freeze(address, false);
+      });
+    }),
+};
+
+function kill(world: World, machine: Machine, what: 'appliance' | 'etcd' | 'both'): void {
+  if (what !== 'etcd') {
+    endAppliance(world, machine);
+    bootLater(world, machine, endsIn(world));
+  }
+  if (what !== 'appliance') world.etcd.kill(machine.address);
+}

@@ -1,0 +1,145 @@
+import { known } from '../../../src/core/known.ts';
+import { launch, lose, off, reconcileSoon, setDesired, stopInstance, terminate } from '../world/group.ts';
+import { terminateAppliance } from '../world/power.ts';
+import type { Machine } from '../world/machine.ts';
+import { present, type World } from '../world/world.ts';
+import { announce, mayLose, type Strikes, withDispensable, withTarget } from './strike.ts';
+
+/** From the notice until EC2 takes a spot instance; ms. */
+const SPOT_NOTICE_MS = 120_000;
+
+/** A refresh gives up on a step after so long; ms. */
+const REFRESH_STEP_MS = 5 * 60_000;
+const REFRESH_LOOK_MS = 1_000;
+
+/** What Auto Scaling, EC2 and people do with instances. */
+export const SCALING_INCIDENTS: Strikes<
+  'scale' | 'terminate' | 'lose' | 'spot' | 'ec2-stop' | 'standby' | 'refresh'
+> = {
+  scale: (world, { desired }) => {
+    if (desired === 0 && !world.plot.mayLoseMajority) return false;
+    if (present(world).some((it) => !mayLose(world, it))) return false;
+    announce(world, `the group wants ${desired} instances`);
+    setDesired(world, desired);
+    return true;
+  },
+  terminate: (world, { who }) =>
+    withDispensable(world, who, (machine) => {
+      announce(world, `${machine.id}: is terminated in order`);
+      terminate(world, machine);
+    }),
+  lose: (world, { who }) =>
+    withDispensable(world, who, (machine) => {
+      announce(world, `${machine.id}: is lost`);
+      lose(world, machine);
+    }),
+  spot: (world, { who }) =>
+    withDispensable(world, who, (machine) => {
+      announce(world, `${machine.id}: EC2 takes it back in two minutes`);
+      machine.metadata.spot = known({ action: 'terminate', time: '' });
+      world.tell({ kind: 'told', id: machine.id, to: 'go' });
+      later(world, SPOT_NOTICE_MS, () => {
+        if (machine.state === 'gone') return;
+        machine.state = 'leaving';
+        world.aws.terminate(machine.id);
+        terminateAppliance(world, machine, 'go');
+        later(world, world.random.int(1_000, 30_000), () => off(world, machine));
+      });
+    }),
+  'ec2-stop': (world, { who }) =>
+    withDispensable(world, who, (machine) => {
+      announce(world, `${machine.id}: is stopped through EC2, and its group replaces it`);
+      world.busy += 1;
+      stopInstance(world, machine, () => {
+        world.clock.after(world.random.int(1_000, 30_000), () => {
+          world.busy -= 1;
+          if (machine.state === 'gone') return;
+          machine.state = 'leaving';
+          world.aws.set(machine.id, { lifecycle: 'Terminating' });
+          reconcileSoon(world);
+          later(world, machine.hooks.has.has('terminating') ? 180_000 : 1_000, () => off(world, machine));
+        });
+      });
+    }),
+  standby: (world, { who, lastsMs }) => {
+    if (world.desired < 2) return false;
+    return withTarget(world, who, (machine) => {
+      announce(world, `${machine.id}: is in standby for ${lastsMs} ms`);
+      enterStandby(world, machine);
+      later(world, lastsMs, () => leaveStandby(world, machine));
+    });
+  },
+  refresh: (world, { minHealthyPercent }) => {
+    const olds = present(world);
+    if (olds.length === 0) return false;
+    announce(world, `an instance refresh replaces ${olds.length} instances, ${minHealthyPercent} % stay healthy`);
+    world.busy += 1;
+    refreshNext(world, olds, minHealthyPercent);
+    return true;
+  },
+};
+
+/** Does something later that the group is in the middle of until then. */
+function later(world: World, ms: number, act: () => void): void {
+  world.busy += 1;
+  world.clock.after(ms, () => {
+    world.busy -= 1;
+    act();
+  });
+}
+
+function enterStandby(world: World, machine: Machine): void {
+  machine.place = 'standby';
+  world.aws.set(machine.id, { lifecycle: 'Standby' });
+  machine.metadata.target = known('Standby');
+  world.desired -= 1;
+  world.aws.setDesired(world.desired);
+}
+
+function leaveStandby(world: World, machine: Machine): void {
+  if (machine.state !== 'up') return;
+  world.note(machine.id, 'comes back from standby');
+  machine.place = 'group';
+  machine.metadata.target = known('InService');
+  world.aws.set(machine.id, { lifecycle: 'Pending' });
+  world.desired += 1;
+  world.aws.setDesired(world.desired);
+  world.clock.after(world.random.int(500, 2_000), () => {
+    if (machine.state === 'up') world.aws.set(machine.id, { lifecycle: 'InService' });
+  });
+  reconcileSoon(world);
+}
+
+/** One instance after the other: with 100 % its successor comes first, else after it. */
+function refreshNext(world: World, olds: readonly Machine[], minHealthyPercent: number): void {
+  const [old, ...rest] = olds;
+  if (old === undefined) {
+    world.note('world', 'the refresh is done');
+    world.busy -= 1;
+    return;
+  }
+  const next = (): void => refreshNext(world, rest, minHealthyPercent);
+  if (old.state !== 'up' || old.place !== 'group') {
+    next();
+    return;
+  }
+  if (minHealthyPercent >= 100) launch(world, 'group');
+  const allServe = (): boolean => inService(world) >= world.desired + (minHealthyPercent >= 100 ? 1 : 0);
+  // A warm-up stands in for the hook: no refresh goes on while it would take a majority's data.
+  const ready = (): boolean => (minHealthyPercent < 100 || allServe()) && mayLose(world, old);
+  within(world, REFRESH_STEP_MS, ready, () => {
+    if (mayLose(world, old)) terminate(world, old);
+    within(world, REFRESH_STEP_MS, () => old.state === 'gone' && inService(world) >= world.desired, next);
+  });
+}
+
+function inService(world: World): number {
+  const { instances } = world.aws.fleet();
+  return instances.filter((it) => it.lifecycle === 'InService' && it.state === 'running').length;
+}
+
+/** Goes on once the condition holds, or the time is over. */
+function within(world: World, ms: number, holds: () => boolean, then: () => void): void {
+  if (ms <= 0 || holds()) then();
+  else world.clock.after(REFRESH_LOOK_MS, () => within(world, ms - REFRESH_LOOK_MS, holds, then));
+}

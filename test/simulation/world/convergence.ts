@@ -1,0 +1,83 @@
+import type { Claim } from '../../../src/core/claim.ts';
+import { readClaim } from '../../../src/core/claim.ts';
+import { quorumOf } from '../../../src/core/members.ts';
+import { hostName, namesOf } from '../../../src/core/names.ts';
+import { clusterView, memberOnDisk } from './cluster.ts';
+import type { Machine } from './machine.ts';
+import { CLUSTER, present, type World } from './world.ts';
+
+const NAMES = namesOf(CLUSTER);
+
+/** The claim that stands, where one does. */
+export function standingClaim(world: World): Claim | null {
+  const reading = readClaim(NAMES.claim, world.zone.records());
+  return reading.kind === 'claim' ? reading.claim : null;
+}
+
+/** Whether the machine could be lost for good, and its data with it, without taking the cluster along. */
+export function isDispensable(world: World, machine: Machine): boolean {
+  const intact = intactVoters(world, (it) => it.state === 'up');
+  if (intact === null) return true;
+  const others = intact.names.filter((it) => it !== machine.id).length;
+  return others >= quorumOf(intact.voters);
+}
+
+/** Whether a majority of the formed cluster's voters still has its data: else only a recovery could help. */
+export function isRecoverable(world: World): boolean {
+  // Who is told to go may still leave in order.
+  const intact = intactVoters(world, (it) => it.state !== 'gone');
+  return intact === null || intact.names.length >= quorumOf(intact.voters);
+}
+
+/** Whose machines have their voter's data, of the formed cluster; null: none is formed. */
+export function intactVoters(
+  world: World,
+  counts: (machine: Machine) => boolean,
+): { readonly names: readonly string[]; readonly voters: number } | null {
+  const claim = standingClaim(world);
+  if (claim?.state !== 'formed') return null;
+  const cluster = clusterView(world, claim.clusterId);
+  if (cluster === null) return null;
+  const machines = [...world.machines.values()];
+  const names = cluster.voters.flatMap((voter) => {
+    const there = machines.find((it) => counts(it) && memberOnDisk(it)?.memberId === voter.id);
+    return there === undefined ? [] : [there.id];
+  });
+  return { names, voters: cluster.voters.length };
+}
+
+/** Null where the fleet is as it should be: N healthy voters, claim and names right; else what is not. */
+export function whyNotConverged(world: World): string | null {
+  const machines = present(world);
+  if (world.busy > 0) return `the group is in the middle of ${world.busy} things`;
+  if (machines.length !== world.desired) return `${machines.length} of ${world.desired} machines`;
+  const claim = standingClaim(world);
+  if (claim?.state !== 'formed') return `the claim is ${claim?.state ?? 'missing'}`;
+  const cluster = clusterView(world, claim.clusterId);
+  if (cluster === null || cluster.leader === null) return 'the cluster has no leader';
+  const notReady = machines.find((it) => it.process?.appliance.state.notReady !== null);
+  if (notReady !== undefined)
+    return `${notReady.id} is not ready: ${notReady.process?.appliance.state.notReady ?? 'no appliance'}`;
+  const waiting = machines.find((it) => it.hooks.waits.size > 0);
+  if (waiting !== undefined) return `${waiting.id} waits in a hook`;
+  const ids = machines.map((it) => it.id);
+  const hosts = ids.map((it) => hostName(CLUSTER, it));
+  const addresses = machines.map((it) => it.address);
+  const values = (name: string, type: string): readonly string[] =>
+    world.zone.records().find((it) => it.name === name && it.type === type)?.values ?? [];
+  const named = world.zone.records().flatMap((it) => (it.name.startsWith('i-') ? [it.name] : []));
+  const wanted: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+    ['members', cluster.members.map((it) => it.name), ids],
+    ['healthy voters', cluster.upVoters.map((it) => it.name), ids],
+    ['claimed voters', claim.voters.map((it) => it.instanceId), ids],
+    ['claimed founders', claim.founders.map((it) => it.instanceId), []],
+    ['addresses', values(NAMES.cluster, 'A'), addresses],
+    ['servers', values(NAMES.srvServer, 'SRV'), hosts.map((it) => `1 1 2380 ${it}`)],
+    ['clients', values(NAMES.srvClient[0] ?? '', 'SRV'), hosts.map((it) => `1 1 2379 ${it}`)],
+    ['host records', named, hosts],
+  ];
+  for (const [what, are, should] of wanted)
+    if (are.toSorted().join() !== should.toSorted().join())
+      return `${what}: ${are.join()} for ${should.join()}`;
+  return null;
+}

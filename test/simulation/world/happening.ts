@@ -1,0 +1,117 @@
+import type { Ec2Evidence } from '../../../src/core/fleet.ts';
+import type { RecordChange, RecordSet } from '../../../src/core/records.ts';
+
+/** A member as a happening names it. */
+export interface MemberName {
+  readonly id: string;
+  /** Instance id; empty where the member was never started. */
+  readonly name: string;
+  readonly learner: boolean;
+}
+
+/** The voters of a cluster at one moment. */
+export interface Votes {
+  readonly voters: number;
+  /** Those that run, are not frozen, and reach a majority. */
+  readonly healthy: number;
+}
+
+/**
+ * What happened in the world, as far as a law may be broken by it: plain facts, so that a history can be made by hand.
+ * Machines are named by their instance id.
+ */
+export type Happening =
+  /** A fault begins, and lasts so long; 0: a moment. */
+  | { readonly kind: 'fault'; readonly lastsMs: number }
+  /** The last fault has ended. */
+  | { readonly kind: 'calm' }
+  /** The fleet is as it should be, and nobody has anything left to do. */
+  | { readonly kind: 'converged' }
+  /** The clock went on; comes at least every few virtual seconds. */
+  | { readonly kind: 'time' }
+  /** EC2 has the instance no more, or does not run it; what EC2 would say if it told the truth. */
+  | { readonly kind: 'ec2'; readonly id: string; readonly word: Ec2Evidence; readonly listed: boolean }
+  /** The machine is told to go (by its group, by a spot notice), or its appliance to stop. */
+  | { readonly kind: 'told'; readonly id: string; readonly to: 'go' | 'stop' }
+  /** Whether the appliance's process runs. A new one knows nothing of what the last one knew. */
+  | { readonly kind: 'appliance'; readonly id: string; readonly runs: boolean }
+  /** AWS gave the appliance an answer on the fleet; `instances` null: none, or one without the asking instance. */
+  | { readonly kind: 'fleet-answer'; readonly to: string; readonly instances: readonly string[] | null }
+  /** EC2's word on instances, as given to the appliance; null: no answer. */
+  | {
+      readonly kind: 'evidence-answer';
+      readonly to: string;
+      readonly words: Readonly<Record<string, Ec2Evidence>> | null;
+    }
+  /** The appliance starts etcd with `--initial-cluster-state new`. */
+  | { readonly kind: 'founding'; readonly id: string; readonly token: string }
+  /** An etcd with no log of its own begins as this member. */
+  | {
+      readonly kind: 'member-begins';
+      readonly id: string;
+      readonly clusterId: string;
+      readonly memberId: string;
+    }
+  /** The appliance stops its etcd. `served`: it answered clients, with a quorum, and was not frozen. */
+  | {
+      readonly kind: 'etcd-stopped';
+      readonly id: string;
+      readonly clusterId: string;
+      readonly served: boolean;
+      readonly silentMs: number;
+    }
+  /** Data on a machine's disk, in use or set aside, as cluster/member; `wiped`: an incident took what is missing. */
+  | { readonly kind: 'disk'; readonly id: string; readonly holds: readonly string[]; readonly wiped: boolean }
+  /** The appliance sends a removal of a member. */
+  | {
+      readonly kind: 'removal-sent';
+      readonly by: string;
+      readonly member: MemberName;
+      /** Who holds the housekeeping lock at this moment, as etcd knows it; null: nobody. */
+      readonly lockHolder: string | null;
+    }
+  /** The members of a cluster changed, as its leader applied it. */
+  | {
+      readonly kind: 'membership';
+      readonly change: 'add' | 'promote' | 'remove';
+      readonly by: string;
+      readonly clusterId: string;
+      readonly member: MemberName;
+      readonly before: Votes;
+      readonly after: Votes;
+      /** Learners, this one with it. */
+      readonly learners: number;
+      /** Of the member itself: whether its etcd answers now, and how many entries it is behind. */
+      readonly answers: boolean;
+      readonly behind: number;
+      /** Whether the machine whose member it is still has that member's data. */
+      readonly hasData: boolean;
+    }
+  /** A batch was taken by Route 53. */
+  | {
+      readonly kind: 'records';
+      readonly changes: readonly RecordChange[];
+      readonly after: readonly RecordSet[];
+    }
+  /** Clusters of the members whose appliances say that they are ready. */
+  | { readonly kind: 'ready'; readonly clusters: readonly string[] }
+  /** So many voters' disks are left of those that the formed cluster has. */
+  | { readonly kind: 'voters-left'; readonly intact: number; readonly voters: number }
+  /** A client's write was acknowledged; each key has one writer, that counts up. */
+  | { readonly kind: 'written'; readonly key: string; readonly count: number }
+  /** A linearizable read that began now, or after `since`; null: there is no such key. */
+  | {
+      readonly kind: 'read';
+      readonly key: string;
+      readonly count: number | null;
+      readonly beganAtMs: number;
+    }
+  /** The appliance writes under a lock, and etcd took it though the lock was another's. */
+  | { readonly kind: 'fence-passed'; readonly by: string; readonly holder: string | null }
+  /** A process that was killed, or is frozen, made a call. */
+  | { readonly kind: 'ran-on'; readonly id: string; readonly what: string }
+  /** An error that no loop of the appliance expected, or that ended it. */
+  | { readonly kind: 'threw'; readonly id: string; readonly what: string };
+
+/** Is told what happens, at the moment when it happens. */
+export type Hear = (happening: Happening, atMs: number) => void;

@@ -1,0 +1,48 @@
+import type { Appliance } from '../../../src/daemon/appliance.ts';
+import type { Clock } from '../../../src/daemon/ports.ts';
+import type { FakeDisk } from '../../fakes/fake-data.ts';
+import type { FakeHooks } from '../../fakes/fake-hooks.ts';
+import type { FakeMetadata } from '../../fakes/fake-metadata.ts';
+import type { Life } from '../../fakes/mortal.ts';
+import type { SeededRandom } from '../../fakes/seeded-random.ts';
+
+/** The process of an appliance. */
+export interface ApplianceProcess {
+  readonly appliance: Appliance;
+  readonly life: Life;
+  readonly stop: AbortController;
+}
+
+/** One instance: a disk, perhaps a process of the appliance, perhaps one of etcd (which the etcd model has, by address). */
+export interface Machine {
+  readonly id: string;
+  readonly address: string;
+  /** Availability zone. */
+  readonly zone: string;
+  readonly disk: FakeDisk;
+  readonly hooks: FakeHooks;
+  readonly metadata: FakeMetadata;
+  /** Its own randomness: what happens to another machine changes nothing here. */
+  readonly random: SeededRandom;
+  readonly clock: Clock;
+  /** `leaving`: it was told to go, and has its grace; `gone`: it never comes back. */
+  state: 'up' | 'leaving' | 'gone';
+  /** Whose it is: the group means it to serve, keeps it in its warm pool, or a person took it out for a while, or for good. */
+  place: 'group' | 'pool' | 'standby' | 'detached';
+  powered: boolean;
+  diskFull: boolean;
+  /** When a heartbeat of a lifecycle hook was last taken; ms. */
+  heartbeatAt: number;
+  process: ApplianceProcess | null;
+}
+
+/** Time as a machine has it: its clock runs faster or slower than the world's by a share. */
+export function createDriftingClock(clock: Clock, drift: number): Clock {
+  if (drift === 0) return clock;
+  const rate = 1 + drift;
+  return {
+    now: () => clock.now() * rate,
+    wallTime: () => clock.wallTime(),
+    sleep: async (ms, signal) => await clock.sleep(ms / rate, signal),
+  };
+}

@@ -1,0 +1,191 @@
+import type { Self } from '../../../src/core/fleet.ts';
+import { hostOf } from '../../../src/core/urls.ts';
+import type { AdminPort, FleetPort, HooksPort, Log, Meter, Ports } from '../../../src/daemon/ports.ts';
+import { ApplianceError, hasCode } from '../../../src/errors.ts';
+import { etcdIds } from '../../../src/etcd/ids.ts';
+import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
+import { createFakeData } from '../../fakes/fake-data.ts';
+import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
+import { createWire, type Latency } from '../../fakes/wire.ts';
+import { etcdPorts, lockHolderAt, memberNamed } from './cluster.ts';
+import { lostByAws, lostQuestion, overNetwork } from './links.ts';
+import type { Machine } from './machine.ts';
+import { alive, CLUSTER, REGION, STACK, type World } from './world.ts';
+
+const LATENCY = {
+  disk: [1, 5],
+  local: [1, 4],
+  ec2: [20, 200],
+  zone: [30, 200],
+} as const satisfies Readonly<Record<string, Latency>>;
+
+/** AWS's SDK gives up after three tries of 5 s; ms. */
+const AWS_DEADLINE_MS = 15_000;
+const HTTP_DEADLINE_MS = 2_000;
+const METADATA_DEADLINE_MS = 1_000;
+
+/** All that one appliance has of the world. */
+export function portsOf(world: World, machine: Machine): Ports {
+  const { clock, network, aws, zone } = world;
+  const random = machine.random.fork();
+  const wire = createWire(clock, machine.random.fork());
+  const self: Self = {
+    id: machine.id,
+    region: REGION,
+    zone: machine.zone,
+    address: machine.address,
+    stack: STACK,
+  };
+  const toAws = { network, clock, from: machine.address, traffic: 'aws', to: () => 'aws' } as const;
+  const awsLink = { ...toAws, deadlineMs: AWS_DEADLINE_MS, lost: lostByAws };
+  const weather = (): Weather => world.weather.get(machine.id) ?? world.weather.get('*') ?? 'fair';
+  const fleet = createWeatheredFleet(machine.id, aws.port(machine.id), {
+    random: random.fork(),
+    clock,
+    weather,
+  });
+  return {
+    clock: machine.clock,
+    random,
+    log: logOf(world, machine),
+    meter: SILENT_METER,
+    self,
+    metadata: overNetwork(wire.port(LATENCY.local, machine.metadata), {
+      ...toAws,
+      traffic: 'imds',
+      to: () => 'imds',
+      deadlineMs: METADATA_DEADLINE_MS,
+      lost: lostQuestion,
+    }),
+    fleet: heardFleet(world, machine, overNetwork(wire.port(LATENCY.ec2, fleet), awsLink)),
+    hooks: overNetwork(wire.port(LATENCY.ec2, hooksOf(world, machine)), awsLink),
+    zone: { ...overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink) },
+    ...heardEtcd(world, machine, etcdPorts(world, machine, wire)),
+    data: wire.port(LATENCY.disk, dataOf(machine)),
+    ids: etcdIds,
+    peers: overNetwork(
+      createFakePeers((address) => applianceAt(world, address), { clock, random: random.fork() }),
+      {
+        network,
+        clock,
+        from: machine.address,
+        traffic: 'http',
+        to: (args) => String(args[0]),
+        deadlineMs: HTTP_DEADLINE_MS,
+        lost: lostQuestion,
+      },
+    ),
+  };
+}
+
+/** What listens on the appliance's port there. A frozen process takes connections, and answers when it thaws. */
+function applianceAt(world: World, address: string): PeerAt | null {
+  const process = alive(world).find((it) => it.address === address)?.process ?? null;
+  if (process === null) return null;
+  return {
+    birth: async (hint, signal) => {
+      await new Promise<void>((resolve) => process.life.deliver(resolve));
+      return await process.appliance.birth({ from: null, ...hint }, signal);
+    },
+  };
+}
+
+/** Hooks whose heartbeats count. */
+function hooksOf(world: World, machine: Machine): HooksPort {
+  const { hooks } = machine;
+  return {
+    complete: hooks.complete,
+    async heartbeat(which, signal) {
+      const answer = await hooks.heartbeat(which, signal);
+      if (answer.known && answer.value === 'done') machine.heartbeatAt = world.clock.now();
+      return answer;
+    },
+  };
+}
+
+/** A disk that may be full: then nothing is written, and nothing lost. */
+function dataOf(machine: Machine): Ports['data'] {
+  const data = createFakeData(machine.disk);
+  const write =
+    <Args extends readonly unknown[]>(act: (...args: Args) => Promise<void>) =>
+    async (...args: Args): Promise<void> => {
+      if (machine.diskFull)
+        throw new ApplianceError({ code: 'cannot-write', path: '/data' }, 'cannot write to /data: ENOSPC');
+      await act(...args);
+    };
+  return {
+    read: data.read,
+    writeIdentity: write(data.writeIdentity),
+    writeMark: write(data.writeMark),
+    setAside: data.setAside,
+    discard: data.discard,
+  };
+}
+
+/** Tells what AWS answered this appliance: what it does rests on that. */
+function heardFleet(world: World, machine: Machine, port: FleetPort): FleetPort {
+  return {
+    async observe(signal) {
+      const answer = await port.observe(signal);
+      const instances = answer.known ? answer.value.instances.map((it) => it.id) : null;
+      world.tell({ kind: 'fleet-answer', to: machine.id, instances });
+      return answer;
+    },
+    async evidence(instances, signal) {
+      const answer = await port.evidence(instances, signal);
+      const words = answer.known ? Object.fromEntries(answer.value) : null;
+      world.tell({ kind: 'evidence-answer', to: machine.id, words });
+      return answer;
+    },
+  };
+}
+
+type EtcdPorts = Pick<Ports, 'admin' | 'probe' | 'process'>;
+
+/** Tells of what this appliance does to members and to its etcd, at the moment when it does it. */
+function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts {
+  const admin: AdminPort = {
+    ...ports.admin,
+    async removeMember(endpoint, memberId, signal) {
+      const at = hostOf(endpoint);
+      world.tell({
+        kind: 'removal-sent',
+        by: machine.id,
+        member: memberNamed(world, at, memberId),
+        lockHolder: lockHolderAt(world, at),
+      });
+      return await ports.admin.removeMember(endpoint, memberId, signal);
+    },
+  };
+  return { ...ports, admin };
+}
+
+function logOf(world: World, machine: Machine): Log {
+  const say = (fields: object, message: string): void => {
+    const { planner, what, reason, sentence } = fields as Readonly<Record<string, string | undefined>>;
+    if (planner !== undefined && reason !== undefined) world.reasons.add(`${planner}:${reason}`);
+    world.note(machine.id, `${message} ${planner ?? what ?? ''} [${reason ?? ''}] ${sentence ?? ''}`);
+  };
+  return {
+    debug: () => undefined,
+    info: say,
+    warn: say,
+    error: (fields, message) => {
+      const { error } = fields as { readonly error?: unknown };
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      world.note(machine.id, `${message}: ${text}`);
+      // A full disk is weather, though no value says it: the loop goes on when there is room.
+      if (hasCode(error, 'cannot-write')) return;
+      world.tell({ kind: 'threw', id: machine.id, what: `${message}: ${text}` });
+    },
+  };
+}
+
+const SILENT_METER: Meter = {
+  planned: () => undefined,
+  acted: () => undefined,
+  restarted: () => undefined,
+  evicted: () => undefined,
+  dnsWritten: () => undefined,
+  ticked: () => undefined,
+};

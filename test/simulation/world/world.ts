@@ -1,0 +1,136 @@
+import type { FakeEtcd } from '../../fakes/fake-etcd.ts';
+import { createFakeEtcd } from '../../fakes/fake-etcd.ts';
+import { createFakeFleet, type FakeFleet } from '../../fakes/fake-fleet.ts';
+import { createFakeZone, type FakeZone } from '../../fakes/fake-zone.ts';
+import { createNetwork, type Network } from '../../fakes/network.ts';
+import { createSeededRandom, type SeededRandom } from '../../fakes/seeded-random.ts';
+import { createVirtualClock, type VirtualClock } from '../../fakes/virtual-clock.ts';
+import type { Weather } from '../../fakes/aws-weather.ts';
+import type { RecordSet } from '../../../src/core/records.ts';
+import { etcdIds } from '../../../src/etcd/ids.ts';
+import type { Line, Sabotage } from '../ending.ts';
+import type { Plot } from '../plot.ts';
+import type { Happening } from './happening.ts';
+import type { Machine } from './machine.ts';
+
+/** The cluster's name, and the stack's, of every world. */
+export const CLUSTER = 'main.example.org';
+export const STACK = 'etcd-cluster-main';
+export const REGION = 'eu-central-1';
+const ZONE_NAME = 'example.org';
+
+/** Records of other people, beside and under the cluster's name: nobody may touch them. */
+export const FOREIGN: readonly RecordSet[] = [
+  { name: 'other.example.org', type: 'A', ttl: 300, values: ['192.0.2.1'] },
+  { name: 'db.main.example.org', type: 'A', ttl: 300, values: ['192.0.2.2'] },
+  { name: '_etcd-cluster.domain.example.org', type: 'TXT', ttl: 60, values: ['"another cluster, whose name ends alike"'] },
+];
+
+/** What a world is made from. */
+export type WorldPlot = Omit<Plot, 'profile' | 'incidents'>;
+
+/** Real appliances over a world of fakes, on virtual time. Everything that happens follows from the plot. */
+export interface World {
+  readonly plot: WorldPlot;
+  readonly clock: VirtualClock;
+  /** What the group and AWS do by themselves. */
+  readonly random: SeededRandom;
+  readonly network: Network;
+  readonly zone: FakeZone;
+  readonly aws: FakeFleet;
+  readonly etcd: FakeEtcd;
+  /** All there ever were, in the order of their launches. */
+  readonly machines: Map<string, Machine>;
+  readonly weather: Map<string, Weather>;
+  readonly timeline: Line[];
+  readonly reasons: Set<string>;
+  readonly sabotage: Sabotage | null;
+  /** What the group wants. */
+  desired: number;
+  /** Things that the group is in the middle of, each of which ends in bounded time. */
+  busy: number;
+  note(who: string, what: string): void;
+  tell(happening: Happening): void;
+}
+
+/** How a world is watched. */
+export interface WorldWatch {
+  hear(happening: Happening, atMs: number): void;
+  readonly onLine?: (line: Line) => void;
+  readonly sabotage?: Sabotage;
+}
+
+/** A world in which nothing has been launched yet (`openGroup` begins). */
+export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
+  const streams = createSeededRandom(plot.seed);
+  const clock = createVirtualClock();
+  const lag = streams.fork();
+  const timeline: Line[] = [];
+  const world: World = {
+    plot,
+    clock,
+    random: streams.fork(),
+    network: createNetwork(streams.fork()),
+    zone: createFakeZone(ZONE_NAME),
+    aws: createFakeFleet(
+      [
+        {
+          arn: 'arn:aws:autoscaling:eu-central-1:1:autoScalingGroup:1:main',
+          name: 'main',
+          region: REGION,
+          desired: plot.desired,
+        },
+      ],
+      { now: clock.now, lagMs: () => (plot.awsLagMs === 0 ? 0 : lag.int(0, plot.awsLagMs)) },
+    ),
+    etcd: createFakeEtcd({
+      clock,
+      random: streams.fork(),
+      ids: etcdIds,
+      watch: {
+        started(id, { initial }) {
+          if (initial?.state === 'new') world.tell({ kind: 'founding', id, token: initial.token });
+        },
+        ended: (id, exit) =>
+          world.note(id, `etcd ended (${exit.signal ?? exit.code ?? ''}) ${exit.lastWords}`),
+      },
+    }),
+    machines: new Map(),
+    weather: new Map(),
+    timeline,
+    reasons: new Set(),
+    sabotage: watch.sabotage ?? null,
+    desired: plot.desired,
+    busy: 0,
+    note(who, what) {
+      const line = { atMs: clock.now(), who, what };
+      timeline.push(line);
+      watch.onLine?.(line);
+    },
+    tell: (happening) => watch.hear(happening, clock.now()),
+  };
+  const zonePort = world.zone.port(ZONE_NAME);
+  void zonePort.change(
+    FOREIGN.map((record) => ({ action: 'CREATE' as const, record })),
+    new AbortController().signal,
+  );
+  return world;
+}
+
+/** Machines that the group means to have. */
+export function present(world: World): readonly Machine[] {
+  return [...world.machines.values()].filter((it) => it.state === 'up' && it.place === 'group');
+}
+
+/** Machines on which something can run, or come back: whoever holds a member's data is among them. */
+export function alive(world: World): readonly Machine[] {
+  return [...world.machines.values()].filter((it) => it.state !== 'gone');
+}
+
+/** Says what EC2 would say of a machine if it told the truth. */
+export function tellEc2(world: World, machine: Machine): void {
+  const { id } = machine;
+  const listed = world.aws.fleet().instances.find((it) => it.id === id);
+  const word = world.aws.truth(id);
+  world.tell({ kind: 'ec2', id, word, listed: listed !== undefined });
+}
