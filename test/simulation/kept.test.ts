@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { play } from './play.ts';
-import type { Plot } from './plot.ts';
+import { drawPlot, type Plot } from './plot.ts';
 import { isFailure } from './runner.ts';
 import { tell } from './timeline.ts';
 
@@ -20,7 +20,12 @@ const kept = readdirSync(FOLDER)
   .map((file) => JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as Kept);
 
 describe('what once broke holds', () => {
-  it.each(kept)('$name', async ({ plot, broke }) => {
+  it('and its plots are of the form that is drawn today', () => {
+    const form = Object.keys(drawPlot(1, 'mixed')).toSorted();
+    for (const { plot, name } of kept) expect(Object.keys(plot).toSorted(), name).toEqual(form);
+  });
+
+  it.for(kept)('$name', async ({ plot, broke }) => {
     const ending = await play(plot);
     expect(isFailure(ending.kind), `it once broke: ${broke}\n${tell(ending)}`).toBe(false);
   });
