@@ -1,8 +1,7 @@
-import { cp, readFile, rm, stat, readdir, chmod, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { rm, stat, readdir, chmod, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
-import type { Plugin } from 'esbuild';
+import { etcd3Protocol, noReflection, requiredBuiltins, sdkShapes } from './build-plugins.ts';
 
 /*
  * `npm run build`: the program as it ships, in dist/, which works without node_modules. Bundled it starts in half the
@@ -21,20 +20,6 @@ const BANNER = [
   `const __dirname = import.meta.dirname;`,
 ].join('\n');
 
-/** etcd3 reads its protocol files beside its own folder; in the bundle they are beside the code. */
-const etcd3Protocol: Plugin = {
-  name: 'etcd3-protocol',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /etcd3[/\\]lib[/\\]connection-pool\.js$/ }, async ({ path: file }) => {
-      const source = await readFile(file, 'utf8');
-      const contents = source.replace('`${__dirname}/../proto/', '`${__dirname}/proto/');
-      if (contents === source)
-        throw new Error(`${file} reads its protocol files in another way: mend .ci/build.ts`);
-      return { contents, loader: 'js' };
-    });
-  },
-};
-
 await rm(OUT, { recursive: true, force: true });
 const startedAt = performance.now();
 await build({
@@ -51,11 +36,9 @@ await build({
   banner: { js: BANNER },
   legalComments: 'linked',
   chunkNames: '[name]-[hash]',
-  plugins: [etcd3Protocol],
+  plugins: [requiredBuiltins, sdkShapes, etcd3Protocol, noReflection],
   logLevel: 'warning',
 });
-const etcd3 = path.dirname(createRequire(import.meta.url).resolve('etcd3/package.json'));
-await cp(path.join(etcd3, 'proto'), path.join(OUT, 'proto'), { recursive: true });
 await writeFile(path.join(OUT, 'package.json'), '{ "type": "module" }\n');
 await chmod(path.join(OUT, 'main.js'), 0o755);
 

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The variables, in the order in which they are described. The YAML file uses the same names. */
 export type ConfigKey = (typeof KEYS)[number];

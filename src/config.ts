@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parseDocument } from 'yaml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { KEYS, SETTINGS } from './config-schema.ts';
 import type { ConfigKey } from './config-schema.ts';
 import { ApplianceError } from './errors.ts';

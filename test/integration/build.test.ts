@@ -49,12 +49,22 @@ describe('the built program', () => {
     expect(await built('sandbox', '--help')).toContain('Usage: etcd-appliance sandbox');
   });
 
-  test('loads all that `run` needs, the protocol of etcd among it', async () => {
+  test('loads all that `run` needs', async () => {
     const failure = await run(process.execPath, [path.join(folder, 'dist/main.js'), 'run'], {
       env: { HOME, STATUS_PORT: 'x' },
     }).catch((error: { code: number; stderr: string }) => error);
     expect(failure).toMatchObject({ code: 78, stderr: expect.stringContaining('STATUS_PORT: "x"') });
-    expect(await readdir(path.join(folder, 'dist/proto'))).toEqual(['auth.proto', 'kv.proto', 'rpc.proto']);
+  });
+
+  test('has the protocol of etcd, and of EC2 only the shapes that are asked for', async () => {
+    const files = await readdir(path.join(folder, 'dist'));
+    const texts = await Promise.all(
+      files.filter((it) => it.endsWith('.js')).map((it) => readFile(path.join(folder, 'dist', it), 'utf8')),
+    );
+    const all = texts.join('\n');
+    expect(all).toContain('MemberPromoteRequest');
+    expect(all).toContain('PrivateIpAddress');
+    expect(all).not.toContain('CreateTransitGatewayRequest');
   });
 
   test('carries nothing of the sandbox for `run`', async () => {
