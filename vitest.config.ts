@@ -26,6 +26,8 @@ export default defineConfig({
       project('integration', { timeout: 60_000, workers: 4 }),
       // Each file has a fleet of real processes, and waits more than it works: two at a time, after all else.
       project('e2e', { timeout: 180_000, workers: 2, order: 1, setup: ['test/e2e/build.ts'] }),
+      // Works and never waits, on threads of its own: nothing that waits for anything may run beside it.
+      project('simulation', { timeout: 600_000, workers: 1, order: 3 }),
       // Not in npm test: what takes minutes by its nature (npm run torture).
       project('torture', { timeout: 900_000, workers: 1, order: 2, setup: ['test/e2e/build.ts'] }),
     ],
