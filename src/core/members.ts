@@ -38,6 +38,11 @@ export function isStarted(member: Member): boolean {
   return member.clientUrls.length > 0;
 }
 
+/** Whether the member says that the cluster is out of space (alarm NOSPACE): it takes no writes until that is disarmed. */
+export function isOutOfSpace(status: MemberStatus): boolean {
+  return status.errors.some((it) => it.includes('NOSPACE'));
+}
+
 /** Votes needed among `voters` voters. */
 export function quorumOf(voters: number): number {
   return Math.floor(voters / 2) + 1;

@@ -7,6 +7,8 @@ export interface LockObservation {
   readonly leads: boolean;
   /** A started voter of the claim's cluster. */
   readonly voter: boolean;
+  /** etcd is out of space and takes no writes: no lease is granted, and so no lock can be had. */
+  readonly outOfSpace: boolean;
   readonly holds: boolean;
   /** Whether the leader's appliance has asked for the lock. */
   readonly wantedByLeader: boolean;
@@ -28,11 +30,12 @@ export type LockCode =
   | 'lock-release-leaving'
   | 'lock-release-wanted'
   | 'lock-release-blind'
+  | 'lock-no-space'
   | 'lock-not-mine';
 
-/** What to do about the maintenance lock. `look`: ask AWS, to know whether one may take it. */
+/** What to do about the maintenance lock. `look`: ask AWS, to know whether one may take it; `unlocked`: keep house without. */
 export interface LockAction {
-  readonly kind: 'keep' | 'take' | 'ask' | 'look' | 'release' | 'none';
+  readonly kind: 'keep' | 'take' | 'ask' | 'look' | 'unlocked' | 'release' | 'none';
   readonly reason: Reason<LockCode>;
 }
 
@@ -66,6 +69,13 @@ export function planLock(seen: LockObservation): LockAction {
     return free
       ? act('look', 'lock-look', 'nobody keeps house: it looks whether it sees the fleet again')
       : act('none', 'lock-not-mine', 'this appliance does not keep house');
+  }
+  if (seen.leads && free && seen.outOfSpace) {
+    return act(
+      'unlocked',
+      'lock-no-space',
+      'etcd is out of space and grants no lock: its etcd leads, and it looks after members and records without',
+    );
   }
   if (seen.leads) {
     return free

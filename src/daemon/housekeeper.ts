@@ -1,4 +1,5 @@
 import { LOOK_INTERVAL_MS, MAINTENANCE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
+import { isOutOfSpace } from '../core/members.ts';
 import { planLock } from '../core/plan-lock.ts';
 import { reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -8,6 +9,7 @@ import { backOff, freshMemory, keepHouse } from './keep-house.ts';
 import { look } from './look.ts';
 import type { MaintenanceLock } from './maintenance-lock.ts';
 import { createMaintenanceLock } from './maintenance-lock.ts';
+import { createUnlockedRight } from './unlocked.ts';
 import { decodePublished, PUBLISHED_KEY } from './published.ts';
 
 /** Several renewals fit into the TTL, so that one that is lost costs nothing. */
@@ -66,6 +68,7 @@ async function tick(
   const action = planLock({
     leads: status.value.leader === status.value.memberId,
     voter: true,
+    outOfSpace: isOutOfSpace(status.value),
     holds: lock.holds(),
     wantedByLeader: seenLock.value.wantedBy !== null && seenLock.value.wantedBy !== ports.self.id,
     freeForMs: lock.freeForMs(),
@@ -91,6 +94,8 @@ async function tick(
     case 'take':
       memory.unfinished = true;
       return await lock.take(endpoint, signal);
+    case 'unlocked':
+      return await keepHouse(context, createUnlockedRight(context), memory, signal);
     case 'keep':
       return await whileRenewed(
         context,

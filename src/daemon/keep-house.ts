@@ -13,7 +13,7 @@ import type { HousePlan } from './house.ts';
 import { planHouse } from './house.ts';
 import type { Look } from './look.ts';
 import { look } from './look.ts';
-import type { MaintenanceLock } from './maintenance-lock.ts';
+import type { HouseRight } from './unlocked.ts';
 import { encodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from './published.ts';
 
 /** Upgrades hold this key; while it exists, housekeeping keeps its hands off (design.md, "Upgrade"). */
@@ -60,7 +60,7 @@ export function freshMemory(): HouseMemory {
 /** The house itself: look at etcd, ask AWS where there is reason to, then at most one destructive act. */
 export async function keepHouse(
   context: Context,
-  lock: MaintenanceLock,
+  right: HouseRight,
   memory: HouseMemory,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -112,13 +112,13 @@ export async function keepHouse(
   context.chronicle.plan('records', plan.recordReasons);
   if (action !== null) {
     memory.unfinished = true;
-    return await removeMember(context, lock, endpoint, action, signal);
+    return await removeMember(context, right, endpoint, action, signal);
   }
-  const written = await writeRecords(context, lock, endpoint, plan, memory, signal);
+  const written = await writeRecords(context, right, endpoint, plan, memory, signal);
   if (written && context.register.last().known) memory.named = namedBy(latest.value, leaving);
   // Where Route 53 refuses for longer, the fleet has no answer to it.
   memory.unfinished = (!written && memory.writeFailures < 2) || isUnfinished(latest.value);
-  await publish(context, lock, endpoint, memory, signal);
+  await publish(context, right, endpoint, memory, signal);
   return false;
 }
 
@@ -178,7 +178,7 @@ export function backOff(memory: HouseMemory, fleet: Known<Fleet>): void {
 
 async function removeMember(
   context: Context,
-  lock: MaintenanceLock,
+  right: HouseRight,
   endpoint: string,
   action: Removal,
   signal: AbortSignal,
@@ -187,7 +187,7 @@ async function removeMember(
   const list = await context.ports.admin.memberList(endpoint, { linearizable: true }, signal);
   const member = list.known ? list.value.members.find((it) => it.id === action.memberId) : undefined;
   if (member === undefined || member.learner === action.voter) return list.known;
-  if (!(await lock.guard(endpoint, signal))) return false;
+  if (!(await right.guard(endpoint, signal))) return false;
   const outcome = await context.ports.admin.removeMember(endpoint, action.memberId, signal);
   context.ports.meter.acted('remove-member', outcome.ok ? 'done' : outcome.code);
   if (!outcome.ok && outcome.code !== 'not-found') {
@@ -207,7 +207,7 @@ async function removeMember(
 /** True where the records are as planned. */
 async function writeRecords(
   context: Context,
-  lock: MaintenanceLock,
+  right: HouseRight,
   endpoint: string,
   plan: HousePlan,
   memory: HouseMemory,
@@ -221,7 +221,7 @@ async function writeRecords(
     return true;
   }
   if (ports.clock.now() < memory.writeAfter) return false;
-  if (!(await lock.guard(endpoint, signal))) return false;
+  if (!(await right.guard(endpoint, signal))) return false;
   const { claim, names } = await changeClaimAndNames(context, claimChanges, nameChanges, signal);
   ports.meter.dnsWritten(names.kind);
   if (claim.kind === 'done' && names.kind === 'done') {
@@ -267,13 +267,13 @@ function namedBy(seen: Look, leaving: ReadonlySet<string>): readonly string[] {
 /** Publishes what was seen, where it changed, or is as old as the interval at which AWS is looked at. */
 async function publish(
   context: Context,
-  lock: MaintenanceLock,
+  right: HouseRight,
   endpoint: string,
   memory: HouseMemory,
   signal: AbortSignal,
 ): Promise<void> {
   const { ports, register, fleetView } = context;
-  const fence = lock.fence();
+  const fence = right.fence();
   if (fence === null) return;
   const reading = register.claim();
   const claim =

@@ -2,12 +2,26 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
+import { isOutOfSpace } from '../../src/core/members.ts';
 import { createAdmin } from '../../src/etcd/admin.ts';
 import { probeEtcd } from '../../src/etcd/probe.ts';
 import { calm, labCluster, labMember, must, untilServing } from '../etcd-lab.ts';
 import { eventually, ownAddress, TESTED_MINORS } from '../tools.ts';
 
 describe.each(TESTED_MINORS)('the admin client with etcd %s', (minor) => {
+  test('hears from a member that is out of space: no lease, and still another may be added', async () => {
+    await using stack = new AsyncDisposableStack();
+    const admin = stack.use(createAdmin());
+    const member = stack.use(await labMember(minor, 'n1', ['--quota-backend-bytes=50000']));
+    await member.start({ founders: [member], token: 't' });
+    await untilServing(admin, member);
+    const large = 'x'.repeat(30_000);
+    await eventually(async () => !(await admin.put(member.endpoint, 'large', large, {}, calm)).known);
+    expect(isOutOfSpace(must(await admin.status(member.endpoint, calm)))).toBe(true);
+    expect(await admin.grantLease(member.endpoint, 5, calm)).toMatchObject({ known: false });
+    expect(await admin.addLearner(member.endpoint, 'http://127.0.0.1:1', calm)).toMatchObject({ ok: true });
+  });
+
   test('sees a learner through: added, refused twice, started, promoted, made leader, removed', async () => {
     await using stack = new AsyncDisposableStack();
     const { admin, members } = await labCluster(minor, 1, stack);

@@ -122,6 +122,9 @@ const LOCK: Readonly<Record<LockCode, Reach>> = {
   'lock-release-leaving': 'reached',
   'lock-release-wanted': 'reached',
   'lock-release-blind': 'reached',
+  'lock-no-space': unreachable(
+    'the simulated etcd has no quota; test/unit/daemon/housekeeper-no-space.test.ts shows it',
+  ),
   'lock-not-mine': 'reached',
 };
 

@@ -8,6 +8,7 @@ function seen(more: Partial<LockObservation> = {}): LockObservation {
   return {
     leads: false,
     voter: true,
+    outOfSpace: false,
     holds: false,
     wantedByLeader: false,
     freeForMs: 0,
@@ -24,6 +25,36 @@ const cases: readonly Case[] = [
   ['follows, another keeps house', seen(), 'none', 'lock-not-mine'],
   ['leads, another keeps house: asks for it', seen({ leads: true }), 'ask', 'lock-ask'],
   ['leads, free: takes it at once', seen({ leads: true, freeForMs: 1 }), 'take', 'lock-take'],
+  [
+    'leads, free, etcd is out of space: goes without',
+    seen({ leads: true, freeForMs: 1, outOfSpace: true }),
+    'unlocked',
+    'lock-no-space',
+  ],
+  [
+    'leads, another keeps house, etcd is out of space',
+    seen({ leads: true, outOfSpace: true }),
+    'ask',
+    'lock-ask',
+  ],
+  [
+    'leads, holds, etcd is out of space',
+    seen({ leads: true, holds: true, outOfSpace: true }),
+    'keep',
+    'lock-keep',
+  ],
+  [
+    'leads, blind, etcd is out of space',
+    seen({ leads: true, freeForMs: 60_000, blindForMs: 30_000, outOfSpace: true }),
+    'look',
+    'lock-look',
+  ],
+  [
+    'follows, free for long, etcd is out of space: tries',
+    seen({ freeForMs: 60_000, outOfSpace: true }),
+    'take',
+    'lock-take',
+  ],
   ['leads, holds', seen({ leads: true, holds: true }), 'keep', 'lock-keep'],
   ['leads no more, holds, nobody asks', seen({ holds: true }), 'keep', 'lock-keep'],
   [
@@ -122,6 +153,7 @@ describe('planLock', () => {
         'lock-release-leaving': true,
         'lock-release-wanted': true,
         'lock-release-blind': true,
+        'lock-no-space': true,
         'lock-not-mine': true,
       }),
     );

@@ -1,0 +1,77 @@
+import { expect, it } from 'vitest';
+import { known, unknown } from '../../../src/core/known.ts';
+import { createContext } from '../../../src/daemon/context.ts';
+import { createHousekeeper } from '../../../src/daemon/housekeeper.ts';
+import { LOCK_KEY } from '../../../src/daemon/maintenance-lock.ts';
+import type { AdminPort } from '../../../src/daemon/ports.ts';
+import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
+
+const NO_SPACE = unknown('etcdserver: mvcc: database space exceeded');
+
+/** As etcd answers under its alarm: reads and changes of members go, writes and leases do not. */
+function outOfSpace(admin: AdminPort): AdminPort {
+  return {
+    ...admin,
+    grantLease: async () => await Promise.resolve(NO_SPACE),
+    createKey: async () => await Promise.resolve(NO_SPACE),
+    put: async () => await Promise.resolve(NO_SPACE),
+    async status(endpoint, signal) {
+      const status = await admin.status(endpoint, signal);
+      return status.known ? known({ ...status.value, errors: ['memberID:1 alarm:NOSPACE '] }) : status;
+    },
+  };
+}
+
+it("evicts and keeps the names right while etcd takes no writes, on the leader's instance alone", async () => {
+  const bench = createBench(3);
+  const cluster = await bench.form();
+  await bench.clock.advance(8_000);
+  const loops = new AbortController();
+  const contexts = bench.hosts.map((host) => {
+    const context = createContext(host.context.options, {
+      ...host.ports,
+      admin: outOfSpace(host.ports.admin),
+    });
+    const member = cluster.members.find((it) => it.name === host.self.id);
+    context.state.identity = {
+      format: 1,
+      instanceId: host.self.id,
+      token: TOKEN,
+      epoch: 1,
+      clusterId: cluster.id,
+      memberId: member?.id ?? null,
+      formed: true,
+      voter: true,
+      version: '3.5.35',
+      register: host.ports.zone.register,
+    };
+    context.state.etcd = {
+      pid: 1,
+      version: '3.5.35',
+      exited: new Promise(() => undefined),
+      seeded: () => false,
+      stop: () => new Promise(() => undefined),
+    };
+    return { host, context };
+  });
+  for (const { host, context } of contexts) {
+    context.state.ownStatus = await bench.soon(context.ports.admin.status(host.url, NEVER));
+    void createHousekeeper(context)
+      .run(loops.signal)
+      .catch(() => undefined);
+  }
+  const leader = cluster.find(cluster.leader ?? '')?.name;
+  const victim = bench.hosts.find((it) => it.self.id !== leader);
+  if (victim === undefined) throw new Error('nobody follows');
+  await bench.clock.advance(10_000);
+  bench.etcd.kill(victim.self.address);
+  bench.aws.terminate(victim.self.id);
+  await bench.clock.advance(30_000);
+  loops.abort();
+  expect(bench.changes.map((it) => [it.kind, it.member.name, it.caller])).toEqual([
+    ['remove', victim.self.id, leader],
+  ]);
+  expect(cluster.read(LOCK_KEY)).toBeNull();
+  const said = contexts.find((it) => it.host.self.id === leader)?.context.state.plans.get('lock');
+  expect(said?.map((it) => it.code)).toEqual(['lock-no-space']);
+});
