@@ -222,5 +222,5 @@ export function sortedVoters(voters: readonly ClaimedVoter[]): readonly ClaimedV
 
 /** How long a claim may stand forming before anyone may replace it; ms. It doubles with each epoch: no flapping. */
 export function formingLimitMs(claim: Claim, firstMs: number, maxMs: number): number {
-  return Math.min(maxMs, firstMs * 2 ** Math.min(claim.epoch - 1, 20));
+  return Math.min(maxMs, firstMs * 2 ** (claim.epoch - 1));
 }

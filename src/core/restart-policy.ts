@@ -7,6 +7,6 @@ import { RESTART_BACKOFF_MAX_MS, RESTART_BACKOFF_MS } from './numbers.ts';
  */
 export function restartDelayMs(failures: number, fraction: number): number {
   if (failures <= 0) return 0;
-  const ceiling = Math.min(RESTART_BACKOFF_MAX_MS, RESTART_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));
+  const ceiling = Math.min(RESTART_BACKOFF_MAX_MS, RESTART_BACKOFF_MS * 2 ** (failures - 1));
   return Math.round(ceiling * fraction);
 }

@@ -13,6 +13,8 @@ test('takes every kind of record that the appliances write, and no other', () =>
     record('SRV', '_etcd._tcp.demo.example.org'),
     record('SRV', '_etcd-client._tcp.demo.example.org'),
     record('SRV', '_etcd-client-ssl._tcp.demo.example.org'),
+    record('SRV', '_etcd-server-ssl._tcp.demo.example.org'),
+    record('SRV', '_etcd-ssl._tcp.demo.example.org'),
     record('TXT', '_etcd-cluster.demo.example.org'),
     record('TXT', '_etcd-start.i-0123456789abcdef0.demo.example.org'),
   ];
@@ -25,6 +27,15 @@ test('takes every kind of record that the appliances write, and no other', () =>
     record('SRV', '_sip._tcp.demo.example.org'),
     record('TXT', '_etcd-start.x.demo.example.org'),
     record('TXT', '_etcd-cluster.other.example.org'),
+    record('A', 'i-01.demo.exampleXorg'),
+    record('A', 'xi-01.demo.example.org'),
+    record('A', 'i-01.demo.example.org.net'),
+    record('TXT', 'x_etcd-start.i-01.demo.example.org'),
+    record('TXT', '_etcd-start.i-01.demo.example.org.net'),
+    record('TXT', '_etcd-startXi-01.demo.example.org'),
+    record('TXT', '_etcd-start.i-01.demo.exampleXorg'),
+    record('TXT', '_etcd-start.i-.demo.example.org'),
+    record('A', 'i-.demo.example.org'),
   ];
   expect(ownRecords('demo.example.org', [...others, ...ours])).toEqual(ours);
 });

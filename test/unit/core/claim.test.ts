@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { encodeClaim, formingLimitMs, foundingClaim, readClaim } from '../../../src/core/claim.ts';
+import {
+  claimWithLost,
+  claimWithVoter,
+  encodeClaim,
+  formedClaim,
+  formingLimitMs,
+  foundingClaim,
+  readClaim,
+} from '../../../src/core/claim.ts';
 import { allMarks, readMark } from '../../../src/core/mark.ts';
-import { clusterLabel, namesOf } from '../../../src/core/names.ts';
+import { clusterLabel, hostName, markName, namesOf } from '../../../src/core/names.ts';
+import type { RecordSet } from '../../../src/core/records.ts';
 import { encodeTxt } from '../../../src/core/txt.ts';
 import {
   CLUSTER,
@@ -12,6 +21,7 @@ import {
   idOf,
   markOf,
   recordOf,
+  voter,
 } from '../../fixtures/core/world.ts';
 
 const NAME = namesOf(CLUSTER).claim;
@@ -66,6 +76,27 @@ describe('a claim', () => {
     ['a voter without a member id', changed(/voters=[0-9a-f]{16}/, 'voters=1')],
     ['a voter with a word more', changed(/\/10\.0\.0\.1/, '/10.0.0.1/x')],
     ['a stack that is no atom', changed('stack=etcd-main', 'stack=%E0%A4%A')],
+    ['a stack that is not there at all', changed('stack=etcd-main ', '')],
+    ['a token that is no atom', changed('token=token-1', 'token=%E0%A4%A')],
+    ['a token that is not there at all', changed('token=token-1 ', '')],
+    ['a state that is not there at all', changed('state=formed ', '')],
+    ['an epoch that is not there at all', changed('epoch=1 ', '')],
+    ['an epoch that no number holds', changed('epoch=1', 'epoch=9007199254740993')],
+    ['an epoch with a word before it', changed('epoch=1', 'epoch=x1')],
+    ['no version', changed('v=1 ', '')],
+    ['a cluster id that is no atom', changed(/cluster=[0-9a-f]+/, 'cluster=%E0%A4%A')],
+    ['a formed cluster whose id is not there at all', changed(/cluster=[0-9a-f]+ /, '')],
+    ['a group that is no atom', changed(/groups=\S+/, 'groups=a,%E0%A4%A')],
+    ['a past token that is no atom', changed('past=', 'past=%E0%A4%A')],
+    ['a lost founder that is no atom', changed('lost=', 'lost=%E0%A4%A')],
+    ['a founder without an address', changed('founders=', 'founders=i-1/eu-west-1')],
+    ['a founder without a region', changed('founders=', 'founders=i-1//10.0.0.1')],
+    ['a founder without an id', changed('founders=', 'founders=/eu-west-1/10.0.0.1')],
+    ['a founder with a word more', changed('founders=', 'founders=i-1/eu-west-1/10.0.0.1/x')],
+    ['a voter that is nothing but a member id', changed(/voters=\S+/, 'voters=0123456789abcdef')],
+    ['a voter whose member id is too long', changed(/voters=/, 'voters=0')],
+    ['a voter whose member id is no hex', changed(/voters=[0-9a-f]/, 'voters=G')],
+    ['a voter whose member id ends in what is none', changed(/(voters=[0-9a-f]{16})/, '$1x')],
   ])('is never guessed: %s', (_name, records) => {
     expect(readClaim(NAME, records).kind).toBe('unreadable');
   });
@@ -102,6 +133,17 @@ describe('the next claim', () => {
     expect(encodeClaim(one)).toBe(encodeClaim(two));
   });
 
+  it('remembers the token of an epoch that was being seeded anew', () => {
+    const before = formed({ state: 'reseeding', pastTokens: ['p'] });
+    expect(foundingClaim({ ...birth, before }).pastTokens).toEqual(['token-1', 'p']);
+  });
+
+  it('is the first where there was none, of the stack, founders and groups that were given, sorted', () => {
+    expect(foundingClaim({ ...birth, before: null })).toEqual(
+      forming({ token: 'next', groups: ['a', 'b'], founders: [founder(1), founder(2)] }),
+    );
+  });
+
   it.each([
     [1, 180_000],
     [2, 360_000],
@@ -110,6 +152,32 @@ describe('the next claim', () => {
     [4_000, 1_800_000],
   ])('of epoch %d may stand forming for %d ms', (epoch, limitMs) => {
     expect(formingLimitMs(forming({ epoch }), 180_000, 1_800_000)).toBe(limitMs);
+  });
+});
+
+describe('a claim that changes', () => {
+  it('names who lost its data once, sorted', () => {
+    const once = claimWithLost(forming({ lost: [idOf(2)] }), idOf(1));
+    expect(once).toEqual(forming({ lost: [idOf(1), idOf(2)] }));
+    expect(claimWithLost(once, idOf(2))).toEqual(once);
+  });
+
+  it('lists a voter once, as it is now, sorted by member id whoever wrote it', () => {
+    const one = { ...voter(1), memberId: 'a'.repeat(16) };
+    const two = { ...voter(2), memberId: 'b'.repeat(16) };
+    const moved = { ...one, address: '10.0.0.9' };
+    expect(claimWithVoter(formed({ voters: [two] }), one).voters).toEqual([one, two]);
+    expect(claimWithVoter(formed({ voters: [one, two] }), moved).voters).toEqual([moved, two]);
+  });
+
+  it('is formed with its cluster id and its voters, sorted', () => {
+    const voters = [1, 2, 3].map((n) => voter(n));
+    const sorted = formed().voters;
+    for (const order of [voters, voters.toReversed()]) {
+      expect(formedClaim(forming(), 'c1', order)).toEqual(
+        forming({ state: 'formed', lived: true, clusterId: 'c1', voters: sorted }),
+      );
+    }
   });
 });
 
@@ -125,9 +193,51 @@ describe('a mark', () => {
     expect(allMarks(CLUSTER, records).map((it) => it.instanceId)).toEqual([idOf(1), idOf(2)]);
   });
 
-  it("that is malformed is nobody's token and nonce", () => {
-    const record = { ...markOf(1), values: ['garbage'] };
-    expect(readMark(CLUSTER, idOf(1), [record])?.mark).toEqual({ instanceId: idOf(1), token: '', nonce: '' });
+  it('reads as text that an operator understands', () => {
+    expect(markOf(1)).toEqual({
+      name: '_etcd-start.i-1.main.example.org',
+      type: 'TXT',
+      ttl: 5,
+      values: ['"v=1 token=token-1 nonce=nonce-1"'],
+    });
+  });
+
+  it.each([['garbage'], [], ['"v=1 token=%E0%A4%A nonce=%E0%A4%A"'], ['"v=1"'], ['"hello world"']])(
+    "that is malformed is nobody's token and nonce: %s",
+    (...values) => {
+      const record = { ...markOf(1), values };
+      expect(readMark(CLUSTER, idOf(1), [record])?.mark).toEqual({
+        instanceId: idOf(1),
+        token: '',
+        nonce: '',
+      });
+    },
+  );
+
+  it('is none where another kind of record has its name, or a text its beginning or its end', () => {
+    const others: readonly RecordSet[] = [
+      { ...markOf(1), type: 'A' },
+      { ...markOf(1), name: '_etcd-start.i-1.other.example.org' },
+      { ...markOf(1), name: `note.${CLUSTER}` },
+    ];
+    expect(readMark(CLUSTER, idOf(1), others)).toBeNull();
+    expect(allMarks(CLUSTER, others)).toEqual([]);
+  });
+});
+
+describe('names', () => {
+  it('are those that the Python original gave, and two of our own', () => {
+    expect(namesOf('main.example.org')).toEqual({
+      cluster: 'main.example.org',
+      server: 'etcd-server.main.example.org',
+      srvServer: '_etcd-server._tcp.main.example.org',
+      srvClient: ['_etcd._tcp.main.example.org', '_etcd-client._tcp.main.example.org'],
+      claim: '_etcd-cluster.main.example.org',
+    });
+    expect([hostName(CLUSTER, 'I-0AB'), markName(CLUSTER, 'I-0AB')]).toEqual([
+      'i-0ab.main.example.org',
+      '_etcd-start.i-0ab.main.example.org',
+    ]);
   });
 });
 
