@@ -6,6 +6,7 @@ import type { CloudParts } from './cloud.ts';
 import { CloudError } from './cloud-error.ts';
 import type { Fault, Service } from './model.ts';
 import { queryCall } from './query-calls.ts';
+import { requestUrl } from './request-url.ts';
 import { isRoute53, route53Call } from './route53.ts';
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -62,6 +63,8 @@ function send(response: ServerResponse, answer: Answer): void {
   response.writeHead(answer.status, {
     'content-type': 'text/xml;charset=utf-8',
     'x-amzn-requestid': '00000000-0000-4000-8000-000000000000',
+    // What is left of a body that is too large is not waited for.
+    ...(answer.status === 413 ? { connection: 'close' } : {}),
     ...answer.headers,
   });
   response.end(answer.body);
@@ -103,7 +106,7 @@ function perform(parts: CloudParts, call: Call, caller: Caller, fault: Fault | n
 }
 
 async function handle(parts: CloudParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://sandbox');
+  const url = requestUrl(request);
   const method = request.method ?? 'GET';
   const body = await readBody(request);
   const call = isRoute53(url.pathname) ? route53Call({ method, url, body }) : queryCall(body);
@@ -127,6 +130,11 @@ async function handle(parts: CloudParts, request: IncomingMessage, response: Ser
 export function createApiListener(parts: CloudParts): RequestListener {
   return (request, response) => {
     handle(parts, request, response).catch((error: unknown) => {
+      if (error instanceof CloudError && !response.headersSent) {
+        // Refused before it was known whose call it is: said as EC2 would say it.
+        send(response, queryCall('').fail(error));
+        return;
+      }
       parts.events.emit('request-failed', { message: String(error) });
       response.destroy();
     });

@@ -13,6 +13,7 @@ import type {
   InstanceSnapshot,
 } from './model.ts';
 import { HEX, randomText } from './random.ts';
+import { checkSettings } from './settings.ts';
 import { createStore, type Group, type GroupTag, type Store } from './world.ts';
 import { createZones, sortedRecords, sortedZones, type Zones } from './zones.ts';
 
@@ -157,6 +158,9 @@ function stackTags(request: GroupRequest): readonly GroupTag[] {
 
 /** A refusal where a desired capacity lies outside of the group's bounds, in Auto Scaling's words. */
 export function checkDesired(group: Group, desired: number): void {
+  if (!Number.isInteger(desired)) {
+    throw new CloudError('ValidationError', `DesiredCapacity ${String(desired)} is not a whole number`);
+  }
   const outside = desired > group.max ? ['above', 'max', group.max] : ['below', 'min', group.min];
   if (desired <= group.max && desired >= group.min) return;
   const [where, which, bound] = outside.map(String);
@@ -219,6 +223,7 @@ export function createCloud(deps: CloudDeps, initial: Partial<CloudSettings> = {
     describe: () => snapshot(parts),
     settings,
     changeSettings(changes) {
+      checkSettings(changes);
       current = { ...current, ...changes };
       events.emit('settings', JSON.parse(JSON.stringify(changes)));
       return current;

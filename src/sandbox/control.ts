@@ -5,6 +5,7 @@ import { CUT_FROM } from './cuts.ts';
 import type { Cuts, CutFrom, CutRequest } from './cuts.ts';
 import type { RunningHypervisor } from './hypervisor.ts';
 import type { MachineReport } from './machine.ts';
+import { requestUrl } from './request-url.ts';
 import type { Cloud, CloudSettings, CloudSnapshot, FaultRequest } from './model.ts';
 
 /** Where a sandbox is reached. */
@@ -51,6 +52,8 @@ interface Call {
 type Route = (call: Call) => unknown;
 
 const LARGEST_BODY = 1_000_000;
+/** Characters of events that wait for a client to read them; all that are kept fit in. */
+const LARGEST_BACKLOG = 32_000_000;
 
 /** What can be done to an instance by POST /instances/:id/VERB. */
 export const INSTANCE_VERBS = [
@@ -73,7 +76,7 @@ export function createControlListener(deps: ControlDeps): RequestListener {
   return (request, response) => {
     void serve(request, response, routes, deps).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
-      else reply(response, statusOf(error), { error: describeError(error) });
+      else refuse(response, error);
     });
   };
 }
@@ -87,7 +90,7 @@ async function serve(
   // A page in the operator's browser must not be able to reach this.
   if (request.headers.origin !== undefined)
     throw new CloudError('Forbidden', 'no browser may call this', 403);
-  const url = new URL(request.url ?? '/', 'http://sandbox');
+  const url = requestUrl(request);
   const path = url.pathname.split('/').filter((part) => part !== '');
   const method = request.method ?? 'GET';
   if (method === 'GET' && url.pathname === '/events/stream') {
@@ -190,6 +193,9 @@ function sinceOf(query: URLSearchParams): number {
 function stream(response: ServerResponse, cloud: Cloud, since: number): void {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   const send = (event: { readonly seq: number }): void => {
+    // Who does not read must not fill the memory; whoever comes back asks from the last number that it has.
+    if (response.writableLength > LARGEST_BACKLOG) response.destroy();
+    if (response.destroyed) return;
     response.write(`id: ${event.seq}\ndata: ${JSON.stringify(event)}\n\n`);
   };
   for (const event of cloud.events.since(since)) send(event);
@@ -217,6 +223,12 @@ async function readBody(request: IncomingMessage): Promise<Body> {
 function reply(response: ServerResponse, status: number, answer: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(`${JSON.stringify(answer, null, 2)}\n`);
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  // What is left of a body that is too large is not waited for.
+  if (statusOf(error) === 413) response.setHeader('connection', 'close');
+  reply(response, statusOf(error), { error: describeError(error) });
 }
 
 function badRequest(message: string): CloudError {

@@ -18,6 +18,13 @@ export interface DnsServer {
 
 const PLAIN_UDP_BYTES = 512;
 const LARGEST_UDP_BYTES = 4096;
+/** The length before a message has two bytes. */
+const LARGEST_TCP_BYTES = 65_535;
+const HEADER_BYTES = 12;
+/** In the third byte: the message is an answer. */
+const RESPONSE = 0x80;
+const MOST_CONNECTIONS = 100;
+const IDLE_CONNECTION_MS = 10_000;
 const TRUNCATED = 1 << 9;
 const FORMAT_ERROR = 1;
 const SERVER_FAILURE = 2;
@@ -46,9 +53,8 @@ function withEdns(query: Packet, answer: Packet): Packet {
   return { ...answer, additionals: [...(answer.additionals ?? []), option] };
 }
 
-/** An answer that is too long for UDP goes without its records and says so; additional records are dropped first. */
-function encodeForUdp(query: Packet, answer: Packet): Buffer {
-  const limit = udpLimit(query);
+/** An answer that is longer than the limit goes without its records and says so; additional records are dropped first. */
+function encodeWithin(limit: number, query: Packet, answer: Packet): Buffer {
   const whole = dnsPacket.encode(withEdns(query, answer));
   if (whole.length <= limit) return whole;
   const lean = dnsPacket.encode(withEdns(query, { ...answer, additionals: [] }));
@@ -60,8 +66,43 @@ function encodeForUdp(query: Packet, answer: Packet): Buffer {
 }
 
 function failed(message: Buffer, rcode: number): Buffer {
-  const id = message.length >= 2 ? message.readUInt16BE(0) : 0;
-  return dnsPacket.encode({ type: 'response', id, flags: rcode, questions: [] });
+  return dnsPacket.encode({ type: 'response', id: message.readUInt16BE(0), flags: rcode, questions: [] });
+}
+
+/** Whether it could be a query. What is not gets no answer: two servers that answered answers would never stop. */
+function isQuery(message: Buffer): boolean {
+  return message.length >= HEADER_BYTES && (message.readUInt8(2) & RESPONSE) === 0;
+}
+
+/**
+ * Reads length-prefixed queries off a stream and writes the answers. As long as answers wait to be read nothing is read,
+ * so that a client that only asks cannot fill the memory.
+ */
+function serveStream(socket: Socket, answer: (message: Buffer) => Buffer | null): void {
+  let pending = Buffer.alloc(0);
+  const work = (): void => {
+    while (
+      !socket.writableNeedDrain &&
+      pending.length >= 2 + (pending.length < 2 ? 0 : pending.readUInt16BE(0))
+    ) {
+      const end = 2 + pending.readUInt16BE(0);
+      const reply = answer(pending.subarray(2, end));
+      pending = pending.subarray(end);
+      if (reply === null) continue;
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(reply.length);
+      socket.write(Buffer.concat([length, reply]));
+    }
+    if (socket.writableNeedDrain) socket.pause();
+    else socket.resume();
+  };
+  socket.on('data', (chunk: Buffer) => {
+    pending = Buffer.concat([pending, chunk]);
+    work();
+  });
+  socket.on('drain', work);
+  socket.on('error', () => undefined);
+  socket.setTimeout(IDLE_CONNECTION_MS, () => socket.destroy());
 }
 
 /** The authoritative DNS server of the hosted zones; it reads Route 53's state as it is at each query. */
@@ -70,7 +111,9 @@ export function createDnsServer(store: Store): DnsServer {
   let udp: UdpSocket | null = null;
   let tcp: Server | null = null;
 
-  const answer = (message: Buffer, encode: (query: Packet, reply: Packet) => Buffer): Buffer => {
+  /** Null for what gets no answer. */
+  const answer = (message: Buffer, limitOf: (query: Packet) => number): Buffer | null => {
+    if (!isQuery(message)) return null;
     let query: Packet;
     try {
       query = dnsPacket.decode(message);
@@ -78,39 +121,27 @@ export function createDnsServer(store: Store): DnsServer {
       return failed(message, FORMAT_ERROR);
     }
     try {
-      return encode(query, answerQuery(store.world(), query));
+      return encodeWithin(limitOf(query), query, answerQuery(store.world(), query));
     } catch {
       return failed(message, SERVER_FAILURE);
     }
   };
 
   const onDatagram = (socket: UdpSocket, message: Buffer, from: RemoteInfo): void => {
+    const reply = answer(message, udpLimit);
     // Without a callback a failed send is an error event on the socket; the asker may be gone, which is no error of ours.
-    socket.send(answer(message, encodeForUdp), from.port, from.address, () => undefined);
+    if (reply !== null) socket.send(reply, from.port, from.address, () => undefined);
   };
 
   const onConnection = (socket: Socket): void => {
-    let pending = Buffer.alloc(0);
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => undefined);
-    socket.on('data', (chunk: Buffer) => {
-      pending = Buffer.concat([pending, chunk]);
-      while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
-        const end = 2 + pending.readUInt16BE(0);
-        const reply = answer(pending.subarray(2, end), (query, packet) =>
-          dnsPacket.encode(withEdns(query, packet)),
-        );
-        const length = Buffer.alloc(2);
-        length.writeUInt16BE(reply.length);
-        socket.write(Buffer.concat([length, reply]));
-        pending = pending.subarray(end);
-      }
-    });
+    serveStream(socket, (message) => answer(message, () => LARGEST_TCP_BYTES));
   };
 
   const bindBoth = async (at: Listening): Promise<Listening> => {
     const server = createServer(onConnection);
+    server.maxConnections = MOST_CONNECTIONS;
     server.listen(at.port, at.host);
     await once(server, 'listening');
     const address = server.address();
@@ -124,6 +155,7 @@ export function createDnsServer(store: Store): DnsServer {
       server.close();
       throw error;
     }
+    socket.on('error', () => undefined);
     socket.on('message', (message, from) => {
       onDatagram(socket, message, from);
     });

@@ -44,7 +44,13 @@ function check(fault: FaultRequest): void {
   if (!Object.hasOwn(SERVICES, fault.service)) {
     throw bad(`unknown service ${fault.service}: use one of ${Object.keys(SERVICES).join(', ')}`);
   }
-  if (fault.rate !== undefined && !(fault.rate > 0 && fault.rate <= 1)) {
+  for (const field of ['action', 'instance'] as const) {
+    if (typeof fault[field] !== 'string') throw bad(`a fault needs ${field}: a name, or * for all`);
+  }
+  if (fault.code !== undefined && typeof fault.code !== 'string')
+    throw bad('code must be the code of an error');
+  if (fault.staleMs !== undefined && !Number.isFinite(fault.staleMs)) throw bad('staleMs must be a number');
+  if (fault.rate !== undefined && !(Number.isFinite(fault.rate) && fault.rate > 0 && fault.rate <= 1)) {
     throw bad(`fault rate ${String(fault.rate)} is not above 0 and at most 1`);
   }
   if (fault.count !== undefined && !(Number.isInteger(fault.count) && fault.count > 0)) {

@@ -4,13 +4,16 @@ import { staleFor } from './api.ts';
 import { breakConnection, faultError } from './api-server.ts';
 import { accessKeyOf } from './caller.ts';
 import type { CloudParts } from './cloud.ts';
+import { CloudError } from './cloud-error.ts';
 import { isLeaving } from './group-rules.ts';
+import { decodedPath, requestUrl } from './request-url.ts';
 import { isoTime } from './wire-query.ts';
 import type { Instance, World } from './world.ts';
 
 export const ROLE_NAME = 'etcd-appliance';
 const MAX_TOKEN_SECONDS = 21_600;
 const CREDENTIALS_MS = 6 * 3_600_000;
+const MOST_TOKENS = 1_000;
 const TOKEN_PATH = 'api/token';
 
 /** Paths that EC2 has and that hold nothing on these instances: 404, as there. */
@@ -109,6 +112,9 @@ export function createMetadataListener(parts: CloudParts, instanceId: string): R
     if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_TOKEN_SECONDS)
       return { status: 400, body: '' };
     const token = randomBytes(32).toString('base64url');
+    // Who takes a new token for every question must not fill the memory.
+    const [oldest] = tokens.keys();
+    if (tokens.size >= MOST_TOKENS && oldest !== undefined) tokens.delete(oldest);
     tokens.set(token, parts.clock.now() + seconds * 1000);
     return { status: 200, body: token, headers: { 'x-aws-ec2-metadata-token-ttl-seconds': String(seconds) } };
   };
@@ -143,9 +149,8 @@ export function createMetadataListener(parts: CloudParts, instanceId: string): R
     response.end(reply.body);
   };
 
-  return (request, response) => {
-    const url = new URL(request.url ?? '/', 'http://sandbox');
-    const path = decodeURIComponent(url.pathname).replace(/^\/latest\/?/, '');
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    const path = decodedPath(requestUrl(request)).replace(/^\/latest\/?/, '');
     const changes = path === TOKEN_PATH;
     const fault = parts.faults.hit({ service: 'imds', action: path, changes, asking: instanceId });
     if (breakConnection(fault, request)) return;
@@ -154,5 +159,14 @@ export function createMetadataListener(parts: CloudParts, instanceId: string): R
     else if (fault?.kind === 'empty') send(response, { status: 200, body: '' });
     else if (fault?.kind === 'lost-answer') request.socket.resetAndDestroy();
     else send(response, answer(request, path, staleFor(fault, parts.settings().stalenessMs[path])));
+  };
+
+  return (request, response) => {
+    try {
+      serve(request, response);
+    } catch (error) {
+      if (error instanceof CloudError) send(response, { status: error.status, body: error.message });
+      else throw error;
+    }
   };
 }

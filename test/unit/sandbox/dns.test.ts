@@ -179,7 +179,8 @@ describe('the DNS of the sandbox', () => {
   it('survives what is no DNS at all', async () => {
     await using test = await startDns();
     const socket = createSocket('udp4');
-    socket.send(Buffer.from([0x12, 0x34, 0xff]), test.dns.port, test.dns.host);
+    const broken = [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 0xff];
+    socket.send(Buffer.from(broken), test.dns.port, test.dns.host);
     const [message] = (await once(socket, 'message')) as [Buffer];
     socket.close();
     expect(dnsPacket.decode(message)).toMatchObject({ id: 0x1234, rcode: 'FORMERR' });
