@@ -1,3 +1,5 @@
+import { hostOf } from './urls.ts';
+
 /** A member as etcd lists it. Ids are 16 hex digits, lower case, as etcdctl prints them with padding. */
 export interface Member {
   readonly id: string;
@@ -41,6 +43,11 @@ export function isStarted(member: Member): boolean {
 /** Whether the member says that the cluster is out of space (alarm NOSPACE): it takes no writes until that is disarmed. */
 export function isOutOfSpace(status: MemberStatus): boolean {
   return status.errors.some((it) => it.includes('NOSPACE'));
+}
+
+/** The host of its first peer URL: where it runs, whether it ever did or not. Empty where it has none. */
+export function addressOf(member: Member): string {
+  return member.peerUrls.map(hostOf)[0] ?? '';
 }
 
 /** Votes needed among `voters` voters. */

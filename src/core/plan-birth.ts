@@ -4,15 +4,16 @@ import { claimRecord, formedClaim, foundingClaim, formingLimitMs } from './claim
 import type { Fleet, Instance } from './fleet.ts';
 import { desiredSize, isJoinable } from './fleet.ts';
 import type { Known } from './known.ts';
+import { known } from './known.ts';
 import { markRecord, readMark } from './mark.ts';
 import { votersOf, quorumOf } from './members.ts';
 import { hostName, namesOf } from './names.ts';
 import { CLAIM_TURN_MS, FORMING_LIMIT_MAX_MS, FORMING_LIMIT_MS } from './numbers.ts';
+import { claimedVoter } from './plan-claim.ts';
 import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
 import type { RecordSet } from './records.ts';
 import { swap } from './records.ts';
-import { hostOf } from './urls.ts';
 import { ask, clearMark, wait } from './start-actions.ts';
 import type { QuorumAnswer, StartAction, StartCode, StartObservation } from './start.ts';
 
@@ -91,15 +92,7 @@ function adoptCluster(
     founders: [],
     before: replaced?.claim ?? null,
   });
-  const voters = votersOf(quorum.list.members).map((member) => {
-    const instance = fleet.instances.find((it) => it.id === member.name);
-    return {
-      memberId: member.id,
-      instanceId: member.name === '' ? 'unnamed' : member.name,
-      region: instance?.region ?? seen.self.region,
-      address: instance?.address ?? hostOf(member.peerUrls[0] ?? ''),
-    };
-  });
+  const voters = votersOf(quorum.list.members).map((it) => claimedVoter(it, known(fleet), seen.self.region));
   const name = namesOf(seen.cluster).claim;
   return {
     kind: 'register',

@@ -5,9 +5,8 @@ import { isTerminatedForCertain } from './fleet.ts';
 import type { Known } from './known.ts';
 import { allMarks } from './mark.ts';
 import type { Member, MemberList } from './members.ts';
-import { isStarted, votersOf } from './members.ts';
+import { addressOf, isStarted, votersOf } from './members.ts';
 import { namesOf } from './names.ts';
-import { hostOf } from './urls.ts';
 import { swap } from './records.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
@@ -110,7 +109,7 @@ export function claimedVoter(member: Member, fleet: Known<Fleet>, ownRegion: str
     memberId: member.id,
     instanceId: member.name === '' ? 'unnamed' : member.name,
     region: instance?.region ?? ownRegion,
-    address: instance?.address ?? hostOf(member.peerUrls[0] ?? ''),
+    address: instance?.address ?? addressOf(member),
   };
 }
 

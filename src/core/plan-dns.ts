@@ -1,8 +1,7 @@
 import type { Member } from './members.ts';
-import { isStarted } from './members.ts';
+import { addressOf, isStarted } from './members.ts';
 import { hostName, namesOf } from './names.ts';
 import { CLIENT_PORT, NAME_TTL_SECONDS, PEER_PORT } from './numbers.ts';
-import { hostOf } from './urls.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 import type { RecordChange, RecordSet } from './records.ts';
@@ -131,10 +130,6 @@ function isInstanceId(name: string): boolean {
 /** Members that records can name: an address that is none would make Route 53 refuse the whole batch. */
 function isNameable(member: Member): boolean {
   return isInstanceId(member.name) && /^\d{1,3}(\.\d{1,3}){3}$/.test(addressOf(member));
-}
-
-function addressOf(member: Member): string {
-  return hostOf(member.peerUrls[0] ?? '');
 }
 
 function sorted(values: readonly string[]): readonly string[] {

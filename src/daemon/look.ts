@@ -1,8 +1,8 @@
 import { known, unknown } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
 import type { Member, MemberList } from '../core/members.ts';
+import { addressOf } from '../core/members.ts';
 import { clientUrl } from '../core/urls.ts';
-import { hostOf } from '../core/urls.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
 import type { Context } from './context.ts';
 import type { MemberLook } from './state.ts';
@@ -20,7 +20,7 @@ export interface Look {
 
 /** The client URL under which a member is asked: the one that it published, else that of its address. */
 export function endpointOf(member: Member): string {
-  return member.clientUrls[0] ?? clientUrl(hostOf(member.peerUrls[0] ?? ''));
+  return member.clientUrls[0] ?? clientUrl(addressOf(member));
 }
 
 /** Looks at all members through one endpoint; unknown where that gives no linearizable list. */
@@ -43,7 +43,7 @@ export async function look(context: Context, endpoint: string, signal: AbortSign
   );
   const members = statuses.map(({ member, status }): MemberLook => {
     const unhealthy = whyUnhealthy({ status, memberId: member.id, highestIndex });
-    const address = hostOf(member.peerUrls[0] ?? '');
+    const address = addressOf(member);
     return { id: member.id, name: member.name, address, learner: member.learner, status, unhealthy };
   });
   return known({

@@ -2,6 +2,7 @@
  * Stryker's plugin that leaves sentences alone: their wording is not a rule, and no test should hold it. A code is never
  * taken for a sentence. A sentence is
  *  - the argument that the functions below take for one;
+ *  - the value of a property `why`;
  *  - a text literal with two words in it, parted by a blank;
  *  - a local variable or function that nothing but sentences use.
  */
@@ -23,6 +24,7 @@ interface SyntaxNode {
   readonly value?: unknown;
   readonly id?: SyntaxNode | null;
   readonly callee?: SyntaxNode;
+  readonly key?: SyntaxNode;
   readonly quasis?: readonly { readonly value: { readonly raw: string } }[];
 }
 
@@ -52,6 +54,10 @@ function isArgument(path: SyntaxPath): boolean {
   return SENTENCE_ARGUMENT[callee.name] === path.key;
 }
 
+function isWhy(path: SyntaxPath): boolean {
+  return path.key === 'value' && path.parentPath?.node.key?.name === 'why';
+}
+
 function isWords({ node }: SyntaxPath): boolean {
   if (node.type === 'StringLiteral') return WORDS.test(String(node.value));
   return (
@@ -71,7 +77,7 @@ function isForSentences(path: SyntaxPath, within: readonly SyntaxNode[]): boolea
 function isInSentence(path: SyntaxPath, within: readonly SyntaxNode[] = []): boolean {
   for (let at: SyntaxPath | null = path; at !== null; at = at.parentPath) {
     if (within.includes(at.node)) continue;
-    if (isArgument(at) || isWords(at) || isForSentences(at, within)) return true;
+    if (isArgument(at) || isWhy(at) || isWords(at) || isForSentences(at, within)) return true;
   }
   return false;
 }
@@ -83,7 +89,9 @@ export const strykerPlugins = [
     name: 'sentences',
     value: {
       shouldIgnore: (path: SyntaxPath): string | undefined =>
-        isArgument(path) || isWords(path) || isForSentences(path, []) ? 'a sentence, not a rule' : undefined,
+        isArgument(path) || isWhy(path) || isWords(path) || isForSentences(path, [])
+          ? 'a sentence, not a rule'
+          : undefined,
     },
   },
 ];

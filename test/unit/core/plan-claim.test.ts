@@ -17,6 +17,7 @@ import {
   founder,
   GROUP,
   idOf,
+  instance,
   listOf,
   markOf,
   member,
@@ -96,6 +97,24 @@ const cases: readonly Case[] = [
     changes: [],
   },
   {
+    name: 'a voter is written in with the region and the address of its instance',
+    seen: seen({
+      list: listOf([1, 2, 3, 4]),
+      fleet: known(fleet([1, 2, 3, instance(4, { region: 'us-east-1', address: '192.0.2.4' })])),
+    }),
+    codes: ['claim-voters'],
+    changes: swapped(
+      recordOf(formed()),
+      recordOf(
+        formed({
+          voters: [1, 2, 3, 4]
+            .map((n) => (n === 4 ? { ...voter(4), region: 'us-east-1', address: '192.0.2.4' } : voter(n)))
+            .sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
+        }),
+      ),
+    ),
+  },
+  {
     name: 'a voter without a name is written in all the same',
     seen: seen({ list: listOf([1, 2, 3, member(4, { name: '' })]) }),
     codes: ['claim-voters'],
@@ -115,6 +134,36 @@ const cases: readonly Case[] = [
     seen: seen({ reading: reading(FOUNDED) }),
     codes: ['claim-founders-done'],
     changes: swapped(recordOf(FOUNDED), recordOf(formed())),
+  },
+  {
+    name: 'every founder has started, and another voter has not',
+    seen: seen({
+      reading: reading({ ...withVoters(1, 2, 3, 4), founders: [1, 2, 3].map(founder) }),
+      list: listOf([1, 2, 3, member(4, { clientUrls: [] })]),
+    }),
+    codes: ['claim-founders-done'],
+    changes: swapped(
+      recordOf({ ...withVoters(1, 2, 3, 4), founders: [1, 2, 3].map(founder) }),
+      recordOf(withVoters(1, 2, 3, 4)),
+    ),
+  },
+  {
+    name: 'the founder that never started joins anew, as a learner that has not started either',
+    seen: seen({
+      reading: reading({ ...withVoters(1, 2), founders: [1, 2, 3].map(founder) }),
+      list: listOf([1, 2, member(3, { learner: true, clientUrls: [] })]),
+    }),
+    codes: ['claim-founders-done'],
+    changes: swapped(
+      recordOf({ ...withVoters(1, 2), founders: [1, 2, 3].map(founder) }),
+      recordOf(withVoters(1, 2)),
+    ),
+  },
+  {
+    name: 'the claim is being seeded anew, from this very cluster',
+    seen: seen({ reading: reading(formed({ state: 'reseeding' })), list: listOf([1, 2]) }),
+    codes: ['claim-not-ours'],
+    changes: [],
   },
   {
     name: 'a founder has not started: founders stay',
