@@ -14,6 +14,8 @@ export interface FakeFleet {
   terminate(id: string): void;
   /** EC2 says terminated, and the group lists it no more. */
   terminated(id: string): void;
+  /** The group lists it no more, and EC2 goes on saying this. */
+  unlist(id: string, state: Ec2State): void;
   /** EC2 has forgotten the id, and the group lists it no more. */
   forget(id: string): void;
   setDesired(desired: number, group?: string): void;
@@ -23,37 +25,83 @@ export interface FakeFleet {
   failNext(reason: string, times?: number): void;
   /** What a whole answer would be now. */
   fleet(): Fleet;
-  /** Whether EC2, asked now, would say that it is gone for good. */
+  /** What EC2 knows of the id, whatever it shows to whom. */
+  truth(id: string): Ec2Evidence;
+  /** Whether EC2 knows that it is gone for good. */
   isTerminated(id: string): boolean;
 }
 
-/** Makes a fleet of empty groups; one of the name `group` in eu-central-1 where none are given. */
-export function createFakeFleet(groups: readonly Group[] = [DEFAULT_GROUP]): FakeFleet {
-  const desired = new Map(groups.map((group) => [group.arn, group.desired]));
-  const listed = new Map<string, Instance>();
-  const ec2 = new Map<string, { readonly region: string; readonly state: Ec2State }>();
+/** How far behind the truth AWS is. */
+export interface Lag {
+  now(): number;
+  /** By how much an answer to this instance is old now; ms. */
+  lagMs(askingInstance: string): number;
+}
+
+/** What AWS would say at one moment. Never changed: a change makes a new one. */
+interface View {
+  readonly since: number;
+  readonly desired: ReadonlyMap<string, number>;
+  readonly listed: ReadonlyMap<string, Instance>;
+  readonly ec2: ReadonlyMap<string, { readonly region: string; readonly state: Ec2State }>;
+}
+
+/** So many changes back can an answer be. */
+const VIEWS_KEPT = 100;
+
+/**
+ * Makes a fleet of empty groups; one of the name `group` in eu-central-1 where none are given. Without a lag every answer
+ * is as new as can be.
+ */
+export function createFakeFleet(
+  groups: readonly Group[] = [DEFAULT_GROUP],
+  lag: Lag = { now: () => 0, lagMs: () => 0 },
+): FakeFleet {
+  const views: View[] = [
+    {
+      since: Number.NEGATIVE_INFINITY,
+      desired: new Map(groups.map((group) => [group.arn, group.desired])),
+      listed: new Map(),
+      ec2: new Map(),
+    },
+  ];
   const broken = new Map<string, string>();
   const failures: string[] = [];
   const [first] = groups;
   if (first === undefined) throw new Error('a fleet has at least one group');
 
-  const fleet = (): Fleet => ({
+  const latest = (): View => views.at(-1) ?? EMPTY;
+  /** What the instance is shown now. */
+  const viewOf = (asking: string): View => {
+    const until = lag.now() - lag.lagMs(asking);
+    return views.findLast((it) => it.since <= until) ?? views[0] ?? EMPTY;
+  };
+  const change = (id: string, instance: Instance | null, word: Ec2State | null, region: string): void => {
+    const listed = new Map(latest().listed);
+    const ec2 = new Map(latest().ec2);
+    if (instance === null) listed.delete(id);
+    else listed.set(id, instance);
+    if (word === null) ec2.delete(id);
+    else ec2.set(id, { region, state: word });
+    push({ ...latest(), since: lag.now(), listed, ec2 });
+  };
+  const push = (view: View): void => {
+    views.push(view);
+    if (views.length > VIEWS_KEPT) views.shift();
+  };
+  const fleetOf = ({ desired, listed }: View): Fleet => ({
     groups: groups.map((group) => ({ ...group, desired: desired.get(group.arn) ?? group.desired })),
     instances: [...listed.values()],
   });
-  const trouble = (asking: string): string | undefined => {
+  const trouble = (asking: string, { listed }: View): string | undefined => {
     const down = broken.get(asking) ?? broken.get('*') ?? failures.shift();
     if (down !== undefined) return down;
     return listed.has(asking) ? undefined : `the group does not list the asking instance ${asking}`;
   };
   const find = (id: string): Instance => {
-    const instance = listed.get(id);
+    const instance = latest().listed.get(id);
     if (instance === undefined) throw new Error(`no instance ${id}: add it first`);
     return instance;
-  };
-  const setEc2 = (id: string, region: string, state: Ec2State | null): void => {
-    if (state === null) ec2.delete(id);
-    else ec2.set(id, { region, state });
   };
 
   return {
@@ -61,14 +109,16 @@ export function createFakeFleet(groups: readonly Group[] = [DEFAULT_GROUP]): Fak
       observe: async (signal) => {
         await Promise.resolve();
         signal.throwIfAborted();
-        const reason = trouble(asking);
-        return reason === undefined ? known(fleet()) : unknown(reason);
+        const view = viewOf(asking);
+        const reason = trouble(asking, view);
+        return reason === undefined ? known(fleetOf(view)) : unknown(reason);
       },
       evidence: async (instances, signal) => {
         await Promise.resolve();
         signal.throwIfAborted();
         const reason = broken.get(asking) ?? broken.get('*') ?? failures.shift();
         if (reason !== undefined) return unknown(reason);
+        const { ec2 } = viewOf(asking);
         if (!ec2.has(asking)) return unknown(`EC2's answer does not show the asking instance ${asking}`);
         const wordOn = ({ id, region }: { id: string; region: string }): Ec2Evidence => {
           const there = ec2.get(id);
@@ -88,30 +138,22 @@ export function createFakeFleet(groups: readonly Group[] = [DEFAULT_GROUP]): Fak
         state: 'running',
         ...given,
       };
-      listed.set(instance.id, instance);
-      setEc2(instance.id, instance.region, instance.state);
+      change(instance.id, instance, instance.state, instance.region);
     },
     set: (id, changes) => {
       const instance = { ...find(id), ...changes };
-      listed.set(id, instance);
-      setEc2(id, instance.region, instance.state);
+      change(id, instance, instance.state, instance.region);
     },
     terminate: (id) => {
       const instance = find(id);
-      listed.set(id, { ...instance, lifecycle: 'Terminating', state: 'shutting-down' });
-      setEc2(id, instance.region, 'shutting-down');
+      const going: Instance = { ...instance, lifecycle: 'Terminating', state: 'shutting-down' };
+      change(id, going, 'shutting-down', instance.region);
     },
-    terminated: (id) => {
-      const { region } = find(id);
-      listed.delete(id);
-      setEc2(id, region, 'terminated');
-    },
-    forget: (id) => {
-      listed.delete(id);
-      ec2.delete(id);
-    },
+    terminated: (id) => change(id, null, 'terminated', find(id).region),
+    unlist: (id, state) => change(id, null, state, find(id).region),
+    forget: (id) => change(id, null, null, first.region),
     setDesired: (count, group = first.arn) => {
-      desired.set(group, count);
+      push({ ...latest(), since: lag.now(), desired: new Map(latest().desired).set(group, count) });
     },
     breakDown: (reason, asking = '*') => {
       if (reason === null) broken.delete(asking);
@@ -120,9 +162,10 @@ export function createFakeFleet(groups: readonly Group[] = [DEFAULT_GROUP]): Fak
     failNext: (reason, times = 1) => {
       for (let i = 0; i < times; i += 1) failures.push(reason);
     },
-    fleet,
+    fleet: () => fleetOf(latest()),
+    truth: (id) => latest().ec2.get(id)?.state ?? 'not-found',
     isTerminated: (id) => {
-      const state = ec2.get(id)?.state;
+      const state = latest().ec2.get(id)?.state;
       return state === 'shutting-down' || state === 'terminated';
     },
   };
@@ -134,3 +177,5 @@ const DEFAULT_GROUP: Group = {
   region: 'eu-central-1',
   desired: 3,
 };
+
+const EMPTY: View = { since: 0, desired: new Map(), listed: new Map(), ec2: new Map() };

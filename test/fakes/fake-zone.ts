@@ -35,8 +35,9 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
   let calls = 0;
   const failures: ZoneFailure[] = [];
   const taken: (readonly RecordChange[])[] = [];
+  let sorted: readonly RecordSet[] | null = [];
   const all = (): readonly RecordSet[] =>
-    [...sets.values()].toSorted((a, b) => compare(orderOf(a), orderOf(b)));
+    (sorted ??= [...sets.values()].toSorted((a, b) => compare(orderOf(a), orderOf(b))));
 
   const change = (changes: readonly RecordChange[]): ChangeOutcome => {
     if (changes.length === 0) return { kind: 'done' };
@@ -53,6 +54,7 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
     const next = applied(sets, changes, zoneName);
     if (typeof next === 'string') return { kind: 'conflict', message: next };
     sets = next;
+    sorted = null;
     taken.push(changes);
     return failure === 'lost' ? { kind: 'unknown', message: 'no answer' } : { kind: 'done' };
   };

@@ -11,22 +11,37 @@ export interface Life {
   kill(): void;
   /** The `call`-th port call from now never settles; `taken`: what it asks for happens all the same. */
   killAtCall(call: number, taken: boolean, onKilled: () => void): void;
+  /** SIGSTOP: what comes from outside waits from now on, answers and timers alike. */
+  freeze(): void;
+  /** SIGCONT: all that waited comes at once, in its order. */
+  thaw(): void;
+  /** Hands something from outside to the process: now, after the freeze, or never. */
+  deliver(run: () => void): void;
   /** Calls that were made after the end: something behind a silent port ran on. */
   readonly offences: readonly string[];
   /** The ports as this process has them. */
   ports(ports: Ports): Ports;
 }
 
-/** A life on this clock. */
-export function createLife(clock: VirtualClock): Life {
+/** A life on this clock. `onOffence` is told at once. */
+export function createLife(clock: VirtualClock, onOffence: (what: string) => void = () => undefined): Life {
   let calls = 0;
   let endedInTurn: number | null = null;
   let doom: { readonly atCall: number; readonly taken: boolean; readonly onKilled: () => void } | null = null;
   const offences: string[] = [];
+  /** What came while it was frozen; null: it is not. */
+  let waiting: (() => void)[] | null = null;
   const alive = (): boolean => endedInTurn === null;
+  const deliver = (run: () => void): void => {
+    if (!alive()) return;
+    if (waiting === null) run();
+    else waiting.push(run);
+  };
   const note = (what: string): void => {
     // What was under way when the end came gets as far as its next port in this simulation, and no further.
-    if (endedInTurn !== null && clock.turns() > endedInTurn) offences.push(what);
+    if (endedInTurn === null || clock.turns() <= endedInTurn) return;
+    offences.push(what);
+    onOffence(what);
   };
   const end = (): void => {
     endedInTurn ??= clock.turns();
@@ -36,12 +51,8 @@ export function createLife(clock: VirtualClock): Life {
   const behind = async <T>(promise: Promise<T>): Promise<T> =>
     await new Promise<T>((resolve, reject) => {
       promise.then(
-        (value) => {
-          if (alive()) resolve(value);
-        },
-        (error: unknown) => {
-          if (alive()) reject(error instanceof Error ? error : new Error(String(error)));
-        },
+        (value) => deliver(() => resolve(value)),
+        (error: unknown) => deliver(() => reject(error instanceof Error ? error : new Error(String(error)))),
       );
     });
   const call = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
@@ -91,6 +102,15 @@ export function createLife(clock: VirtualClock): Life {
     calls: () => calls,
     offences,
     kill: end,
+    deliver,
+    freeze() {
+      waiting ??= [];
+    },
+    thaw() {
+      const came = waiting ?? [];
+      waiting = null;
+      for (const it of came) deliver(it);
+    },
     killAtCall: (after, taken, onKilled) => {
       doom = { atCall: calls + after, taken, onKilled };
     },

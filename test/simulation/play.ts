@@ -1,121 +1,128 @@
-import { createFleet, type Fleet, type Machine } from '../fakes/fleet.ts';
-import { createFleetChecks, isDispensable, isRecoverable, whyNotConverged } from '../fakes/fleet-checks.ts';
-import type { Ending, Line, PlayOptions } from './ending.ts';
-import { type Incident, type IncidentKind, lastsMsOf } from './incident.ts';
+import type { Ending, EndingKind, PlayOptions } from './ending.ts';
+import { type IncidentKind, lastsMsOf } from './incident.ts';
+import { strike } from './incidents/strike.ts';
+import { createJudge, type Judge } from './laws/laws.ts';
 import type { Plot } from './plot.ts';
+import { isRecoverable, whyNotConverged } from './world/convergence.ts';
+import { openGroup } from './world/group.ts';
+import type { Happening } from './world/happening.ts';
+import { createWatch } from './world/watch.ts';
+import { createWorld, type World } from './world/world.ts';
 
-/** Longest wait for convergence after the last incident: two forming limits, and what follows. */
+/** Longest wait for rest after the last incident: two forming limits, and what follows; ms. */
 const PATIENCE_MS = 20 * 60_000;
 
-/** Plays a plot: the fleet is launched, incidents come at their times, the last one ends, and it must find itself. */
+/** Whether the fleet is as it should be is looked at so often; ms. */
+const LOOK_MS = 500;
+
+/** At rest is a fleet in which nobody does anything for longer than AWS is looked at without a cause; ms. */
+const REST_MS = 65_000;
+
+/** What nobody does who has nothing left to do: the plan of a steady fleet is empty. */
+const ACTS: ReadonlySet<Happening['kind']> = new Set([
+  'membership',
+  'records',
+  'founding',
+  'etcd-stopped',
+  'disk',
+]);
+
+/** A world under way, with what judges it. */
+interface Stage {
+  readonly world: World;
+  readonly judge: Judge;
+  /** Lets time pass, and looks after each step; ends early where a law is broken. */
+  until(endAt: number): Promise<void>;
+  /** When somebody last did something. */
+  actedAt(): number;
+}
+
+/** Plays a plot: the fleet is launched, incidents come at their times, the last one ends, and it must come to rest. */
 export async function play(plot: Plot, options: PlayOptions = {}): Promise<Ending> {
-  const checks = createFleetChecks();
-  const { seed, desired, hooks, bootstrapWaitMs } = plot;
-  const fleet = createFleet({ seed, desired, hooks, bootstrapWaitMs }, checks.watch);
-  const run = async (until: () => boolean): Promise<void> => {
-    while (checks.wrongs.length === 0 && !until()) {
-      if (!(await fleet.clock.step())) break;
-      checks.look(fleet);
-    }
-  };
+  const stage = await openStage(plot, options);
+  const { world, judge } = stage;
   const faults: Partial<Record<IncidentKind, number>> = {};
   let calmAt = 0;
   for (const incident of plot.incidents) {
-    await run(() => fleet.clock.now() >= incident.atMs);
-    if (checks.wrongs.length > 0) break;
-    if (!strike(fleet, incident)) continue;
-    await fleet.clock.settle();
+    await stage.until(incident.atMs);
+    if (judge.broken.length > 0) break;
+    if (!strike(world, incident)) continue;
+    await world.clock.settle();
+    const lastsMs = lastsMsOf(incident);
+    world.tell({ kind: 'fault', lastsMs });
     faults[incident.kind] = (faults[incident.kind] ?? 0) + 1;
-    checks.faulted(lastsMsOf(incident));
-    calmAt = Math.max(calmAt, fleet.clock.now() + lastsMsOf(incident));
+    calmAt = Math.max(calmAt, world.clock.now() + lastsMs);
   }
-  await run(() => fleet.clock.now() >= calmAt);
-  let converged = false;
-  while (!converged && checks.wrongs.length === 0 && fleet.clock.now() < calmAt + PATIENCE_MS) {
-    const lookAt = fleet.clock.now() + 500;
-    await run(() => fleet.clock.now() >= lookAt);
-    converged = whyNotConverged(fleet) === null;
-    if (!isRecoverable(fleet)) break;
-  }
-  const timeline = fleet.history.map(lineOf);
-  if (options.onLine !== undefined) timeline.forEach(options.onLine);
-  const wrong = checks.wrongs.length > 0;
+  await stage.until(calmAt);
+  world.tell({ kind: 'calm' });
+  const rest = await comeToRest(stage, calmAt);
   return {
     plot,
-    kind: wrong ? 'wrong' : converged ? 'converged' : isRecoverable(fleet) ? 'stuck' : 'lost',
-    broken: checks.wrongs.map((what) => ({
-      law: 1,
-      check: what.replaceAll(/[\w-]*\d[\w-]*/g, '#').slice(0, 40),
-      what,
-    })),
-    why: wrong ? checks.wrongs.join('; ') : (whyNotConverged(fleet) ?? ''),
-    convergedInMs: fleet.clock.now() - calmAt,
-    virtualMs: fleet.clock.now(),
+    ...rest,
+    broken: judge.broken,
+    virtualMs: world.clock.now(),
     faults,
-    reasons: reasonsOf(timeline),
-    timeline,
+    reasons: world.reasons,
+    timeline: world.timeline,
   };
 }
 
-function lineOf(text: string): Line {
-  const [, seconds = '0', who = 'world', what = ''] = /^ *([\d.]+) (?:(i-\w+): )?(.*)$/s.exec(text) ?? [];
-  return { atMs: Number(seconds) * 1_000, who, what };
-}
-
-function reasonsOf(timeline: readonly Line[]): ReadonlySet<string> {
-  return new Set(
-    timeline.flatMap(({ what }) => {
-      const [, planner, code] = /^planned (\S+) \[([^\]]+)\]/.exec(what) ?? [];
-      return planner === undefined || code === undefined ? [] : [`${planner}:${code}`];
-    }),
+/** A world in its first moment. */
+async function openStage(plot: Plot, options: PlayOptions): Promise<Stage> {
+  let actedAt = 0;
+  const judge = createJudge(({ law, check, what }) =>
+    world.note('world', `WRONG law ${law}, ${check}: ${what}`),
   );
+  const world = createWorld(plot, {
+    hear(happening, atMs) {
+      if (ACTS.has(happening.kind)) actedAt = atMs;
+      judge.hear(happening, atMs);
+    },
+    ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
+    ...(options.sabotage === undefined ? {} : { sabotage: options.sabotage }),
+  });
+  const watch = createWatch(world);
+  await world.clock.settle();
+  openGroup(world);
+  return {
+    world,
+    judge,
+    actedAt: () => actedAt,
+    async until(endAt) {
+      while (judge.broken.length === 0 && world.clock.now() < endAt) {
+        if (!(await world.clock.step())) break;
+        watch.look();
+      }
+    },
+  };
 }
 
-/** Whether it fits now. */
-function strike(fleet: Fleet, incident: Incident): boolean {
-  const machines = fleet.present();
-  const machine = 'who' in incident ? machines[Math.floor((incident.who ?? 0) * machines.length)] : undefined;
-  const withMachine = (act: (it: Machine) => void): boolean => {
-    if (machine !== undefined) act(machine);
-    return machine !== undefined;
-  };
-  const withDispensable = (act: (it: Machine) => void): boolean =>
-    machine !== undefined && isDispensable(fleet, machine) && withMachine(act);
-  switch (incident.kind) {
-    case 'kill':
-      return withMachine((it) => (incident.what === 'etcd' ? fleet.killEtcd(it) : fleet.killAppliance(it)));
-    case 'kill-at-call':
-      return withMachine((it) => fleet.killApplianceAtCall(it, incident.call, incident.taken));
-    case 'restart':
-      return withMachine(fleet.restart);
-    case 'power-cut':
-      return withMachine((it) => fleet.reboot(it, false));
-    case 'wipe':
-      return withDispensable((it) => fleet.reboot(it, true));
-    case 'lose':
-      return withDispensable(fleet.lose);
-    case 'terminate':
-      return withDispensable(fleet.terminate);
-    case 'zone':
-      if (incident.failure === 'down' || incident.failure === 'denied') return false;
-      fleet.zone.failNext(incident.failure, incident.times);
-      return true;
-    case 'scale':
-      if (machines.some((it) => !isDispensable(fleet, it)) || incident.desired === 0) return false;
-      fleet.setDesired(incident.desired);
-      return true;
-    case 'freeze':
-    case 'damage':
-    case 'disk-full':
-    case 'partition':
-    case 'slow':
-    case 'loss':
-    case 'aws':
-    case 'metadata':
-    case 'spot':
-    case 'ec2-stop':
-    case 'standby':
-    case 'refresh':
-      return false;
+/** Waits until the fleet is as it should be and nobody does anything any more. */
+async function comeToRest(
+  { world, judge, until, actedAt }: Stage,
+  calmAt: number,
+): Promise<Pick<Ending, 'kind' | 'why' | 'convergedInMs'>> {
+  const { clock } = world;
+  let restSince: number | null = null;
+  let why: string | null = '';
+  while (judge.broken.length === 0 && clock.now() < calmAt + PATIENCE_MS) {
+    await until(clock.now() + LOOK_MS);
+    why = whyNotConverged(world);
+    if (why !== null) restSince = null;
+    else restSince = Math.max(restSince ?? clock.now(), actedAt());
+    if (restSince !== null && clock.now() >= restSince + REST_MS) break;
+    if (!isRecoverable(world)) break;
   }
+  const end = (kind: EndingKind, text: string): Pick<Ending, 'kind' | 'why' | 'convergedInMs'> => ({
+    kind,
+    why: text,
+    convergedInMs: Math.max(0, (restSince ?? clock.now()) - calmAt),
+  });
+  if (judge.broken.length > 0) return end('wrong', judge.broken.map((it) => it.what).join('; '));
+  if (restSince !== null && clock.now() >= restSince + REST_MS) {
+    world.tell({ kind: 'converged' });
+    return end('converged', '');
+  }
+  if (!isRecoverable(world)) return end('lost', 'a majority of the voters lost its data');
+  return end('stuck', why ?? 'somebody always has something left to do');
 }

@@ -1,4 +1,4 @@
-import { announce, type Strikes, targetOf } from './strike.ts';
+import { announce, type Strikes, targetOf } from './target.ts';
 
 /** What happens to AWS's answers. */
 export const AWS_INCIDENTS: Strikes<'aws' | 'zone'> = {

@@ -1,13 +1,16 @@
 import { damage, wipe } from '../world/cluster.ts';
 import { endsIn } from '../world/group.ts';
 import { cutPower, powerOn } from '../world/power.ts';
-import { announce, type Strikes, withDispensable, withTarget } from './strike.ts';
+import { announce, type Strikes, withDispensable, withTarget } from './target.ts';
 
 /** What happens to disks. */
 export const DISK_INCIDENTS: Strikes<'wipe' | 'damage' | 'disk-full'> = {
   wipe: (world, { who, what }) =>
     withDispensable(world, who, (machine) => {
-      announce(world, `${machine.id}: comes back ${what === 'disk' ? 'on an empty disk' : 'without etcd’s files'}`);
+      announce(
+        world,
+        `${machine.id}: comes back ${what === 'disk' ? 'on an empty disk' : 'without etcd’s files'}`,
+      );
       cutPower(world, machine);
       wipe(world, machine, what);
       powerOn(world, machine, endsIn(world));

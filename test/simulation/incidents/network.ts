@@ -2,7 +2,7 @@ import type { Place, Route, Traffic } from '../../fakes/network.ts';
 import type { Incident } from '../incident.ts';
 import type { Machine } from '../world/machine.ts';
 import { alive, type World } from '../world/world.ts';
-import { announce, type Strikes, targetOf, withTarget } from './strike.ts';
+import { announce, type Strikes, targetOf, withTarget } from './target.ts';
 
 /** What happens between the machines, and between them and AWS. */
 export const NETWORK_INCIDENTS: Strikes<'partition' | 'slow' | 'loss' | 'metadata'> = {
@@ -18,14 +18,20 @@ export const NETWORK_INCIDENTS: Strikes<'partition' | 'slow' | 'loss' | 'metadat
   slow: (world, { who, traffic, delayMs, lastsMs }) => {
     const route = routeOfOne(world, who, traffic);
     if (route === null) return false;
-    announce(world, `${route.what}: messages late by up to ${delayMs} ms, for ${lastsMs} ms, ${traffic.join()}`);
+    announce(
+      world,
+      `${route.what}: messages late by up to ${delayMs} ms, for ${lastsMs} ms, ${traffic.join()}`,
+    );
     world.clock.after(lastsMs, world.network.slow(route, delayMs));
     return true;
   },
   loss: (world, { who, traffic, share, lastsMs }) => {
     const route = routeOfOne(world, who, traffic);
     if (route === null) return false;
-    announce(world, `${route.what}: ${share * 100} % of the messages lost for ${lastsMs} ms, ${traffic.join()}`);
+    announce(
+      world,
+      `${route.what}: ${share * 100} % of the messages lost for ${lastsMs} ms, ${traffic.join()}`,
+    );
     world.clock.after(lastsMs, world.network.lose(route, share));
     return true;
   },
@@ -40,11 +46,7 @@ export const NETWORK_INCIDENTS: Strikes<'partition' | 'slow' | 'loss' | 'metadat
 type Said = Route & { readonly what: string };
 
 /** Who is cut from whom. Machines that are launched later are on the other side. */
-function routeOf(
-  world: World,
-  machine: Machine,
-  { shape, traffic, share }: Incident<'partition'>,
-): Said {
+function routeOf(world: World, machine: Machine, { shape, traffic, share }: Incident<'partition'>): Said {
   const all = alive(world).map((it) => it.address);
   const at = all.indexOf(machine.address);
   const others = [...all.slice(at + 1), ...all.slice(0, at)];
@@ -54,7 +56,11 @@ function routeOf(
   const sideOf = (it: Place): 'near' | 'far' => (near.includes(it) ? 'near' : 'far');
   switch (shape) {
     case 'node':
-      return { traffic, concerns: (from, to) => from === own || to === own, what: `${machine.id} is cut off` };
+      return {
+        traffic,
+        concerns: (from, to) => from === own || to === own,
+        what: `${machine.id} is cut off`,
+      };
     case 'one-way':
       return { traffic, concerns: (from) => from === own, what: `what ${machine.id} sends is lost` };
     case 'group':

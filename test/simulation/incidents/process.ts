@@ -2,7 +2,7 @@ import type { Machine } from '../world/machine.ts';
 import { endsIn } from '../world/group.ts';
 import { bootLater, cutPower, endAppliance, powerOn, terminateAppliance } from '../world/power.ts';
 import type { World } from '../world/world.ts';
-import { announce, type Strikes, withTarget } from './strike.ts';
+import { announce, type Strikes, withTarget } from './target.ts';
 
 /** What happens to processes, and to power. */
 export const PROCESS_INCIDENTS: Strikes<'kill' | 'kill-at-call' | 'restart' | 'power-cut' | 'freeze'> = {

@@ -1,9 +1,11 @@
 import { known } from '../../../src/core/known.ts';
-import { launch, lose, off, reconcileSoon, setDesired, stopInstance, terminate } from '../world/group.ts';
+import { lose, off, reconcileSoon, setDesired, stopInstance, terminate } from '../world/group.ts';
+import { clusterView } from '../world/cluster.ts';
+import { standingClaim } from '../world/convergence.ts';
 import { terminateAppliance } from '../world/power.ts';
 import type { Machine } from '../world/machine.ts';
 import { present, type World } from '../world/world.ts';
-import { announce, mayLose, type Strikes, withDispensable, withTarget } from './strike.ts';
+import { announce, mayLose, type Strikes, withDispensable, withTarget } from './target.ts';
 
 /** From the notice until EC2 takes a spot instance; ms. */
 const SPOT_NOTICE_MS = 120_000;
@@ -71,9 +73,14 @@ export const SCALING_INCIDENTS: Strikes<
   },
   refresh: (world, { minHealthyPercent }) => {
     const olds = present(world);
-    if (olds.length === 0) return false;
-    announce(world, `an instance refresh replaces ${olds.length} instances, ${minHealthyPercent} % stay healthy`);
+    // As Auto Scaling answers: a refresh is in progress.
+    if (olds.length === 0 || world.refreshing) return false;
+    announce(
+      world,
+      `an instance refresh replaces ${olds.length} instances, ${minHealthyPercent} % stay healthy`,
+    );
     world.busy += 1;
+    world.refreshing = true;
     refreshNext(world, olds, minHealthyPercent);
     return true;
   },
@@ -116,6 +123,7 @@ function refreshNext(world: World, olds: readonly Machine[], minHealthyPercent: 
   if (old === undefined) {
     world.note('world', 'the refresh is done');
     world.busy -= 1;
+    world.refreshing = false;
     return;
   }
   const next = (): void => refreshNext(world, rest, minHealthyPercent);
@@ -123,14 +131,23 @@ function refreshNext(world: World, olds: readonly Machine[], minHealthyPercent: 
     next();
     return;
   }
-  if (minHealthyPercent >= 100) launch(world, 'group');
-  const allServe = (): boolean => inService(world) >= world.desired + (minHealthyPercent >= 100 ? 1 : 0);
-  // A warm-up stands in for the hook: no refresh goes on while it would take a majority's data.
-  const ready = (): boolean => (minHealthyPercent < 100 || allServe()) && mayLose(world, old);
+  const extra = minHealthyPercent >= 100 ? 1 : 0;
+  world.surplus += extra;
+  reconcileSoon(world);
+  const ready = (): boolean => inService(world) >= world.desired + extra && mayGo(world, old);
   within(world, REFRESH_STEP_MS, ready, () => {
-    if (mayLose(world, old)) terminate(world, old);
+    world.surplus -= extra;
+    if (mayGo(world, old)) terminate(world, old);
+    else reconcileSoon(world);
     within(world, REFRESH_STEP_MS, () => old.state === 'gone' && inService(world) >= world.desired, next);
   });
+}
+
+/** A warm-up stands in for a hook: no refresh goes on while it would take a majority's data from a fleet that is not well. */
+function mayGo(world: World, old: Machine): boolean {
+  if (mayLose(world, old)) return true;
+  const cluster = clusterView(world, standingClaim(world)?.clusterId ?? null);
+  return cluster !== null && cluster.voters.length > 1 && cluster.upVoters.length === cluster.voters.length;
 }
 
 function inService(world: World): number {

@@ -4,7 +4,8 @@ import { quorumOf } from '../../../src/core/members.ts';
 import { hostName, namesOf } from '../../../src/core/names.ts';
 import { clusterView, memberOnDisk } from './cluster.ts';
 import type { Machine } from './machine.ts';
-import { CLUSTER, present, type World } from './world.ts';
+import { CLUSTER } from './names.ts';
+import { present, type World } from './world.ts';
 
 const NAMES = namesOf(CLUSTER);
 

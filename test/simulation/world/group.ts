@@ -5,7 +5,8 @@ import { createFakeMetadata } from '../../fakes/fake-metadata.ts';
 import { createSeededRandom } from '../../fakes/seeded-random.ts';
 import { createDriftingClock, type Machine } from './machine.ts';
 import { boot, cutPower, type Ends, powerOn, terminateAppliance } from './power.ts';
-import { alive, present, REGION, tellEc2, type World } from './world.ts';
+import { REGION } from './names.ts';
+import { alive, present, tellEc2, type World } from './world.ts';
 
 /** How long a machine lives on after SIGTERM; ms. */
 const GRACE_MS = 30_000;
@@ -29,9 +30,10 @@ export function setDesired(world: World, count: number): void {
 export function reconcileSoon(world: World): void {
   world.clock.after(world.random.int(100, 3_000), () => {
     const machines = present(world);
-    for (let count = machines.length; count < world.desired; count += 1) scaleOut(world);
+    const wanted = world.desired + world.surplus;
+    for (let count = machines.length; count < wanted; count += 1) scaleOut(world);
     const surplus = machines.slice().sort(() => world.random.fraction() - 0.5);
-    for (const it of surplus.slice(0, Math.max(0, machines.length - world.desired))) terminate(world, it);
+    for (const it of surplus.slice(0, Math.max(0, machines.length - wanted))) terminate(world, it);
     const pool = alive(world).filter((it) => it.place === 'pool').length;
     for (let count = pool; count < world.plot.warmPool; count += 1) launch(world, 'pool');
   });
@@ -91,8 +93,9 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
 }
 
 function emptiestZone(world: World): number {
-  const counts = Array.from({ length: world.plot.zones }, (_, index) =>
-    alive(world).filter((it) => it.zone === `${REGION}${'abc'.charAt(index)}`).length,
+  const counts = Array.from(
+    { length: world.plot.zones },
+    (_, index) => alive(world).filter((it) => it.zone === `${REGION}${'abc'.charAt(index)}`).length,
   );
   return counts.indexOf(Math.min(...counts));
 }

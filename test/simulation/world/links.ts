@@ -92,4 +92,3 @@ export function lostByEtcd(method: string, reason: string): unknown {
   const changes = ['addLearner', 'removeMember', 'promote', 'moveLeader'];
   return changes.includes(method) ? { ok: false, code: 'no-answer', message: reason } : unknown(reason);
 }
-

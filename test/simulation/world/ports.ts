@@ -1,6 +1,14 @@
 import type { Self } from '../../../src/core/fleet.ts';
 import { hostOf } from '../../../src/core/urls.ts';
-import type { AdminPort, FleetPort, HooksPort, Log, Meter, Ports } from '../../../src/daemon/ports.ts';
+import type {
+  AdminPort,
+  FleetPort,
+  HooksPort,
+  IdsPort,
+  Log,
+  Meter,
+  Ports,
+} from '../../../src/daemon/ports.ts';
 import { ApplianceError, hasCode } from '../../../src/errors.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
@@ -10,7 +18,8 @@ import { createWire, type Latency } from '../../fakes/wire.ts';
 import { etcdPorts, lockHolderAt, memberNamed } from './cluster.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
 import type { Machine } from './machine.ts';
-import { alive, CLUSTER, REGION, STACK, type World } from './world.ts';
+import { CLUSTER, REGION, STACK } from './names.ts';
+import { alive, type World } from './world.ts';
 
 const LATENCY = {
   disk: [1, 5],
@@ -62,7 +71,7 @@ export function portsOf(world: World, machine: Machine): Ports {
     zone: { ...overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink) },
     ...heardEtcd(world, machine, etcdPorts(world, machine, wire)),
     data: wire.port(LATENCY.disk, dataOf(machine)),
-    ids: etcdIds,
+    ids: rememberedIds(etcdIds),
     peers: overNetwork(
       createFakePeers((address) => applianceAt(world, address), { clock, random: random.fork() }),
       {
@@ -75,6 +84,22 @@ export function portsOf(world: World, machine: Machine): Ports {
         lost: lostQuestion,
       },
     ),
+  };
+}
+
+/** Ids as etcd derives them, each hashed once. */
+function rememberedIds(ids: IdsPort): IdsPort {
+  const known = new Map<string, string>();
+  const once = (key: string, make: () => string): string => {
+    const there = known.get(key);
+    if (there !== undefined) return there;
+    const made = make();
+    known.set(key, made);
+    return made;
+  };
+  return {
+    memberId: (url, token) => once(`${url} ${token}`, () => ids.memberId(url, token)),
+    clusterId: (urls, token) => once(`${urls.join()} ${token}`, () => ids.clusterId(urls, token)),
   };
 }
 

@@ -3,7 +3,8 @@ import type { DaemonOptions } from '../../../src/daemon/options.ts';
 import { createLife } from '../../fakes/mortal.ts';
 import type { Machine } from './machine.ts';
 import { portsOf } from './ports.ts';
-import { CLUSTER, type World } from './world.ts';
+import { CLUSTER } from './names.ts';
+import { type World } from './world.ts';
 
 /** The tests of a steady fleet need not wait for the two minutes that an operator has. */
 const HOUSEKEEPING_INTERVAL_MS = 60_000;

@@ -6,25 +6,12 @@ import { createNetwork, type Network } from '../../fakes/network.ts';
 import { createSeededRandom, type SeededRandom } from '../../fakes/seeded-random.ts';
 import { createVirtualClock, type VirtualClock } from '../../fakes/virtual-clock.ts';
 import type { Weather } from '../../fakes/aws-weather.ts';
-import type { RecordSet } from '../../../src/core/records.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import type { Line, Sabotage } from '../ending.ts';
 import type { Plot } from '../plot.ts';
 import type { Happening } from './happening.ts';
 import type { Machine } from './machine.ts';
-
-/** The cluster's name, and the stack's, of every world. */
-export const CLUSTER = 'main.example.org';
-export const STACK = 'etcd-cluster-main';
-export const REGION = 'eu-central-1';
-const ZONE_NAME = 'example.org';
-
-/** Records of other people, beside and under the cluster's name: nobody may touch them. */
-export const FOREIGN: readonly RecordSet[] = [
-  { name: 'other.example.org', type: 'A', ttl: 300, values: ['192.0.2.1'] },
-  { name: 'db.main.example.org', type: 'A', ttl: 300, values: ['192.0.2.2'] },
-  { name: '_etcd-cluster.domain.example.org', type: 'TXT', ttl: 60, values: ['"another cluster, whose name ends alike"'] },
-];
+import { FOREIGN, REGION, ZONE_NAME } from './names.ts';
 
 /** What a world is made from. */
 export type WorldPlot = Omit<Plot, 'profile' | 'incidents'>;
@@ -47,6 +34,9 @@ export interface World {
   readonly sabotage: Sabotage | null;
   /** What the group wants. */
   desired: number;
+  /** So many more than it wants it launches for a while, during a refresh. */
+  surplus: number;
+  refreshing: boolean;
   /** Things that the group is in the middle of, each of which ends in bounded time. */
   busy: number;
   note(who: string, what: string): void;
@@ -101,6 +91,8 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     reasons: new Set(),
     sabotage: watch.sabotage ?? null,
     desired: plot.desired,
+    surplus: 0,
+    refreshing: false,
     busy: 0,
     note(who, what) {
       const line = { atMs: clock.now(), who, what };

@@ -1,0 +1,62 @@
+import type { Broken } from '../ending.ts';
+import type { Hear } from '../world/happening.ts';
+import { dataKept, writesKept } from './data-kept.ts';
+import { evidence } from './eviction.ts';
+import { knownOnly } from './known-only.ts';
+import type { LawCheck } from './law.ts';
+import { fenced, underLock } from './lock.ts';
+import { foreignUntouched, goneUnnamed, neverEmptied } from './names.ts';
+import { beginsOnce } from './no-old-id.ts';
+import { foundedOnce, onePromise, oneServes, ownToken } from './one-cluster.ts';
+import { stoppedForReason } from './own-etcd.ts';
+import { oneChange, promotedWell, quorumKept } from './quorum.ts';
+import { deadIsDead, nothingThrown } from './steady.ts';
+
+/** Every check of every law (docs/design.md section 2). */
+export const LAW_CHECKS: readonly LawCheck[] = [
+  onePromise,
+  oneServes,
+  foundedOnce,
+  ownToken,
+  dataKept,
+  writesKept,
+  beginsOnce,
+  knownOnly,
+  quorumKept,
+  promotedWell,
+  oneChange,
+  evidence,
+  stoppedForReason,
+  underLock,
+  fenced,
+  neverEmptied,
+  foreignUntouched,
+  goneUnnamed,
+  deadIsDead,
+  nothingThrown,
+];
+
+/** Judges one history. */
+export interface Judge {
+  readonly hear: Hear;
+  /** In the order in which it was found. */
+  readonly broken: readonly Broken[];
+}
+
+/** A judge that has heard nothing yet; `onBroken` is told at once. */
+export function createJudge(onBroken: (broken: Broken) => void = () => undefined): Judge {
+  const broken: Broken[] = [];
+  const watchers = LAW_CHECKS.map(({ law, check, watch }) =>
+    watch((what) => {
+      const it: Broken = { law, check, what };
+      broken.push(it);
+      onBroken(it);
+    }),
+  );
+  return {
+    broken,
+    hear: (happening, atMs) => {
+      for (const it of watchers) it(happening, atMs);
+    },
+  };
+}

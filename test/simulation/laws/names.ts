@@ -1,0 +1,86 @@
+import { hostName, namesOf } from '../../../src/core/names.ts';
+import type { RecordSet } from '../../../src/core/records.ts';
+import { CLUSTER, FOREIGN } from '../world/names.ts';
+import type { LawCheck } from './law.ts';
+
+const NAMES = namesOf(CLUSTER);
+
+/** The records that clients and servers are found by. */
+const FINDING: ReadonlySet<string> = new Set([
+  `${NAMES.cluster} A`,
+  `${NAMES.server} A`,
+  `${NAMES.srvServer} SRV`,
+  ...NAMES.srvClient.map((it) => `${it} SRV`),
+]);
+
+/** An instance that is gone is named no longer than this, once nothing is wrong any more; ms. */
+const NAMED_AFTER_END_MS = 5 * 60_000;
+
+const keyOf = (it: RecordSet): string => `${it.name} ${it.type}`;
+
+/** Law 9: a set that clients or servers are found by, once there, stays, and has a value. */
+export const neverEmptied: LawCheck = {
+  law: 9,
+  check: 'never-emptied',
+  watch: (report) => {
+    const standing = new Set<string>();
+    return (it) => {
+      if (it.kind !== 'records') return;
+      const there = new Set(it.after.filter((one) => one.values.length > 0).map(keyOf));
+      for (const one of standing) if (!there.has(one)) report(`${one} was emptied`);
+      for (const one of there) if (FINDING.has(one)) standing.add(one);
+    };
+  },
+};
+
+/** Law 9: records of other people stay as they are. */
+export const foreignUntouched: LawCheck = {
+  law: 9,
+  check: 'foreign-untouched',
+  watch: (report) => (it) => {
+    if (it.kind !== 'records') return;
+    for (const foreign of FOREIGN) {
+      const now = it.after.find((one) => keyOf(one) === keyOf(foreign));
+      if (now?.values.join() !== foreign.values.join() || now.ttl !== foreign.ttl)
+        report(`${foreign.name}, which is not ours, was changed`);
+    }
+  },
+};
+
+/** Law 9: what is provably gone is not named for longer than a bound, once faults are over. */
+export const goneUnnamed: LawCheck = {
+  law: 9,
+  check: 'gone-unnamed',
+  watch: (report) => {
+    const goneAt = new Map<string, number>();
+    let calmAt: number | null = null;
+    let named: ReadonlySet<string> = new Set();
+    let said = false;
+    return (it, atMs) => {
+      if (
+        it.kind === 'ec2' &&
+        (it.word === 'terminated' || it.word === 'shutting-down') &&
+        !goneAt.has(it.id)
+      )
+        goneAt.set(it.id, atMs);
+      if (it.kind === 'fault') calmAt = null;
+      if (it.kind === 'calm') calmAt = atMs;
+      if (it.kind === 'records') named = namesIn(it.after);
+      if (it.kind !== 'time' || calmAt === null || said) return;
+      for (const [id, at] of goneAt) {
+        const sinceMs = atMs - Math.max(at, calmAt);
+        if (sinceMs < NAMED_AFTER_END_MS || !named.has(hostName(CLUSTER, id))) continue;
+        said = true;
+        report(`${id} is gone, and named for ${Math.round(sinceMs / 1_000)} s`);
+      }
+    };
+  },
+};
+
+function namesIn(records: readonly RecordSet[]): ReadonlySet<string> {
+  const srv = [NAMES.srvServer, ...NAMES.srvClient];
+  const targets = records
+    .filter((it) => srv.includes(it.name))
+    .flatMap((it) => it.values.map((value) => value.split(' ')[3] ?? ''));
+  return new Set(targets);
+}

@@ -1,0 +1,18 @@
+import type { LawCheck } from './law.ts';
+
+/** Law 3: a member begins without a log once; wiped, it comes back under another id. */
+export const beginsOnce: LawCheck = {
+  law: 3,
+  check: 'begins-once',
+  watch: (report) => {
+    const began = new Map<string, string>();
+    return (it) => {
+      if (it.kind !== 'member-begins') return;
+      const key = `${it.clusterId}/${it.memberId}`;
+      const before = began.get(key);
+      if (before !== undefined)
+        report(`${key} begins without its log on ${it.id}, and began on ${before} before`);
+      began.set(key, it.id);
+    };
+  },
+};

@@ -1,0 +1,76 @@
+import { readClaim } from '../../../src/core/claim.ts';
+import { namesOf } from '../../../src/core/names.ts';
+import { CLUSTER } from '../world/names.ts';
+import type { LawCheck } from './law.ts';
+
+/** Law 1: no name is ever promised to two clusters. No stack is deleted and no claim released here. */
+export const onePromise: LawCheck = {
+  law: 1,
+  check: 'one-promise',
+  watch: (report) => {
+    let promised: string | null = null;
+    return (it) => {
+      if (it.kind !== 'records') return;
+      const reading = readClaim(namesOf(CLUSTER).claim, it.after);
+      if (reading.kind === 'unreadable') report(`the claim cannot be read: ${reading.why}`);
+      if (reading.kind === 'none' && promised !== null) report('the claim of a cluster that lives is gone');
+      if (reading.kind !== 'claim' || reading.claim.state !== 'formed') return;
+      const { clusterId, epoch } = reading.claim;
+      if (promised !== null && promised !== clusterId)
+        report(`cluster ${clusterId ?? ''} is promised in epoch ${epoch}, and ${promised} was before`);
+      promised = clusterId;
+    };
+  },
+};
+
+/** Law 1: members whose appliances say that they are ready are all of one cluster. */
+export const oneServes: LawCheck = {
+  law: 1,
+  check: 'one-serves',
+  watch: (report) => (it) => {
+    if (it.kind === 'ready' && it.clusters.length > 1)
+      report(`members of two clusters are ready: ${it.clusters.join(', ')}`);
+  },
+};
+
+/** Law 1: `--initial-cluster-state new` once per claim and instance. */
+export const foundedOnce: LawCheck = {
+  law: 1,
+  check: 'founded-once',
+  watch: (report) => {
+    const founded = new Set<string>();
+    return (it) => {
+      if (it.kind !== 'founding') return;
+      const key = `${it.id} ${it.token}`;
+      if (founded.has(key)) report(`${it.id} founds twice under the token ${it.token}`);
+      founded.add(key);
+    };
+  },
+};
+
+/** Law 1: whoever founds does so under the token of a claim that names it, and every birth has a token of its own. */
+export const ownToken: LawCheck = {
+  law: 1,
+  check: 'own-token',
+  watch: (report) => {
+    const epochs = new Map<string, number>();
+    const founders = new Map<string, readonly string[]>();
+    return (it) => {
+      if (it.kind === 'founding' && !(founders.get(it.token) ?? []).includes(it.id))
+        report(`${it.id} founds under the token ${it.token}, and no claim with it names it`);
+      if (it.kind !== 'records') return;
+      const reading = readClaim(namesOf(CLUSTER).claim, it.after);
+      if (reading.kind !== 'claim') return;
+      const { token, epoch } = reading.claim;
+      const before = epochs.get(token);
+      if (before !== undefined && before !== epoch)
+        report(`the token ${token} is of epoch ${before} and of epoch ${epoch}`);
+      epochs.set(token, epoch);
+      if (reading.claim.state === 'forming')
+        founders.set(
+          token,
+          reading.claim.founders.map((one) => one.instanceId),
+        );
+    };
+  },
+};

@@ -1,0 +1,71 @@
+import { holdings, runningCluster } from './cluster.ts';
+import { intactVoters } from './convergence.ts';
+import type { Machine } from './machine.ts';
+import type { World } from './world.ts';
+
+/** The clock is told of this often; ms. */
+const TIME_EVERY_MS = 2_000;
+
+/** Looks at what may have changed since its last look, and tells the laws. */
+export interface Watch {
+  /** After each step of the clock. */
+  look(): void;
+}
+
+/** A watch over a world; cheap where nothing changed. */
+export function createWatch(world: World): Watch {
+  const disks = new Map<string, { readonly etcd: unknown; readonly aside: unknown }>();
+  let batches = 0;
+  let ready = '';
+  let timeAt = 0;
+  let votersLeft = '';
+
+  const lookAtDisk = (machine: Machine): boolean => {
+    const { etcd, aside } = machine.disk;
+    const last = disks.get(machine.id);
+    if (last !== undefined && last.etcd === etcd && last.aside === aside) return false;
+    disks.set(machine.id, { etcd, aside });
+    world.tell({ kind: 'disk', id: machine.id, holds: holdings(machine), wiped: false });
+    return true;
+  };
+  const lookAtRecords = (): void => {
+    const { taken } = world.zone;
+    if (taken.length === batches) return;
+    const changes = taken.slice(batches).flat();
+    batches = taken.length;
+    world.tell({ kind: 'records', changes, after: world.zone.records() });
+  };
+  const lookAtReadiness = (): void => {
+    let key = '';
+    for (const it of world.machines.values()) {
+      if (it.process === null || it.process.appliance.state.notReady !== null) continue;
+      const cluster = runningCluster(world, it);
+      if (cluster !== null && !key.includes(cluster)) key += `${cluster} `;
+    }
+    if (key === ready) return;
+    ready = key;
+    world.tell({ kind: 'ready', clusters: key.trim() === '' ? [] : key.trim().split(' ') });
+  };
+  const lookAtVoters = (): void => {
+    const intact = intactVoters(world, (it) => it.state !== 'gone');
+    const key = intact === null ? '' : `${intact.names.length}/${intact.voters}`;
+    if (intact === null || key === votersLeft) return;
+    votersLeft = key;
+    world.tell({ kind: 'voters-left', intact: intact.names.length, voters: intact.voters });
+  };
+
+  return {
+    look() {
+      let changed = false;
+      for (const it of world.machines.values()) changed = lookAtDisk(it) || changed;
+      if (changed) lookAtVoters();
+      lookAtRecords();
+      lookAtReadiness();
+      const now = world.clock.now();
+      if (now - timeAt < TIME_EVERY_MS) return;
+      timeAt = now;
+      lookAtVoters();
+      world.tell({ kind: 'time' });
+    },
+  };
+}
