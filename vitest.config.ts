@@ -1,8 +1,15 @@
 import { defineConfig } from 'vitest/config';
+import { namespacePool } from './test/namespace-pool.ts';
 
 const project = (
   name: string,
-  options: { timeout?: number; workers?: number; order?: number; setup?: readonly string[] } = {},
+  options: {
+    timeout?: number;
+    workers?: number;
+    order?: number;
+    setup?: readonly string[];
+    pool?: typeof namespacePool;
+  } = {},
 ) => ({
   test: {
     name,
@@ -10,6 +17,7 @@ const project = (
     testTimeout: options.timeout ?? 10_000,
     hookTimeout: options.timeout ?? 10_000,
     ...(options.workers === undefined ? {} : { maxWorkers: options.workers }),
+    ...(options.pool === undefined ? {} : { pool: options.pool }),
     // Projects of one number run together, before those of the next.
     sequence: { groupOrder: options.order ?? 0 },
     globalSetup: [...(options.setup ?? [])],
@@ -26,10 +34,24 @@ export default defineConfig({
       project('integration', { timeout: 60_000, workers: 4 }),
       // Each file has a fleet of real processes, and waits more than it works: two at a time, after all else.
       project('e2e', { timeout: 180_000, workers: 2, order: 1, setup: ['test/e2e/build.ts'] }),
+      // Fleets whose instances can be cut off from each other: each file has a network namespace of its own.
+      project('network', {
+        timeout: 180_000,
+        workers: 2,
+        order: 1,
+        setup: ['test/e2e/build.ts'],
+        pool: namespacePool,
+      }),
       // Works and never waits, on threads of its own: nothing that waits for anything may run beside it.
       project('simulation', { timeout: 600_000, workers: 1, order: 3 }),
       // Not in npm test: what takes minutes by its nature (npm run torture).
-      project('torture', { timeout: 900_000, workers: 1, order: 2, setup: ['test/e2e/build.ts'] }),
+      project('torture', {
+        timeout: 900_000,
+        workers: 1,
+        order: 2,
+        setup: ['test/e2e/build.ts'],
+        pool: namespacePool,
+      }),
     ],
   },
 });

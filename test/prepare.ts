@@ -11,7 +11,14 @@ import { listBinaries, pickBinary } from '../src/etcd/binaries.ts';
 import { installEtcd } from '../src/etcd/install.ts';
 import { OFFICIAL_RELEASES } from '../src/etcd/source-release.ts';
 import { installSources } from '../src/etcd/sources.ts';
-import { CACHE_DIRECTORY, ETCD_DIRECTORY, MOTO_DIRECTORY, MOTO_VERSION, TESTED_MINORS } from './tools.ts';
+import {
+  CACHE_DIRECTORY,
+  ETCD_DIRECTORY,
+  IN_NAMESPACE,
+  MOTO_DIRECTORY,
+  MOTO_VERSION,
+  TESTED_MINORS,
+} from './tools.ts';
 
 const run = promisify(execFile);
 const root = process.getuid?.() === 0;
@@ -22,12 +29,13 @@ const PROGRAMS = [
   { name: 'dig', package: 'bind9-dnsutils' },
   { name: 'ip', package: 'iproute2' },
   { name: 'iptables', package: 'iptables' },
+  { name: 'unshare', package: 'util-linux' },
 ] as const;
 
 async function main(): Promise<void> {
   // What apt has comes first: the venv and Debian's etcd may need the lists that it refreshes.
   const failures = [...(await preparePrograms())];
-  failures.push(...(await Promise.all([prepareEtcd(), prepareMoto()])).flat());
+  failures.push(...(await Promise.all([prepareEtcd(), prepareMoto(), checkNamespaces()])).flat());
   for (const failure of failures) console.error(`cannot prepare: ${failure}`);
   if (failures.length > 0) process.exitCode = 1;
 }
@@ -95,6 +103,17 @@ async function prepareMoto(): Promise<readonly string[]> {
   return [];
 }
 
+/** Whether this user may make network namespaces: half of what can go wrong is tested in them. */
+async function checkNamespaces(): Promise<readonly string[]> {
+  try {
+    await run(IN_NAMESPACE, [], { env: { ...process.env, REAL_NODE: 'true' } });
+    console.log('network namespaces can be made');
+    return [];
+  } catch (error) {
+    return [`the tests of partitions need network namespaces, as root or as any user: ${oneLine(error)}`];
+  }
+}
+
 async function preparePrograms(): Promise<readonly string[]> {
   const present = await Promise.all(PROGRAMS.map(({ name }) => isOnPath(name)));
   const missing = PROGRAMS.filter((_, index) => present[index] === false);
@@ -105,10 +124,8 @@ async function preparePrograms(): Promise<readonly string[]> {
   const names = missing.map(({ name }) => name).join(', ');
   const packages = missing.map((program) => program.package);
   if (!root || !(await isOnPath('apt-get'))) {
-    // dig is needed by every run; the others only where namespaces can be made, which takes root.
-    const needed = missing.filter(({ name }) => name === 'dig' || root);
     console.log(`${names} are missing; not root on Debian, so not installed`);
-    return needed.map((program) => `${program.name} is missing: install ${program.package}`);
+    return missing.map((program) => `${program.name} is missing: install ${program.package}`);
   }
   console.log(`${names} are being installed (${packages.join(' ')})`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };

@@ -24,6 +24,9 @@ export const MOTO_VERSION = '5.2.5';
 /** The virtual environment that has moto; its name changes with what is in it. */
 export const MOTO_DIRECTORY = join(CACHE_DIRECTORY, `moto-${MOTO_VERSION}`);
 
+/** Runs the program that the variable REAL_NODE names, in a network namespace of its own. */
+export const IN_NAMESPACE = join(import.meta.dirname, 'namespace.sh');
+
 let folder: Promise<readonly EtcdBinary[]> | undefined;
 
 /** The prepared binary of a minor, or of a version. Throws where `npm test` (test/prepare.ts) did not make it. */

@@ -121,6 +121,7 @@ export async function createNamespaceNetwork(options: NamespaceOptions): Promise
       const all = [...present.values()];
       present.clear();
       await Promise.all(all.map(({ namespace }) => deleteNamespace(namespace)));
+      await ip(null, [`link delete ${BRIDGE}`]);
     },
   };
 }

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs $REAL_NODE with these arguments in a network namespace of its own, and with a /run of its own for the namespaces
+# that it makes in turn: nothing of it touches the machine's, and all of it ends with it. Root does so as it is; anybody
+# else in a user namespace, as root of that.
+set -e
+if [ "$1" = inside ]; then
+  shift
+  mount -t tmpfs tmpfs /run
+  exec "$REAL_NODE" "$@"
+fi
+if [ "$(id -u)" = 0 ]; then exec unshare --net --mount -- "$0" inside "$@"; fi
+exec unshare --user --map-root-user --net --mount -- "$0" inside "$@"

@@ -1,0 +1,22 @@
+import { test } from 'vitest';
+import { fleetForFile } from '../e2e/harness.ts';
+import { cutOff, loseATenth } from './partitions.ts';
+
+/* One fleet of three lives through all of these, in this order. */
+const fleet = fleetForFile({ size: 3, namespaces: true, environment: { HOUSEKEEPING_INTERVAL: '1s' } });
+
+test('the leader is cut off from its peers', async () => {
+  await cutOff(fleet(), 'leader', 'peers', 5_000);
+});
+
+test('a follower does not hear its peers, and they hear it', async () => {
+  await cutOff(fleet(), 'follower', 'in', 5_000);
+});
+
+test('every instance loses a tenth of what it is sent', async () => {
+  await loseATenth(fleet());
+});
+
+test('nothing was lost, and there was one cluster all the time', async () => {
+  await fleet().verify();
+});

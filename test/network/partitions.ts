@@ -1,0 +1,163 @@
+import { expect } from 'vitest';
+import { votersOf } from '../../src/core/members.ts';
+import { textOf } from '../e2e/fields.ts';
+import type { Fleet } from '../e2e/harness.ts';
+import { askNames, type View } from '../e2e/view.ts';
+import { cutOneWay, leaveOnly, losePackets, mend } from './wires.ts';
+
+/* What a cluster must stand of its network: short in npm test, long in the torture. */
+
+/** What of the network an instance loses. */
+export const CUTS = ['peers', 'aws', 'both', 'in', 'out'] as const;
+export type Cut = (typeof CUTS)[number];
+
+async function sever({ sandbox }: Fleet, instanceId: string, cut: Cut): Promise<void> {
+  if (cut === 'in' || cut === 'out') await cutOneWay(sandbox, instanceId, cut);
+  else await sandbox.cuts.cut(instanceId, { from: cut });
+}
+
+/** Member ids and the processes of etcd: a partition changes neither. */
+async function everyoneOf({ view, machine }: Fleet): Promise<readonly string[]> {
+  const views = await view();
+  const members = views.find(({ list }) => list !== null)?.list?.members ?? [];
+  const etcds = await Promise.all(views.map(({ instanceId }) => machine(instanceId)));
+  return [...members.map(({ id }) => id), ...etcds.map(({ etcd }) => `etcd ${etcd?.pid}`)].toSorted();
+}
+
+/** Until clients are sent to these instances alone. */
+async function untilNamed({ sandbox, until }: Fleet, views: readonly View[]): Promise<void> {
+  const wanted = views.map(({ address }) => address).toSorted();
+  await until('DNS names those that serve', async () => {
+    const names = await askNames(sandbox);
+    const given = names[`_etcd-client._tcp.${sandbox.addresses.clusterName}`] ?? [];
+    return given.join() === wanted.join() ? [] : [`${given.join()} instead of ${wanted.join()}`];
+  });
+}
+
+/**
+ * Cuts the leader or a follower of a whole cluster of three off for so long. The others serve on; who is cut off from
+ * its peers is in no client's way; nobody is removed, and no etcd is started again.
+ */
+export async function cutOff(
+  fleet: Fleet,
+  who: 'leader' | 'follower',
+  cut: Cut,
+  cutMs: number,
+): Promise<void> {
+  const { sandbox, view, leader, followers, during, writesGoOn, whole, watch } = fleet;
+  const [victim] = who === 'leader' ? [await leader()] : await followers();
+  if (victim === undefined) throw new Error(`no ${who}`);
+  const { instanceId } = victim;
+  const before = await everyoneOf(fleet);
+  const removed = watch.removed();
+  const endMs = performance.now() + cutMs;
+  await sever(fleet, instanceId, cut);
+  const others = (await view()).filter((one) => one.instanceId !== instanceId);
+  await untilNamed(fleet, cut === 'aws' ? await view() : others);
+  await writesGoOn();
+  await during(Math.max(0, endMs - performance.now()), async () => {
+    const gone = watch.removed().filter((id) => !removed.includes(id));
+    return gone.length === 0 ? [] : [`removed: ${gone.join()}`];
+  });
+  await mend(sandbox, instanceId);
+  await sandbox.cuts.cut(instanceId, { from: 'none' });
+  await whole(3);
+  await writesGoOn();
+  expect(await everyoneOf(fleet)).toEqual(before);
+}
+
+/** Every instance loses a tenth of what it is sent, while the leader's etcd is killed and an instance is replaced. */
+export async function loseATenth(fleet: Fleet): Promise<void> {
+  const { sandbox, view, leader, followers, whole, writesGoOn } = fleet;
+  const part = 0.1;
+  const before = await view();
+  for (const { instanceId } of before) await losePackets(sandbox, instanceId, part);
+  await sandbox.hypervisor.kill((await leader()).instanceId, 'etcd');
+  await writesGoOn();
+  const [victim] = await followers();
+  sandbox.cloud.events.subscribe(({ type, fields }) => {
+    const id = textOf(fields, 'instanceId');
+    if (type !== 'process-start' || before.some(({ instanceId }) => instanceId === id)) return;
+    // It may be gone before its network is spoilt: then nobody wants it spoilt any more.
+    losePackets(sandbox, id, part).catch(() => undefined);
+  });
+  sandbox.cloud.terminateInstance(victim?.instanceId ?? '');
+  await untilVoters(fleet, 3);
+  await writesGoOn();
+  for (const { instanceId } of await view()) await mend(sandbox, instanceId);
+  await whole(3);
+}
+
+/** Until some member says, with a majority behind it, that all instances and nobody else are voters. */
+async function untilVoters({ until, view }: Fleet, size: number): Promise<void> {
+  await until(`the ${size} instances are the voters`, async () => {
+    const views = (await view()).filter(({ state }) => state === 'running');
+    const ids = views.map(({ instanceId }) => instanceId).toSorted();
+    const seen = views.flatMap(({ list }) => (list === null ? [] : [votersOf(list.members)]));
+    const names = seen.map((voters) => voters.map(({ name }) => name).toSorted());
+    if (ids.length === size && names.some((voters) => voters.join() === ids.join())) return [];
+    return [`instances ${ids.join()}`, ...names.map((voters) => `voters ${voters.join()}`)];
+  });
+}
+
+/**
+ * A follower that hears neither the leader nor newcomers learns of nobody new; then it is cut off from all its peers, not from
+ * AWS, while all that it knows end, and its etcd and appliance end, too. By what it holds the cluster is gone for
+ * certain: it has to wait all the same, and to come back as the member that it is.
+ */
+export async function survive(fleet: Fleet): Promise<void> {
+  const { sandbox, view, leader, followers, watch, whole, writesGoOn, until, story } = fleet;
+  const { cloud, cuts, hypervisor, addresses } = sandbox;
+  const startedMs = Date.now();
+  const removed = watch.removed();
+  const first = await leader();
+  const [survivor, second] = await followers();
+  if (survivor === undefined || second === undefined) throw new Error('no followers');
+  const { instanceId } = survivor;
+  // etcd adds nobody through a member that misses another: the one that it still speaks to does it.
+  await leaveOnly(sandbox, instanceId, second.address);
+  cloud.setDesired(addresses.group, 5);
+  await untilVoters(fleet, 5);
+  await cuts.cut(instanceId, { from: 'peers' });
+  // Followers first: the leader would make another lead, and the survivor hear from that one.
+  for (const ending of [second, first]) {
+    cloud.terminateInstance(ending.instanceId, { decrement: true });
+    await until(`${ending.instanceId} has left`, async () =>
+      watch.removed().includes(ending.status?.memberId ?? '') ? [] : ['it is a member'],
+    );
+  }
+  await untilVoters(fleet, 3);
+  await Promise.all([hypervisor.kill(instanceId, 'appliance'), hypervisor.kill(instanceId, 'etcd')]);
+  await until('the survivor starts again on its data', async () =>
+    story(startedMs).includes('own-data-quorum-lost') ? [] : ['it has not'],
+  );
+  await writesGoOn();
+  await cuts.cut(instanceId, { from: 'none' });
+  await whole(3);
+  await writesGoOn();
+  const after = (await view()).find((one) => one.instanceId === instanceId);
+  expect(after?.status?.memberId).toBe(survivor.status?.memberId);
+  const gone = watch.removed().filter((id) => !removed.includes(id));
+  expect(gone.toSorted()).toEqual([first, second].map(({ status }) => status?.memberId).toSorted());
+}
+
+/**
+ * A follower is cut off from its peers, and another instance ends: the last one is no majority, and nobody new can join.
+ * All wait; when the network is back, so is the cluster.
+ */
+export async function loseQuorum(fleet: Fleet): Promise<void> {
+  const { sandbox, view, leader, followers, whole, writesGoOn, until } = fleet;
+  const [cut] = await followers();
+  const ending = await leader();
+  await sandbox.cuts.cut(cut?.instanceId ?? '', { from: 'peers' });
+  sandbox.cloud.powerCut(ending.instanceId);
+  await until('nobody has a quorum, and a newcomer waits', async () => {
+    const views = await view();
+    const answer = views.filter(({ list }) => list !== null).map((one) => `${one.instanceId} has a quorum`);
+    const waits = views.some(({ notReady }) => notReady?.includes('quorum-lost') === true);
+    return [...answer, ...(waits ? [] : ['nobody waits'])];
+  });
+  await sandbox.cuts.cut(cut?.instanceId ?? '', { from: 'none' });
+  await whole(3);
+  await writesGoOn();
+}
