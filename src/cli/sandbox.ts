@@ -120,7 +120,10 @@ interface FaultOptions extends Common {
 
 function addFaultVerbs(sandbox: Command): void {
   verb(sandbox, 'fault', 'make calls of AWS go wrong, and print the id of the fault')
-    .argument('<kind>', 'throttle, error, hang, reset, refuse, lost-answer, empty, half, stale or self-only')
+    .argument(
+      '<kind>',
+      'throttle, error, hang, reset, refuse, lost-answer, malformed, empty, half, stale or self-only',
+    )
     .option('--service <name>', 'ec2, autoscaling, route53, imds or *', '*')
     .option('--action <name>', 'as DescribeInstances', '*')
     .option('--instance <instance>', 'whose calls', '*')

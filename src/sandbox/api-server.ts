@@ -59,6 +59,11 @@ export async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** A success of which only the first half came. */
+function brokenOff(answer: Answer): Answer {
+  return { ...answer, status: 200, body: answer.body.slice(0, answer.body.length / 2) };
+}
+
 function send(response: ServerResponse, answer: Answer): void {
   response.writeHead(answer.status, {
     'content-type': 'text/xml;charset=utf-8',
@@ -123,7 +128,7 @@ async function handle(parts: CloudParts, request: IncomingMessage, response: Ser
   if (breakConnection(fault, request)) return;
   const answer = perform(parts, call, caller, fault);
   if (fault?.kind === 'lost-answer') request.socket.resetAndDestroy();
-  else send(response, answer);
+  else send(response, fault?.kind === 'malformed' ? brokenOff(answer) : answer);
 }
 
 /** The HTTP face of EC2, Auto Scaling and Route 53, all on one endpoint as AWS_ENDPOINT_URL wants it. */

@@ -23,6 +23,7 @@ const KINDS: Readonly<Record<FaultKind, true>> = {
   reset: true,
   refuse: true,
   'lost-answer': true,
+  malformed: true,
   empty: true,
   half: true,
   stale: true,

@@ -14,6 +14,8 @@ export const ROLE_NAME = 'etcd-appliance';
 const MAX_TOKEN_SECONDS = 21_600;
 const CREDENTIALS_MS = 6 * 3_600_000;
 const MOST_TOKENS = 1_000;
+/** What a proxy in between may say instead of EC2. */
+const WEB_PAGE = '<!doctype html><title>Welcome</title><p>It works';
 const TOKEN_PATH = 'api/token';
 
 /** Paths that EC2 has and that hold nothing on these instances: 404, as there. */
@@ -157,6 +159,7 @@ export function createMetadataListener(parts: CloudParts, instanceId: string): R
     const error = faultError(fault, 'imds');
     if (error !== null) send(response, { status: error.status, body: error.message });
     else if (fault?.kind === 'empty') send(response, { status: 200, body: '' });
+    else if (fault?.kind === 'malformed') send(response, { status: 200, body: WEB_PAGE });
     else if (fault?.kind === 'lost-answer') request.socket.resetAndDestroy();
     else send(response, answer(request, path, staleFor(fault, parts.settings().stalenessMs[path])));
   };

@@ -39,7 +39,8 @@ export type Service = 'ec2' | 'autoscaling' | 'route53' | 'imds';
 
 /**
  * What goes wrong. `refuse` and `reset` end the connection before anything is done (`refuse` in order, `reset` by a
- * TCP reset), `lost-answer` does what was asked and then ends the connection, `hang` never answers;
+ * TCP reset), `lost-answer` does what was asked and then ends the connection, `hang` never answers,
+ * `malformed` does what was asked and answers with XML that breaks off in its middle (metadata: with somebody's web page);
  * `throttle` and `error` answer as the service does under load (`error` is a 500 or 503). The others change what a
  * Describe, Get or List shows: nothing, the first half (rounded down), the state `staleMs` ago, only the asking
  * instance. Calls that change something are not touched by those four.
@@ -51,6 +52,7 @@ export type FaultKind =
   | 'reset'
   | 'refuse'
   | 'lost-answer'
+  | 'malformed'
   | 'empty'
   | 'half'
   | 'stale'

@@ -64,6 +64,7 @@ describe('a fault makes the fleet unknown, and lifted leaves nothing behind', ()
     'reset',
     'refuse',
     'lost-answer',
+    'malformed',
     'empty',
     'self-only',
   ];
@@ -228,6 +229,7 @@ describe('the zone', () => {
 
   test.each<{ kind: FaultKind; outcome: string; taken: boolean }>([
     { kind: 'lost-answer', outcome: 'unknown', taken: true },
+    { kind: 'malformed', outcome: 'unknown', taken: true },
     { kind: 'reset', outcome: 'unknown', taken: false },
     { kind: 'refuse', outcome: 'unknown', taken: false },
     { kind: 'hang', outcome: 'unknown', taken: false },
@@ -249,7 +251,7 @@ describe('the zone', () => {
     expect(pauses).toHaveLength(kind === 'throttle' ? 2 : 0);
   });
 
-  test.each<FaultKind>(['throttle', 'error', 'hang', 'reset', 'refuse'])(
+  test.each<FaultKind>(['throttle', 'error', 'hang', 'reset', 'refuse', 'malformed'])(
     'is not listed while it meets %s',
     async (kind) => {
       const bare = await bareCloud();

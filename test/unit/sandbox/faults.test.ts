@@ -106,6 +106,17 @@ describe('faults', () => {
     expect(test.cloud.describe().groups[0]?.desired).toBe(kind === 'lost-answer' ? 4 : 3);
   });
 
+  it('do what was asked, and answer with XML that breaks off', async () => {
+    await using test = await startFaulty();
+    test.cloud.faults.add(everywhere('malformed', { count: 2 }));
+    await expect(test.ids(test)).rejects.toThrow();
+    const call = test.autoScaling.send(
+      new SetDesiredCapacityCommand({ AutoScalingGroupName: 'web', DesiredCapacity: 4 }),
+    );
+    await expect(call).rejects.toThrow();
+    expect(test.cloud.describe().groups[0]?.desired).toBe(4);
+  });
+
   it('hang until the caller gives up', async () => {
     await using test = await startFaulty();
     test.cloud.faults.add(everywhere('hang', { service: 'ec2' }));
