@@ -43,7 +43,8 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     state.lastExit = exit;
     if (isLeaving(context)) return;
     failures = wellForMs >= RESTART_RESET_MS ? 0 : failures;
-    if (wellForMs > 0) damagedStarts = 0;
+    // Well for a moment is not sound: what is damaged may be read only later.
+    if (wellForMs >= RESTART_RESET_MS) damagedStarts = 0;
     damagedStarts = exit.saysDamaged === null ? damagedStarts : damagedStarts + 1;
     // A member that says it was removed asks the list first; for all else the data are started on what is known.
     afterCrash = !exit.saysRemoved && exit.saysDamaged === null;

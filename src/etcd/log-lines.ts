@@ -86,12 +86,16 @@ const WAL_ERRORS = [
   /^proto: /,
   /^unexpected EOF$/,
 ];
+/** Raft's own: the leader knows this member to have held more than it now finds. It will say so at every start. */
+const WAL_PANICS = [/^tocommit\(\d+\) is out of range \[lastIndex\(\d+\)\]/];
 const DATABASE_ERRORS = [
   /^(invalid database|checksum error|file size too small|version mismatch)/,
   // The log's snapshot says that there must be a database of a certain index.
   /snapshot file doesn't exist/,
 ];
 const DATABASE_PANICS = [
+  // A page of the database is beyond the file's end: nothing else of etcd's is mapped into memory.
+  /^fatal error: fault$/,
   /^freepages: /,
   /^assertion failed: Page expected/,
   /^(page \d+|invalid page type|unexpected page type|page type is not)/,
@@ -101,7 +105,7 @@ function damageIn(line: LogLine): 'wal' | 'database' | null {
   const said = (patterns: readonly RegExp[], text: string): boolean =>
     patterns.some((pattern) => pattern.test(text));
   if (said(DATABASE_ERRORS, line.error) || said(DATABASE_PANICS, line.message)) return 'database';
-  if (said(WAL_ERRORS, line.error)) return 'wal';
+  if (said(WAL_ERRORS, line.error) || said(WAL_PANICS, line.message)) return 'wal';
   return null;
 }
 

@@ -49,6 +49,17 @@ describe("etcd's log lines", () => {
     expect(verdict.lastWords).not.toBe('');
   });
 
+  test.each([
+    [
+      'a log that is shorter than what the leader knows it to have held',
+      'panic: tocommit(144) is out of range [lastIndex(67)]. Was the raft log corrupted, truncated, or lost?',
+      'wal',
+    ],
+    ['a database that is shorter than it says', 'fatal error: fault', 'database'],
+  ])('call %s damage', (_, line, damage) => {
+    expect(verdictOf('unexpected fault address 0x7f47a4010000', line).saysDamaged).toBe(damage);
+  });
+
   test('keep the last words, which Go repeats worse', () => {
     const panic = JSON.stringify({
       level: 'panic',

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { DataIdentity } from '../../../src/core/local-data.ts';
+import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim.ts';
+import { namesOf } from '../../../src/core/names.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { live } from '../../../src/daemon/life.ts';
-import type { DataPort } from '../../../src/daemon/ports.ts';
+import { known } from '../../../src/core/known.ts';
+import type { DataPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
 import type { Host } from '../../fakes/bench.ts';
-import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
 
 function identityOf(host: Host, register: string): DataIdentity {
   return {
@@ -43,6 +46,50 @@ describe('an etcd that runs already', () => {
     expect(host.context.state.etcd).not.toBeNull();
     end.abort();
     await expect(life).rejects.toThrow('aborted');
+  });
+
+  it.for([
+    { wellMs: 10_000, starts: 'two starts, however well they began', aside: 1 },
+    { wellMs: 90_000, starts: 'two starts that served for long, and are no proof', aside: 0 },
+  ])('ends of damage in $starts', async ({ wellMs, aside }) => {
+    const bench = createBench(3);
+    const cluster = await bench.form();
+    const host = bench.host(0);
+    const { stack } = host.self;
+    // The claim says where the others are. Of these hosts one leads that is not the own: they answer when it ends.
+    const voters = cluster.members.map(({ id, name }, index) => {
+      return { memberId: id, instanceId: name, region: 'r', address: bench.host(index).self.address };
+    });
+    cluster.lead(voters[1]?.memberId ?? '');
+    const founding = foundingClaim({ stack, token: TOKEN, groups: ['g'], founders: [], before: null });
+    const record = claimRecord(namesOf(NAME).claim, formedClaim(founding, cluster.id, voters));
+    await host.ports.zone.change([{ action: 'CREATE', record }], NEVER);
+    host.disk.identity = identityOf(host, host.ports.zone.register);
+    const { process } = host.ports;
+    const damaged = (etcd: RunningEtcd): RunningEtcd => ({
+      ...etcd,
+      exited: etcd.exited.then((exit) => ({ ...exit, saysDamaged: 'database' })),
+    });
+    const adopt: ProcessPort['adopt'] = async (signal) => {
+      const adopted = await process.adopt(signal);
+      return adopted === null ? null : damaged(adopted);
+    };
+    const start: ProcessPort['start'] = async (how, signal) => {
+      const started = await process.start(how, signal);
+      return started.known ? known(damaged(started.value)) : started;
+    };
+    const context = createContext(host.context.options, {
+      ...host.ports,
+      process: { ...process, adopt, start },
+    });
+    void live(context, NEVER);
+    for (const _ of [1, 2]) {
+      await bench.clock.advance(wellMs);
+      expect(context.state.etcd).not.toBeNull();
+      bench.etcd.kill(host.self.address);
+    }
+    await bench.clock.advance(5_000);
+    expect(host.disk.aside).toHaveLength(aside);
   });
 
   it('counts a wait before its restart as a turn of the start', async () => {
