@@ -124,7 +124,13 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   freeze: ({ random, who }) => ({
     who: who(),
     what: random.pick(['appliance', 'etcd', 'machine']),
-    lastsMs: random.pick([random.int(500, 4_000), random.int(2_000, 45_000), random.int(30_000, 120_000)]),
+    lastsMs: random.pick([
+      random.int(500, 4_000),
+      random.int(500, 4_000),
+      random.int(2_000, 45_000),
+      random.int(2_000, 45_000),
+      random.int(30_000, 120_000),
+    ]),
   }),
   wipe: ({ random, who }) => ({ who: who(), what: random.chance(0.7) ? 'disk' : 'etcd' }),
   damage: ({ random, who }) => ({ who: who(), what: random.pick(['wal', 'database']) }),
@@ -173,6 +179,15 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
 const ALL_TRAFFIC: readonly Traffic[] = ['peer', 'client', 'http', 'aws'];
 const BETWEEN: readonly Traffic[] = ['peer', 'client', 'http'];
 
+/** Most are short, because virtual time costs real time; some are longer than any limit of the appliance but the last. */
+const LASTS_MS = [
+  [1_000, 8_000],
+  [1_000, 8_000],
+  [5_000, 40_000],
+  [5_000, 40_000],
+  [30_000, 200_000],
+] as const;
+
 /** Every kind of incident. */
 export const INCIDENT_KINDS = Object.keys(DRAWS) as readonly IncidentKind[];
 
@@ -186,7 +201,10 @@ export function drawIncident(
     desired,
     // Rounded, so that a printed plot can be read.
     who: () => Math.floor(random.fraction() * 1_000) / 1_000,
-    lasts: () => random.int(1_000, random.chance(0.2) ? 200_000 : 40_000),
+    lasts: () => {
+      const [shortest, longest] = random.pick(LASTS_MS);
+      return random.int(shortest, longest);
+    },
   };
   return { atMs, kind, ...DRAWS[kind](draw) } as Incident;
 }

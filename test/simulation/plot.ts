@@ -26,6 +26,8 @@ export interface Plot {
   readonly clockDrift: number;
   /** Longest time between two writes of the clients; the shortest is a fifth of it. */
   readonly writeEveryMs: number;
+  /** How long a fleet that is as it should be must do nothing at all. */
+  readonly restMs: number;
   /** Whether incidents may take the data of a majority: then the cluster may be lost, and only safety is asked for. */
   readonly mayLoseMajority: boolean;
   /** In the order of their time. */
@@ -44,7 +46,7 @@ interface ProfileTable {
 const ANY_TIME = [
   [0, 4_000],
   [0, 12_000],
-  [8_000, 40_000],
+  [8_000, 25_000],
 ] as const;
 
 const EVERYTHING: Weights = Object.fromEntries(INCIDENT_KINDS.map((it) => [it, 2]));
@@ -99,7 +101,7 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
     },
     firstAt: [
       [0, 12_000],
-      [8_000, 40_000],
+      [8_000, 25_000],
     ],
     mayLoseMajority: 0.05,
   },
@@ -132,6 +134,8 @@ export function drawPlot(seed: number, profile: Profile): Plot {
     awsLagMs: random.pick([0, 0, 2_000, 20_000]),
     clockDrift: random.pick([0, 0, 0.005, 0.05]),
     writeEveryMs: random.pick([1_000, 3_000]),
+    // Longer than AWS is looked at without a cause; but most histories have found what they can by then.
+    restMs: random.chance(0.1) ? 150_000 : 8_000,
     mayLoseMajority: random.chance(table.mayLoseMajority),
     incidents: drawIncidents(random, table, desired),
   };
