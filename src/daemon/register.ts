@@ -45,6 +45,8 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
   let stale = false;
   /** Raised where what a list says that is under way may be the past. */
   let generation = 0;
+  /** What the records say of the claim: they are read once, and the claim is asked for in every tick of every loop. */
+  let reading: { readonly of: readonly RecordSet[]; readonly claim: ClaimReading } | null = null;
   let claimText: string | null = null;
   let claimSince = clock.now();
   let readFailure: { readonly since: number; readonly answer: Known<never> } | null = null;
@@ -83,7 +85,12 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
       return answer;
     },
     last: () => records,
-    claim: () => (records.known ? known(readClaim(claimName, records.value)) : records),
+    claim() {
+      if (!records.known) return records;
+      if (reading?.of !== records.value)
+        reading = { of: records.value, claim: readClaim(claimName, records.value) };
+      return known(reading.claim);
+    },
     async change(changes, signal) {
       if (changes.length === 0) return { kind: 'done' };
       const early = writes.early(changes);
