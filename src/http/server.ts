@@ -15,6 +15,8 @@ export interface FaceServerOptions {
   readonly limitMs?: number;
   /** For answers in flight when the server is closed. */
   readonly closeGraceMs?: number;
+  /** More connections at a time are closed as they come. */
+  readonly mostConnections?: number;
 }
 
 /** What the server needs of the rest. */
@@ -42,7 +44,7 @@ const HEADERS = {
  * Throws `unavailable` where the address cannot be bound.
  */
 export async function startFaceServer(options: FaceServerOptions, deps: FaceServerDeps): Promise<FaceServer> {
-  const { limitMs = 5000, closeGraceMs = 2000 } = options;
+  const { limitMs = 5000, closeGraceMs = 2000, mostConnections = 256 } = options;
   const server = createServer(
     {
       maxHeaderSize: 8 * 1024,
@@ -53,7 +55,9 @@ export async function startFaceServer(options: FaceServerOptions, deps: FaceServ
     },
     (request, response) => void serve(request, response, { ...deps, limitMs }),
   );
-  server.maxConnections = 256;
+  server.maxConnections = mostConnections;
+  // A client that asks and does not read what it asked for would keep its place for ever.
+  server.setTimeout(2 * limitMs);
   await listen(server, options);
   server.on('error', (error) => deps.log.warn({ error }, 'the HTTP server met an error'));
   let closed: Promise<void> | null = null;
