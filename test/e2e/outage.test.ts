@@ -5,7 +5,7 @@ const OUTAGE_MS = 20_000;
 
 describe.concurrent('a cluster that serves', () => {
   test('heals its etcds while every AWS call fails, and keeps its members and names', async (context) => {
-    await everyCallFails(context, OUTAGE_MS);
+    await everyCallFails(context, ['error', 'hang', 'malformed', 'stale'], 0);
   });
 
   test('loses an instance while Route 53 refuses, and is named right when it takes calls again', async (context) => {

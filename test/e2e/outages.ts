@@ -1,6 +1,6 @@
 import { expect, type TestContext } from 'vitest';
 import { clientUrl } from '../../src/etcd/flags.ts';
-import type { FaultKind } from '../../src/sandbox/model.ts';
+import type { FaultKind, FaultRequest } from '../../src/sandbox/model.ts';
 import { textOf } from './fields.ts';
 import { type Fleet, fleetForTest } from './harness.ts';
 
@@ -26,38 +26,72 @@ async function memberIds(fleet: Fleet, address: string): Promise<readonly string
   return list.known ? list.value.members.map(({ id }) => id).toSorted() : [];
 }
 
-/** Every AWS call fails for so long, while etcds are killed, and an appliance with its own. */
-export async function everyCallFails(context: TestContext, outageMs: number): Promise<void> {
+/** In these ways no call of AWS gives an answer; in the others it gives one that is not the truth. */
+const SILENCES: ReadonlySet<FaultKind> = new Set([
+  'throttle',
+  'error',
+  'hang',
+  'reset',
+  'refuse',
+  'lost-answer',
+  'malformed',
+]);
+
+/** All of AWS, or all but the metadata, gone wrong in one way. */
+function faultsOf(fleet: Fleet, kind: FaultKind, services: readonly FaultRequest['service'][]): () => void {
+  // Older than the fleet: an answer in which nobody of it is there.
+  const staleMs = kind === 'stale' ? { staleMs: 600_000 } : {};
+  const faults = services.map((service) => fleet.fault({ service, kind, ...staleMs }));
+  return () => faults.forEach(({ id }) => fleet.sandbox.cloud.faults.lift(id));
+}
+
+/**
+ * All of AWS goes wrong in these ways, one after the other, each for so long. In each of them the etcd of a member is
+ * killed, now a follower's, now the leader's; in the last an appliance with its own. All come back as what they were.
+ */
+export async function everyCallFails(
+  context: TestContext,
+  kinds: readonly FaultKind[],
+  eachMs: number,
+): Promise<void> {
   const fleet = await fleetForTest(context, { size: 3, environment });
   const { sandbox, whole, serves, during, leader, followers, writesGoOn, machine } = fleet;
   const { kill } = sandbox.hypervisor;
   await whole(3);
-  const { address } = await leader();
-  const members = await memberIds(fleet, address);
-  const outage = fleet.fault({ kind: 'error' });
-  const changes = recordChanges(fleet);
-  const endMs = performance.now() + outageMs;
-  const [one = '', other = ''] = (await followers()).map(({ instanceId }) => instanceId);
-  await kill(one, 'etcd');
-  await serves(3);
-  await kill((await leader()).instanceId, 'etcd');
-  await serves(3);
-  // Metadata are the instance's own, and answer again: all else that this appliance needs to know, it has kept.
-  for (const service of ['ec2', 'autoscaling', 'route53'] as const) fleet.fault({ service, kind: 'error' });
-  sandbox.cloud.faults.lift(outage.id);
-  const before = await machine(other);
-  await Promise.all([kill(other, 'appliance'), kill(other, 'etcd')]);
-  await serves(3);
-  expect((await machine(other)).etcd?.pid).not.toBe(before.etcd?.pid);
-  await writesGoOn();
-  await during(Math.max(0, endMs - performance.now()), async () => {
-    const now = await memberIds(fleet, address);
+  const first = await leader();
+  const members = await memberIds(fleet, first.address);
+  const sameMembers = async (): Promise<readonly string[]> => {
+    const now = await memberIds(fleet, first.address);
     return now.length === 0 || now.join() === members.join() ? [] : [`members ${now.join()}`];
-  });
-  expect(recordChanges(fleet)).toEqual(changes);
+  };
+  let lift = (): void => undefined;
+  for (const [index, kind] of kinds.entries()) {
+    const liftLast = lift;
+    lift = faultsOf(fleet, kind, ['*']);
+    liftLast();
+    const endMs = performance.now() + eachMs;
+    const changes = recordChanges(fleet);
+    const victim = index % 2 === 0 ? (await followers())[0] : await leader();
+    await kill(victim?.instanceId ?? '', 'etcd');
+    await serves(3);
+    await writesGoOn();
+    await during(Math.max(0, endMs - performance.now()), sameMembers);
+    if (SILENCES.has(kind)) expect(recordChanges(fleet)).toEqual(changes);
+  }
+  // Metadata are the instance's own, and answer again: all else that this appliance needs to know, it has kept.
+  const [last = 'error'] = kinds.slice(-1);
+  faultsOf(fleet, last, ['ec2', 'autoscaling', 'route53']);
+  lift();
+  const { instanceId } = (await followers())[0] ?? first;
+  const before = await machine(instanceId);
+  await Promise.all([kill(instanceId, 'appliance'), kill(instanceId, 'etcd')]);
+  await serves(3);
+  expect((await machine(instanceId)).etcd?.pid).not.toBe(before.etcd?.pid);
+  await writesGoOn();
+  expect(await sameMembers()).toEqual([]);
   sandbox.cloud.faults.liftAll();
   await whole(3);
-  expect(await memberIds(fleet, address)).toEqual(members);
+  expect(await memberIds(fleet, first.address)).toEqual(members);
   await fleet.verify();
 }
 
