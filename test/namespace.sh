@@ -6,6 +6,7 @@ set -e
 if [ "$1" = inside ]; then
   shift
   mount -t tmpfs tmpfs /run
+  ip link set lo up
   exec "$REAL_NODE" "$@"
 fi
 if [ "$(id -u)" = 0 ]; then exec unshare --net --mount -- "$0" inside "$@"; fi
