@@ -15,7 +15,7 @@ export const requiredBuiltins: Plugin = {
   name: 'required-builtins',
   setup: ({ onResolve, onLoad }) => {
     onResolve({ filter: /^[a-z_:/0-9]+$/ }, ({ path, kind, namespace }) =>
-      namespace !== 'builtin' && kind === 'import-statement' && isBuiltin(path)
+      namespace !== 'builtin' && kind !== 'require-call' && isBuiltin(path)
         ? { path: path.replace(/^node:/, ''), namespace: 'builtin' }
         : undefined,
     );
@@ -89,12 +89,26 @@ export const noReflection: Plugin = {
   setup: ({ onLoad }) => {
     onLoad({ filter: /@grpc[/\\]proto-loader[/\\]build[/\\]src[/\\]index\.js$/ }, async ({ path }) => ({
       contents: replaced(path, await readFile(path, 'utf8'), [
+        ['require("protobufjs/ext/descriptor")', '{}'],
         ["const descriptorList = root.toDescriptor('proto3').file;", 'const descriptorList = [];'],
         ["const messageDescriptor = message.toDescriptor('proto3');", ''],
         ['type: messageDescriptor.$type.toObject(messageDescriptor, descriptorOptions),', 'type: {},'],
         ["const enumDescriptor = enumType.toDescriptor('proto3');", ''],
         ['type: enumDescriptor.$type.toObject(enumDescriptor, descriptorOptions),', 'type: {},'],
       ]),
+      loader: 'js',
+    }));
+  },
+};
+
+/** prom-client asks OpenTelemetry for the trace that a sample belongs to, where it is told to; it is not told to. */
+export const noTraces: Plugin = {
+  name: 'no-traces',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^@opentelemetry\/api$/ }, ({ path }) => ({ path, namespace: 'no-traces' }));
+    onLoad({ filter: /.*/, namespace: 'no-traces' }, () => ({
+      contents:
+        'module.exports = { trace: { getSpan: () => undefined }, context: { active: () => undefined } };',
       loader: 'js',
     }));
   },

@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { rm, stat, readdir, chmod, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
-import { etcd3Protocol, noReflection, requiredBuiltins, sdkShapes } from './build-plugins.ts';
+import { etcd3Protocol, noReflection, noTraces, requiredBuiltins, sdkShapes } from './build-plugins.ts';
 
 /*
  * `npm run build`: the program as it ships, in dist/, which works without node_modules. Bundled it starts in half the
@@ -20,10 +21,27 @@ const BANNER = [
   `const __dirname = import.meta.dirname;`,
 ].join('\n');
 
+/**
+ * What is run. It lets Node keep the compiled form of what it loads beside the program, and read it at the next start: a
+ * third of the start's processor time. Where the folder is another user's, or cannot be written, nothing is kept.
+ */
+const ENTRY = `#!/usr/bin/env node
+process.getBuiltinModule('node:module').enableCompileCache({ directory: import.meta.dirname + '/cache', portable: true });
+await import('./cli.js');
+`;
+
+/** Loads every file but those that run something, so that their compiled form is kept. */
+const LOAD_ALL = `
+const { enableCompileCache } = process.getBuiltinModule('node:module');
+enableCompileCache({ directory: process.argv[1] + '/cache', portable: true });
+for (const file of process.argv.slice(2)) await import(process.argv[1] + '/' + file);
+process.exit(0);
+`;
+
 await rm(OUT, { recursive: true, force: true });
 const startedAt = performance.now();
 await build({
-  entryPoints: ['src/main.ts'],
+  entryPoints: { cli: 'src/main.ts' },
   outdir: OUT,
   bundle: true,
   splitting: true,
@@ -36,11 +54,18 @@ await build({
   banner: { js: BANNER },
   legalComments: 'linked',
   chunkNames: '[name]-[hash]',
-  plugins: [requiredBuiltins, sdkShapes, etcd3Protocol, noReflection],
+  plugins: [requiredBuiltins, sdkShapes, etcd3Protocol, noReflection, noTraces],
   logLevel: 'warning',
 });
 await writeFile(path.join(OUT, 'package.json'), '{ "type": "module" }\n');
+await writeFile(path.join(OUT, 'main.js'), ENTRY);
 await chmod(path.join(OUT, 'main.js'), 0o755);
+
+const loaded = (await readdir(OUT)).filter(
+  (name) => name.endsWith('.js') && name !== 'main.js' && name !== 'cli.js',
+);
+execFileSync(process.execPath, ['--input-type=module', '-e', LOAD_ALL, path.resolve(OUT), ...loaded]);
+execFileSync(process.execPath, [path.join(OUT, 'main.js'), 'version'], { stdio: 'ignore' });
 
 const files = (await readdir(OUT)).filter((name) => name.endsWith('.js'));
 const sizes = await Promise.all(files.map(async (name) => (await stat(path.join(OUT, name))).size));

@@ -56,6 +56,16 @@ describe('the built program', () => {
     expect(failure).toMatchObject({ code: 78, stderr: expect.stringContaining('STATUS_PORT: "x"') });
   });
 
+  test('finds the compiled form of all that `run` loads beside it', async () => {
+    const kept = async () => (await readdir(path.join(folder, 'dist/cache'), { recursive: true })).length;
+    const before = await kept();
+    expect(before).toBeGreaterThan(1);
+    await run(process.execPath, [path.join(folder, 'dist/main.js'), 'run'], {
+      env: { HOME, STATUS_PORT: 'x' },
+    }).catch(() => undefined);
+    expect(await kept()).toBe(before);
+  });
+
   test('has the protocol of etcd, and of EC2 only the shapes that are asked for', async () => {
     const files = await readdir(path.join(folder, 'dist'));
     const texts = await Promise.all(
@@ -70,7 +80,7 @@ describe('the built program', () => {
   test('carries nothing of the sandbox for `run`', async () => {
     const files = await readdir(path.join(folder, 'dist'));
     const runFile = files.find((file) => /^run-\w+\.js$/.test(file)) ?? 'missing';
-    const sources = [...(await sourcesOf(runFile)), ...(await sourcesOf('main.js'))];
+    const sources = [...(await sourcesOf(runFile)), ...(await sourcesOf('cli.js'))];
     expect(sources).toContain('src/cli/run.ts');
     expect(sources).toContain('src/errors.ts');
     expect(
