@@ -139,7 +139,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
     who: who(),
     shape: random.pick(['node', 'node', 'group', 'one-way', 'bridge']),
     traffic: random.pick<readonly Traffic[]>([ALL_TRAFFIC, BETWEEN, ['peer'], ['http'], ['client'], ['aws']]),
-    share: random.fraction(),
+    share: rounded(random.fraction()),
     lastsMs: lasts(),
   }),
   slow: ({ random, who, lasts }) => ({
@@ -191,6 +191,11 @@ const LASTS_MS = [
 /** Every kind of incident. */
 export const INCIDENT_KINDS = Object.keys(DRAWS) as readonly IncidentKind[];
 
+/** So that a printed plot can be read; below 1 as before. */
+function rounded(fraction: number): number {
+  return Math.floor(fraction * 1_000) / 1_000;
+}
+
 /** An incident of this kind at this time. */
 export function drawIncident(
   random: SeededRandom,
@@ -199,8 +204,7 @@ export function drawIncident(
   const draw: Draw = {
     random,
     desired,
-    // Rounded, so that a printed plot can be read.
-    who: () => Math.floor(random.fraction() * 1_000) / 1_000,
+    who: () => rounded(random.fraction()),
     lasts: () => {
       const [shortest, longest] = random.pick(LASTS_MS);
       return random.int(shortest, longest);
