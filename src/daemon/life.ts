@@ -29,10 +29,15 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
   let running: RunningEtcd | null = adopted;
   let failures = 0;
   let damagedStarts = 0;
+  /** Whose data those starts were of. */
+  let memberId: string | null = null;
   let afterCrash = false;
   for (;;) {
     running ??= await startEtcd(context, { afterCrash, damagedStarts }, signal);
     if (running === null) return;
+    // Those that were damaged are set aside, and a new member begins: its data are judged anew.
+    if (state.identity?.memberId !== memberId) damagedStarts = 0;
+    memberId = state.identity?.memberId ?? null;
     state.etcd = running;
     chronicle.done('start');
     if (state.phase === 'starting') state.phase = 'running';
