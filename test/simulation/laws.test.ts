@@ -1,0 +1,336 @@
+import { describe, expect, it } from 'vitest';
+import { type Claim, claimRecord, formedClaim, foundingClaim } from '../../src/core/claim.ts';
+import { hostName, namesOf } from '../../src/core/names.ts';
+import type { RecordSet } from '../../src/core/records.ts';
+import { createJudge, LAW_CHECKS } from './laws/laws.ts';
+import type { Happening } from './world/happening.ts';
+import { CLUSTER, FOREIGN, REGION, STACK } from './world/names.ts';
+
+/** A history made by hand; each thing happens a second after the one before it, unless a time stands before it. */
+type History = readonly (Happening | number)[];
+
+/** The checks that a history breaks, each once. */
+function broken(history: History): readonly string[] {
+  const judge = createJudge();
+  let atMs = 0;
+  for (const it of history) {
+    if (typeof it === 'number') {
+      atMs = it;
+      continue;
+    }
+    judge.hear(it, atMs);
+    atMs += 1_000;
+  }
+  return [...new Set(judge.broken.map((it) => it.check))];
+}
+
+const NAMES = namesOf(CLUSTER);
+const founder = (n: number): { instanceId: string; region: string; address: string } => ({
+  instanceId: `i-${n}`,
+  region: REGION,
+  address: `10.0.0.${n}`,
+});
+const FORMING = foundingClaim({
+  stack: STACK,
+  token: 'one',
+  groups: ['arn'],
+  founders: [founder(1), founder(2), founder(3)],
+  before: null,
+});
+const formed = (clusterId: string, claim: Claim = FORMING): Claim =>
+  formedClaim(claim, clusterId, [{ memberId: '0123456789abcdef', ...founder(1) }]);
+const LATER: Claim = { ...FORMING, epoch: 2, token: 'two' };
+
+function records(claim: Claim | null, ...others: readonly RecordSet[]): Happening {
+  const own = claim === null ? [] : [claimRecord(NAMES.claim, claim)];
+  return { kind: 'records', changes: [], after: [...FOREIGN, ...own, ...others] };
+}
+
+const clients = (...values: readonly string[]): RecordSet => ({
+  name: NAMES.srvServer,
+  type: 'SRV',
+  ttl: 60,
+  values,
+});
+
+const disk = (holds: readonly string[], wiped = false): Happening => ({
+  kind: 'disk',
+  id: 'i-1',
+  holds,
+  wiped,
+});
+
+const member = (n: number, learner = false): { id: string; name: string; learner: boolean } => ({
+  id: `m${n}`,
+  name: `i-${n}`,
+  learner,
+});
+
+function membership(part: Partial<Happening & { readonly kind: 'membership' }>): Happening {
+  return {
+    kind: 'membership',
+    change: 'remove',
+    by: 'i-1',
+    clusterId: 'c',
+    member: member(2),
+    before: { voters: 3, healthy: 3 },
+    after: { voters: 3, healthy: 3 },
+    learners: 0,
+    answers: true,
+    behind: 0,
+    hasData: true,
+    ...part,
+  };
+}
+
+const ec2 = (word: 'running' | 'stopped' | 'terminated', listed = true): Happening => ({
+  kind: 'ec2',
+  id: 'i-2',
+  word,
+  listed,
+});
+
+const removal = (lockHolder: string | null, n = 2): Happening => ({
+  kind: 'removal-sent',
+  by: 'i-1',
+  member: member(n),
+  lockHolder,
+});
+
+const words = (to: string, known: boolean): Happening => ({
+  kind: 'evidence-answer',
+  to,
+  words: known ? { 'i-2': 'terminated' } : null,
+});
+
+const stop: Happening = { kind: 'etcd-stopped', id: 'i-1', clusterId: 'c', served: true };
+const written = (count: number): Happening => ({ kind: 'written', key: 'k', count });
+const read = (count: number | null, beganAtMs: number): Happening => ({
+  kind: 'read',
+  key: 'k',
+  count,
+  beganAtMs,
+});
+const fault = (lastsMs: number): Happening => ({ kind: 'fault', lastsMs });
+const begins = (id: string, memberId: string): Happening => ({
+  kind: 'member-begins',
+  id,
+  clusterId: 'c',
+  memberId,
+});
+
+/** Of each check, histories that break it and no other, and some that are near to that and break nothing. */
+const CASES: Readonly<
+  Record<string, { readonly bad: readonly History[]; readonly good: readonly History[] }>
+> = {
+  'one-promise': {
+    bad: [
+      [records(formed('c')), records(formed('d', LATER))],
+      [records(formed('c')), records(null)],
+      [records(null, { name: NAMES.claim, type: 'TXT', ttl: 5, values: ['"garbage"'] })],
+    ],
+    good: [[records(FORMING), records(LATER), records(formed('d', LATER)), records(formed('d', LATER))]],
+  },
+  'one-serves': {
+    bad: [[{ kind: 'ready', clusters: ['c', 'd'] }]],
+    good: [
+      [
+        { kind: 'ready', clusters: ['c'] },
+        { kind: 'ready', clusters: ['d'] },
+      ],
+    ],
+  },
+  'founded-once': {
+    bad: [
+      [
+        records(FORMING),
+        { kind: 'founding', id: 'i-1', token: 'one' },
+        { kind: 'founding', id: 'i-1', token: 'one' },
+      ],
+    ],
+    good: [
+      [
+        records(FORMING),
+        { kind: 'founding', id: 'i-1', token: 'one' },
+        { kind: 'founding', id: 'i-2', token: 'one' },
+        records(LATER),
+        { kind: 'founding', id: 'i-1', token: 'two' },
+      ],
+    ],
+  },
+  'own-token': {
+    bad: [
+      [{ kind: 'founding', id: 'i-1', token: 'one' }],
+      [records(FORMING), { kind: 'founding', id: 'i-9', token: 'one' }],
+      [records(FORMING), records({ ...FORMING, epoch: 2 })],
+    ],
+    good: [[records(FORMING), { kind: 'founding', id: 'i-3', token: 'one' }]],
+  },
+  'data-kept': {
+    bad: [
+      [disk(['c/a']), disk([])],
+      [disk(['c/a']), disk(['c/b'])],
+    ],
+    good: [
+      [disk(['c/a']), disk(['c/a', 'c/b'])],
+      [disk(['c/a']), disk([], true)],
+    ],
+  },
+  'writes-kept': {
+    bad: [
+      [1_000, written(1), written(2), read(1, 3_000)],
+      [1_000, written(1), read(null, 2_000)],
+    ],
+    good: [
+      [1_000, written(1), written(2), read(2, 3_000)],
+      // It was acknowledged after the read began.
+      [1_000, written(1), written(2), read(1, 1_500)],
+      [1_000, written(1), { kind: 'voters-left', intact: 1, voters: 3 }, read(null, 3_000)],
+    ],
+  },
+  'begins-once': {
+    bad: [[begins('i-1', 'a'), begins('i-1', 'a')]],
+    good: [[begins('i-1', 'a'), begins('i-1', 'b')]],
+  },
+  'known-only': {
+    bad: [[removal('i-1')], [words('i-1', false), removal('i-1')], [words('i-3', true), removal('i-1')]],
+    good: [[words('i-1', true), removal('i-1')], [removal(null, 1)]],
+  },
+  'quorum-kept': {
+    bad: [
+      [
+        ec2('terminated'),
+        membership({ before: { voters: 3, healthy: 2 }, after: { voters: 2, healthy: 1 } }),
+      ],
+    ],
+    good: [
+      [
+        ec2('terminated'),
+        membership({ before: { voters: 3, healthy: 2 }, after: { voters: 2, healthy: 2 } }),
+      ],
+      [
+        ec2('terminated'),
+        membership({ before: { voters: 3, healthy: 1 }, after: { voters: 2, healthy: 1 } }),
+      ],
+      // Nobody could know of it yet.
+      [
+        ec2('terminated'),
+        fault(0),
+        membership({ before: { voters: 3, healthy: 2 }, after: { voters: 2, healthy: 1 } }),
+      ],
+    ],
+  },
+  'promoted-well': {
+    bad: [
+      [membership({ change: 'promote', by: 'i-2', answers: false })],
+      [membership({ change: 'promote', by: 'i-2', behind: 1_001 })],
+      [membership({ change: 'promote', by: 'i-1' })],
+    ],
+    good: [
+      [membership({ change: 'promote', by: 'i-2', behind: 1_000 })],
+      [fault(5_000), membership({ change: 'promote', by: 'i-2', answers: false })],
+    ],
+  },
+  'one-change': {
+    bad: [[membership({ change: 'add', member: member(2, true), learners: 2 })]],
+    good: [[membership({ change: 'add', member: member(2, true), learners: 1 })]],
+  },
+  evidence: {
+    bad: [
+      [membership({})],
+      [ec2('running'), membership({})],
+      [ec2('stopped'), membership({})],
+      [membership({ by: 'i-2' })],
+    ],
+    good: [
+      [ec2('terminated'), membership({})],
+      [ec2('stopped', false), membership({})],
+      [{ kind: 'told', id: 'i-2', to: 'go' }, membership({ by: 'i-2' })],
+      [membership({ by: 'i-2', hasData: false })],
+      [membership({ member: member(2, true) })],
+    ],
+  },
+  'stopped-for-reason': {
+    bad: [
+      [records(formed('c')), stop],
+      [
+        records(formed('c')),
+        { kind: 'told', id: 'i-1', to: 'stop' },
+        { kind: 'appliance', id: 'i-1', runs: true },
+        stop,
+      ],
+    ],
+    good: [
+      [stop],
+      [records(formed('c')), { ...stop, served: false }],
+      [records(formed('d')), stop],
+      [records(formed('c')), { kind: 'told', id: 'i-1', to: 'stop' }, stop],
+    ],
+  },
+  'under-lock': {
+    bad: [
+      [words('i-1', true), removal(null)],
+      [words('i-1', true), removal('i-3')],
+    ],
+    good: [[words('i-1', true), removal('i-1')], [removal(null, 1)]],
+  },
+  fenced: {
+    bad: [[{ kind: 'fence-passed', by: 'i-1', holder: 'i-2' }]],
+    good: [[removal(null, 1)]],
+  },
+  'never-emptied': {
+    bad: [[records(null, clients('1 1 2380 a')), records(null)]],
+    good: [[records(null), records(null, clients('1 1 2380 a')), records(null, clients('1 1 2380 b'))]],
+  },
+  'foreign-untouched': {
+    bad: [[{ kind: 'records', changes: [], after: FOREIGN.slice(1) }]],
+    good: [[records(null)]],
+  },
+  'gone-unnamed': {
+    bad: [
+      [
+        ec2('terminated'),
+        records(null, clients(`1 1 2380 ${hostName(CLUSTER, 'i-2')}`)),
+        { kind: 'calm' },
+        600_000,
+        { kind: 'time' },
+      ],
+    ],
+    good: [
+      [
+        ec2('terminated'),
+        records(null, clients(`1 1 2380 ${hostName(CLUSTER, 'i-2')}`)),
+        { kind: 'calm' },
+        60_000,
+        { kind: 'time' },
+        records(null, clients('1 1 2380 other')),
+        600_000,
+        { kind: 'time' },
+      ],
+    ],
+  },
+  'dead-is-dead': {
+    bad: [[{ kind: 'ran-on', id: 'i-1', what: 'zone.change' }]],
+    good: [[{ kind: 'appliance', id: 'i-1', runs: false }]],
+  },
+  'nothing-thrown': {
+    bad: [[{ kind: 'threw', id: 'i-1', what: 'TypeError' }]],
+    good: [[{ kind: 'time' }]],
+  },
+};
+
+describe('each check of a law', () => {
+  it('has a history that breaks it', () => {
+    expect(LAW_CHECKS.map((it) => it.check).toSorted()).toEqual(Object.keys(CASES).toSorted());
+  });
+
+  describe.each(Object.entries(CASES))('%s', (check, { bad, good }) => {
+    it.each(bad.map((history, at) => [at + 1, history] as const))('breaks by history %i', (_, history) => {
+      expect(broken(history)).toEqual([check]);
+    });
+
+    it.each(good.map((history, at) => [at + 1, history] as const))('stands history %i', (_, history) => {
+      expect(broken(history)).toEqual([]);
+    });
+  });
+});
