@@ -9,6 +9,8 @@ const project = (
     order?: number;
     setup?: readonly string[];
     pool?: typeof namespacePool;
+    /** Tests of one file that run at a time, where they may. */
+    concurrency?: number;
   } = {},
 ) => ({
   test: {
@@ -18,6 +20,7 @@ const project = (
     hookTimeout: options.timeout ?? 10_000,
     ...(options.workers === undefined ? {} : { maxWorkers: options.workers }),
     ...(options.pool === undefined ? {} : { pool: options.pool }),
+    ...(options.concurrency === undefined ? {} : { maxConcurrency: options.concurrency }),
     // Projects of one number run together, before those of the next.
     sequence: { groupOrder: options.order ?? 0 },
     globalSetup: [...(options.setup ?? [])],
@@ -48,6 +51,7 @@ export default defineConfig({
       project('torture', {
         timeout: 900_000,
         workers: 1,
+        concurrency: 3,
         order: 2,
         setup: ['test/e2e/build.ts'],
         pool: namespacePool,

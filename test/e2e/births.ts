@@ -1,0 +1,89 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, type TestContext } from 'vitest';
+import type { FaultRequest } from '../../src/sandbox/model.ts';
+import { createRandom } from '../../src/sandbox/random.ts';
+import { type Fleet, fleetForTest } from './harness.ts';
+
+/* Births in which everything goes wrong that may, drawn from a seed. */
+
+type Random = () => number;
+
+/** How long a birth is troubled; then it must end well. */
+const TROUBLE_MS = 8_000;
+const BLOWS = 6;
+const SIZES = [1, 3, 3, 3, 5] as const;
+
+/** What AWS does to a fleet that is being born, each with how many of its calls. */
+const WEATHER: readonly (Pick<FaultRequest, 'kind'> & Partial<FaultRequest>)[] = [
+  { kind: 'stale', service: 'autoscaling', staleMs: 1_500 },
+  { kind: 'stale', service: 'ec2', staleMs: 1_500 },
+  { kind: 'stale', service: 'route53', staleMs: 1_000, rate: 0.5 },
+  { kind: 'half', rate: 0.4 },
+  { kind: 'empty', service: 'autoscaling', rate: 0.4 },
+  { kind: 'self-only', rate: 0.4 },
+  { kind: 'error', rate: 0.3 },
+  { kind: 'throttle', service: 'route53', rate: 0.4 },
+  { kind: 'reset', rate: 0.2 },
+  { kind: 'malformed', rate: 0.2 },
+  { kind: 'lost-answer', service: 'route53', rate: 0.5 },
+  { kind: 'error', service: 'route53', code: 'PriorRequestNotComplete', rate: 0.5 },
+];
+
+function pick<T>(random: Random, items: readonly T[]): T {
+  const item = items[Math.floor(random() * items.length)];
+  if (item === undefined) throw new Error('nothing to pick from');
+  return item;
+}
+
+/**
+ * All appliances of a new group start at once, while AWS lies or fails and processes are killed and frozen. At no moment
+ * are there two clusters; and when the trouble is over there is one, of the first epoch, with all that it acknowledged.
+ */
+export async function troubledBirth(context: TestContext, seed: number): Promise<void> {
+  const random = createRandom(seed);
+  const size = pick(random, SIZES);
+  const fleet = await fleetForTest(context, {
+    size,
+    environment: { BOOTSTRAP_WAIT: pick(random, ['2s', '120s']) },
+    settings: { launchDelayMs: Math.round(random() * 300), route53BusyMs: pick(random, [0, 0, 400]) },
+  });
+  const weather = [pick(random, WEATHER), pick(random, WEATHER)];
+  for (const fault of weather) fleet.fault(fault);
+  await Promise.all([
+    fleet.during(TROUBLE_MS, async () => notOne(fleet)),
+    ...Array.from({ length: BLOWS }, () => strike(fleet, random() * TROUBLE_MS, random(), random)),
+  ]);
+  fleet.sandbox.cloud.faults.liftAll();
+  await fleet.whole(size);
+  await fleet.writesGoOn();
+  expect(notOne(fleet)).toEqual([]);
+  expect(fleet.watch.claim()).toMatchObject({ epoch: 1, state: 'formed', lost: [] });
+  await fleet.verify({ joinersBeginAgain: true });
+}
+
+/** What speaks against there being one cluster, or none yet. */
+function notOne({ watch }: Fleet): readonly string[] {
+  const ids = watch.clusterIds();
+  const tokens = watch.formedTokens();
+  return ids.length > 1 || tokens.length > 1 ? [`clusters ${ids.join()}, formed ${tokens.join()}`] : [];
+}
+
+/** Kills or freezes a process of some instance, at this moment of the birth. */
+async function strike({ sandbox }: Fleet, atMs: number, whom: number, random: Random): Promise<void> {
+  const target = pick(random, ['appliance', 'appliance', 'etcd'] as const);
+  const frozenMs = random() < 0.5 ? 0 : random() * 4_000;
+  await delay(atMs);
+  const { instances } = sandbox.cloud.describe();
+  const id = instances[Math.floor(whom * instances.length)]?.instanceId ?? '';
+  const { kill, freeze, thaw } = sandbox.hypervisor;
+  try {
+    if (frozenMs === 0) await kill(id, target);
+    else {
+      await freeze(id, target);
+      await delay(frozenMs);
+      await thaw(id, target);
+    }
+  } catch {
+    // There is no such process yet, or no more: another blow was first.
+  }
+}
