@@ -4,14 +4,15 @@ import type { Context } from '../../src/daemon/context.ts';
 import { createContext } from '../../src/daemon/context.ts';
 import type { Ports } from '../../src/daemon/ports.ts';
 import { etcdIds } from '../../src/etcd/ids.ts';
-import { createFakeAdmin, type MembershipChange } from './fake-admin.ts';
 import { createFakeData, createFakeDisk, type FakeDisk } from './fake-data.ts';
-import { createFakeEtcd, type FakeEtcd } from './fake-etcd.ts';
+import { createEtcdAdmin } from './etcd/admin.ts';
+import type { EtcdCluster } from './etcd/cluster.ts';
+import type { MembershipChange } from './etcd/node.ts';
+import { createEtcdWorld, type EtcdWorld } from './etcd/world.ts';
 import { createFakeFleet, type FakeFleet } from './fake-fleet.ts';
 import { createFakeHooks, type FakeHooks } from './fake-hooks.ts';
 import { createFakeMetadata, type FakeMetadata } from './fake-metadata.ts';
 import { createFakeZone, type FakeZone } from './fake-zone.ts';
-import type { EtcdCluster } from './etcd-cluster.ts';
 import { createSeededRandom } from './seeded-random.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 import { createWire } from './wire.ts';
@@ -40,7 +41,7 @@ export interface Bench {
   readonly clock: VirtualClock;
   readonly zone: FakeZone;
   readonly aws: FakeFleet;
-  readonly etcd: FakeEtcd;
+  readonly etcd: EtcdWorld;
   readonly hosts: readonly [Host, ...Host[]];
   readonly log: string[];
   readonly changes: MembershipChange[];
@@ -64,11 +65,15 @@ export function createBench(count = 1, seed = 1): Bench {
   aws.setDesired(count);
   const log: string[] = [];
   const changes: MembershipChange[] = [];
-  const etcd = createFakeEtcd({
+  const etcd = createEtcdWorld({
     clock,
     random: random.fork(),
     ids: etcdIds,
-    watch: { started: () => undefined, ended: () => undefined },
+    watch: {
+      started: () => undefined,
+      ended: () => undefined,
+      changed: (it) => changes.push(it),
+    },
   });
   const addHost = (index: number): Host => {
     const self = {
@@ -102,8 +107,8 @@ export function createBench(count = 1, seed = 1): Bench {
       fleet: aws.port(self.id),
       hooks,
       zone: zone.port(NAME),
-      admin: createFakeAdmin(self.id, { etcd, clock, wire, onChange: (it) => changes.push(it) }),
-      probe: etcd.probe,
+      admin: createEtcdAdmin(self, { etcd, wire }),
+      probe: etcd.probe(self.address),
       process: etcd.machine({ id: self.id, address: self.address, disk }),
       data: createFakeData(disk),
       ids: etcdIds,

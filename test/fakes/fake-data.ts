@@ -1,13 +1,6 @@
 import type { AsideEntry, DataIdentity, LocalData, LocalMark } from '../../src/core/local-data.ts';
 import type { DataPort } from '../../src/daemon/ports.ts';
-
-/** What etcd keeps in its own directory: which member of which cluster it is, and how far it got. */
-export interface EtcdFiles {
-  readonly clusterId: string;
-  readonly memberId: string;
-  appliedIndex: number;
-  unreadable: boolean;
-}
+import type { EtcdFiles } from './etcd/files.ts';
 
 /** A disk that outlives processes and power. All that stands here is flushed; what is not yet, is nowhere. */
 export interface FakeDisk {

@@ -4,7 +4,7 @@ import { hostName, namesOf } from '../../src/core/names.ts';
 import { quorumOf } from '../../src/core/members.ts';
 import type { RecordSet } from '../../src/core/records.ts';
 import type { EtcdStart } from '../../src/daemon/ports.ts';
-import type { MembershipChange } from './fake-admin.ts';
+import type { MembershipChange } from './etcd/node.ts';
 import type { Fleet, FleetWatch, Machine } from './fleet.ts';
 import { CLUSTER } from './fleet.ts';
 

@@ -6,9 +6,10 @@ import { known } from '../../src/core/known.ts';
 import { etcdIds } from '../../src/etcd/ids.ts';
 import type { Weather } from './aws-weather.ts';
 import { createWeatheredFleet } from './aws-weather.ts';
-import { createFakeAdmin, type MembershipChange } from './fake-admin.ts';
 import { createFakeData, createFakeDisk, type FakeDisk } from './fake-data.ts';
-import { createFakeEtcd, type EtcdWatch, type FakeEtcd } from './fake-etcd.ts';
+import { createEtcdAdmin } from './etcd/admin.ts';
+import type { EtcdWatch, MembershipChange } from './etcd/node.ts';
+import { createEtcdWorld, type EtcdWorld } from './etcd/world.ts';
 import { createFakeFleet, type FakeFleet } from './fake-fleet.ts';
 import { createFakeHooks, type FakeHooks, type Transition } from './fake-hooks.ts';
 import { createFakeMetadata, type FakeMetadata } from './fake-metadata.ts';
@@ -64,7 +65,7 @@ export interface Fleet {
   readonly random: SeededRandom;
   readonly zone: FakeZone;
   readonly aws: FakeFleet;
-  readonly etcd: FakeEtcd;
+  readonly etcd: EtcdWorld;
   readonly machines: ReadonlyMap<string, Machine>;
   readonly history: readonly string[];
   readonly lives: readonly Life[];
@@ -113,7 +114,12 @@ export function createFleet(options: FleetOptions, watch: FleetWatch): Fleet {
     wire: createWire(clock, random.fork()),
     zone: createFakeZone('example.org'),
     aws: createFakeFleet([{ ...GROUP, desired: options.desired }]),
-    etcd: createFakeEtcd({ clock, random: random.fork(), ids: etcdIds, watch: watch.etcd }),
+    etcd: createEtcdWorld({
+      clock,
+      random: random.fork(),
+      ids: etcdIds,
+      watch: { ...watch.etcd, changed: (change) => watch.membership(change) },
+    }),
     machines: new Map(),
     weather: new Map(),
     history: [],
@@ -171,7 +177,7 @@ interface World {
   readonly wire: Wire;
   readonly zone: FakeZone;
   readonly aws: FakeFleet;
-  readonly etcd: FakeEtcd;
+  readonly etcd: EtcdWorld;
   readonly machines: Map<string, Machine>;
   readonly weather: Map<string, Weather>;
   readonly history: string[];
@@ -332,7 +338,7 @@ function onHookCompleted(world: World, machine: Machine, which: Transition): voi
 }
 
 function portsOf(world: World, machine: Machine): Ports {
-  const { clock, wire, aws, etcd, zone, watch } = world;
+  const { clock, wire, aws, etcd, zone } = world;
   const random = world.random.fork();
   const self: Self = {
     id: machine.id,
@@ -355,8 +361,8 @@ function portsOf(world: World, machine: Machine): Ports {
     ),
     hooks: wire.port(LATENCY.ec2, machine.hooks),
     zone: wire.port(LATENCY.zone, zone.port(CLUSTER)),
-    admin: createFakeAdmin(machine.id, { etcd, clock, wire, onChange: (it) => watch.membership(it) }),
-    probe: wire.port(LATENCY.local, etcd.probe),
+    admin: createEtcdAdmin(machine, { etcd, wire }),
+    probe: wire.port(LATENCY.local, etcd.probe(machine.address)),
     process: wire.port(LATENCY.local, etcd.machine(machine)),
     data: wire.port(LATENCY.disk, createFakeData(machine.disk)),
     ids: etcdIds satisfies IdsPort,

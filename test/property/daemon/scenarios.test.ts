@@ -216,7 +216,7 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     doomed.metadata.spot = known({ action: 'terminate', time: '' });
     await story.pass(20_000);
     expect(doomed.state).toBe('gone');
-    expect(story.fleet.history.join('\n')).toContain(`${doomed.id}: acted remove-self`);
+    expect(story.fleet.history.join('\n')).toContain(`${doomed.id}: planned leave [leave-remove]`);
     await story.settled(MINUTE_MS);
   });
 

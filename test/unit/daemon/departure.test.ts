@@ -8,7 +8,7 @@ import type { Housekeeper } from '../../../src/daemon/housekeeper.ts';
 import type { AdminPort, HooksPort } from '../../../src/daemon/ports.ts';
 import { encodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import { askWhyStopping, watchForDeparture } from '../../../src/daemon/why-stopping.ts';
-import type { EtcdCluster } from '../../fakes/etcd-cluster.ts';
+import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
 import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
 

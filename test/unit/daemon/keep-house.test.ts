@@ -8,7 +8,7 @@ import { freshMemory, keepHouse } from '../../../src/daemon/keep-house.ts';
 import { createMaintenanceLock, LOCK_KEY } from '../../../src/daemon/maintenance-lock.ts';
 import type { AdminPort, FleetPort } from '../../../src/daemon/ports.ts';
 import { decodePublished, PUBLISHED_KEY } from '../../../src/daemon/published.ts';
-import type { EtcdCluster } from '../../fakes/etcd-cluster.ts';
+import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
 
@@ -89,7 +89,6 @@ async function turn(admin: Partial<AdminPort> = {}): Promise<Context> {
 function addStranger(): string {
   const learner = cluster.addLearner(peerUrl('10.0.9.9'));
   if ('code' in learner) throw new Error(learner.message);
-  learner.caughtUp = true;
   return learner.id;
 }
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { askQuorum } from '../../../src/daemon/quorum.ts';
-import type { EtcdCluster } from '../../fakes/etcd-cluster.ts';
+import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import type { Bench } from '../../fakes/bench.ts';
 import { createBench, NEVER } from '../../fakes/bench.ts';
 

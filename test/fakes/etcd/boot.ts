@@ -1,0 +1,71 @@
+import { hostOf, peerUrl } from '../../../src/core/urls.ts';
+import type { EtcdStart, IdsPort } from '../../../src/daemon/ports.ts';
+import type { EtcdFiles } from './files.ts';
+import { createEtcdFiles, foundingFiles } from './files.ts';
+import type { EtcdNetwork, EtcdProcess } from './node.ts';
+
+/** What a start needs of the world. */
+interface Surroundings {
+  readonly ids: IdsPort;
+  readonly network: EtcdNetwork;
+  readonly processes: ReadonlyMap<string, EtcdProcess>;
+}
+
+type Initial = NonNullable<EtcdStart['initial']>;
+
+/** What an etcd without data makes of its initial flags: its first files, or the words with which it ends. */
+export function filesOf(world: Surroundings, process: EtcdProcess, initial: Initial): EtcdFiles | string {
+  const own = peerUrl(process.address);
+  const urls = initial.cluster.map((it) => it.peerUrl);
+  if (!urls.includes(own)) return "couldn't find local name in the initial cluster configuration";
+  return initial.state === 'new' ? found(world, process, initial) : join(world, process, urls);
+}
+
+function found(world: Surroundings, process: EtcdProcess, initial: Initial): EtcdFiles | string {
+  const { token, cluster } = initial;
+  const urls = cluster.map((it) => it.peerUrl);
+  const memberId = world.ids.memberId(peerUrl(process.address), token);
+  // It asks the others whether it was here before; where none answers, it was not.
+  const known = answering(world, process, urls)[0]?.state.members.get(memberId);
+  if (known !== undefined && known.clientUrls.length > 0)
+    return `member ${memberId} has already been bootstrapped`;
+  // All founders write the same log.
+  const founders = cluster.toSorted((a, b) => (a.peerUrl < b.peerUrl ? -1 : 1));
+  const changes = founders.map(({ name, peerUrl: url }) => ({
+    kind: 'add' as const,
+    member: {
+      id: world.ids.memberId(url, token),
+      name,
+      peerUrls: [url],
+      clientUrls: [],
+      learner: false,
+    },
+  }));
+  return foundingFiles(world.ids.clusterId(urls, token), memberId, changes);
+}
+
+function join(world: Surroundings, process: EtcdProcess, urls: readonly string[]): EtcdFiles | string {
+  const [there] = answering(world, process, urls);
+  if (there === undefined) return 'could not retrieve cluster information from the given URLs';
+  const members = [...there.state.members.values()];
+  if (members.length !== urls.length) return 'error validating peerURLs: member count is unequal';
+  const unmatched = members.find((it) => !it.peerUrls.every((url) => urls.includes(url)));
+  if (unmatched !== undefined) return `error validating peerURLs: no match found for ${unmatched.id}`;
+  const own = members.find((it) => it.peerUrls.includes(peerUrl(process.address)));
+  return own === undefined ? 'not a member' : createEtcdFiles(there.clusterId, own.id);
+}
+
+/** Whoever of them answers on its peer port, quorum or not, with what it has of the cluster. */
+function answering(
+  { network, processes }: Surroundings,
+  process: EtcdProcess,
+  urls: readonly string[],
+): readonly EtcdFiles[] {
+  const from = process.address;
+  return urls.flatMap((url) => {
+    const to = hostOf(url);
+    const other = to === from ? undefined : processes.get(to);
+    if (other === undefined || other.frozen || other.files === null) return [];
+    return network.reaches(from, to, 'peer') && network.reaches(to, from, 'peer') ? [other.files] : [];
+  });
+}

@@ -1,0 +1,230 @@
+import { quorumOf } from '../../../src/core/members.ts';
+import type { Member, MemberList, MemberStatus } from '../../../src/core/members.ts';
+import type { AdminRefusal, Fence, KeyValue } from '../../../src/daemon/ports.ts';
+import { handOver } from './election.ts';
+import { termAt } from './files.ts';
+import { renew } from './leases.ts';
+import { isLinked, linkedVoters, sends } from './links.ts';
+import { whyNoLearner, whyNotPromoted, whyNotRemoved } from './membership.ts';
+import type { EtcdNode, Etcds } from './node.ts';
+import { append } from './replication.ts';
+import type { Change, Refusal, Result } from './state.ts';
+
+/** What a call comes to. */
+export type Answer<T> = { readonly value: T } | { readonly failed: Refusal };
+
+/**
+ * A call as a member takes it. It answers, now or later, through `settle`, and gives whether it is under way: false means
+ * that it waits for a leader, or for what is not applied yet, and is tried again when something has changed.
+ */
+export type Attempt<T> = (node: EtcdNode, settle: (answer: Answer<T>) => void) => boolean;
+
+/** The calls of etcd's client API, as members answer them. */
+export interface Calls {
+  readonly status: Attempt<MemberStatus>;
+  memberList(linearizable: boolean): Attempt<MemberList>;
+  read(key: string, serializable: boolean): Attempt<KeyValue | null>;
+  readPrefix(prefix: string): Attempt<readonly KeyValue[]>;
+  put(
+    key: string,
+    value: string,
+    leaseId: string | null,
+    compare: Fence | null,
+  ): Attempt<{ readonly held: boolean; readonly createRevision: string }>;
+  grant(ttlSeconds: number): Attempt<string>;
+  keepAlive(leaseId: string): Attempt<boolean>;
+  revoke(leaseId: string): Attempt<boolean>;
+  add(member: Member): Attempt<{ readonly memberId: string; readonly list: MemberList }>;
+  remove(memberId: string): Attempt<unknown>;
+  promote(memberId: string): Attempt<unknown>;
+  moveLeader(targetId: string): Attempt<unknown>;
+}
+
+/** The shortest lease that etcd grants: one and a half election timeouts, in whole seconds. */
+const LEAST_TTL_S = 2;
+const MOVE_MS = [15, 110] as const;
+
+/** The calls of `caller`, an instance or a client. */
+export function createCalls(etcds: Etcds, caller: string): Calls {
+  const { clock, random } = etcds;
+  const propose = <T>(
+    node: EtcdNode,
+    change: Change,
+    settle: (answer: Answer<T>) => void,
+    value: (result: Result & { readonly refusal: null }) => T,
+  ): boolean => {
+    const leader = leaderOf(etcds, node);
+    if (leader === null) return false;
+    const request = etcds.nextRequest();
+    node.waiters.set(request, (result) =>
+      settle(result.refusal === null ? { value: value(result) } : { failed: result.refusal }),
+    );
+    append(etcds, leader, change, request, caller);
+    return true;
+  };
+  const linearizably =
+    <T>(answer: (node: EtcdNode) => T): Attempt<T> =>
+    (node, settle) => {
+      if (isLearner(node)) return settled(settle, { failed: LEARNER });
+      return canRead(etcds, node) && settled(settle, { value: answer(node) });
+    };
+  const locally =
+    <T>(answer: (node: EtcdNode) => T): Attempt<T> =>
+    (node, settle) =>
+      settled(settle, { value: answer(node) });
+  /** A change that learners refuse. */
+  const asVoter =
+    <T>(attempt: Attempt<T>): Attempt<T> =>
+    (node, settle) =>
+      isLearner(node) ? settled(settle, { failed: LEARNER }) : attempt(node, settle);
+
+  return {
+    status: locally(statusOf),
+    memberList: (linearizable) =>
+      linearizable ? linearizably(listOf) : asVoter((node, settle) => locally(listOf)(node, settle)),
+    read: (key, serializable) =>
+      (serializable ? locally<KeyValue | null> : linearizably<KeyValue | null>)((node) => readOf(node, key)),
+    readPrefix: (prefix) =>
+      linearizably((node) =>
+        [...node.files.state.keys.values()].filter((it) => it.key.startsWith(prefix)).map(keyOf),
+      ),
+    put: (key, value, leaseId, compare) =>
+      asVoter((node, settle) =>
+        propose(node, { kind: 'put', key, value, leaseId, compare }, settle, ({ held }) => ({
+          held,
+          createRevision: readOf(node, key)?.createRevision ?? '0',
+        })),
+      ),
+    grant: (ttlSeconds) => {
+      const leaseId = random.token().slice(0, 16);
+      const ttlMs = Math.max(ttlSeconds, LEAST_TTL_S) * 1_000;
+      return asVoter((node, settle) =>
+        propose(node, { kind: 'grant', leaseId, ttlMs }, settle, () => leaseId),
+      );
+    },
+    keepAlive: (leaseId) =>
+      asVoter((node, settle) => {
+        const leader = leaderOf(etcds, node);
+        if (leader === null || !sends(etcds, leader, node)) return false;
+        const renewed = renew(etcds, leader, leaseId);
+        return renewed !== null && settled(settle, { value: renewed });
+      }),
+    revoke: (leaseId) =>
+      asVoter((node, settle) =>
+        propose(
+          node,
+          { kind: 'revoke', leaseId },
+          (answer) => settle('failed' in answer ? { value: false } : answer),
+          () => true,
+        ),
+      ),
+    add: (member) =>
+      asVoter((node, settle) => {
+        const refusal = whyNoLearner(etcds, node);
+        if (refusal !== null) return settled(settle, { failed: refusal });
+        const done = (): { readonly memberId: string; readonly list: MemberList } => ({
+          memberId: member.id,
+          list: listOf(node),
+        });
+        return propose(node, { kind: 'add', member }, settle, done);
+      }),
+    remove: (memberId) =>
+      asVoter((node, settle) => {
+        const refusal = whyNotRemoved(etcds, node, memberId);
+        if (refusal !== null) return settled(settle, { failed: refusal });
+        return propose(node, { kind: 'remove', memberId }, settle, () => true);
+      }),
+    promote: (memberId) =>
+      asVoter((node, settle) => {
+        const leader = leaderOf(etcds, node);
+        if (leader === null || !isLinked(etcds, leader, node)) return false;
+        const refusal = whyNotPromoted(leader, memberId);
+        if (refusal !== null) return settled(settle, { failed: refusal });
+        return propose(node, { kind: 'promote', memberId }, settle, () => true);
+      }),
+    moveLeader: (targetId) => {
+      let asked = false;
+      return asVoter((node, settle) => {
+        if (asked) return node.leader === targetId && settled(settle, { value: true });
+        const { state, memberId } = node.files;
+        if (node.leader !== memberId) return settled(settle, { failed: NOT_LEADER });
+        if (!state.voters.includes(targetId)) return settled(settle, { failed: BAD_TRANSFEREE });
+        if (targetId === memberId) return settled(settle, { value: true });
+        asked = true;
+        clock.after(random.int(...MOVE_MS), () => handOver(etcds, node, targetId));
+        return false;
+      });
+    },
+  };
+}
+
+function settled<T>(settle: (answer: Answer<T>) => void, answer: Answer<T>): true {
+  settle(answer);
+  return true;
+}
+
+/** The leader that the member's proposals reach. */
+export function leaderOf(etcds: Etcds, node: EtcdNode): EtcdNode | null {
+  if (node.role === 'leader') return node;
+  const leader = etcds
+    .nodesOf(node.files.clusterId)
+    .find((it) => it.files.memberId === node.leader && it.role === 'leader');
+  return leader !== undefined && leader.files.term === node.files.term && sends(etcds, node, leader)
+    ? leader
+    : null;
+}
+
+/** A read index: the leader asks a quorum whether it still leads, and the member has all that was committed then. */
+function canRead(etcds: Etcds, node: EtcdNode): boolean {
+  const leader = leaderOf(etcds, node);
+  if (leader === null || !sends(etcds, leader, node)) return false;
+  const { files } = leader;
+  if (termAt(files, files.commit) !== files.term) return false;
+  const heard = linkedVoters(etcds, leader).filter((it) => it.files.term <= files.term);
+  return heard.length >= quorumOf(files.state.voters.length) && node.files.state.index >= files.commit;
+}
+
+function isLearner(node: EtcdNode): boolean {
+  return node.files.state.members.get(node.files.memberId)?.learner ?? true;
+}
+
+function readOf(node: EtcdNode, key: string): KeyValue | null {
+  const found = node.files.state.keys.get(key);
+  return found === undefined ? null : keyOf(found);
+}
+
+function keyOf({ key, value, createRevision, modRevision }: KeyValue): KeyValue {
+  return { key, value, createRevision, modRevision };
+}
+
+function listOf({ files }: EtcdNode): MemberList {
+  return {
+    clusterId: files.clusterId,
+    answeredBy: files.memberId,
+    members: [...files.state.members.values()],
+  };
+}
+
+function statusOf(node: EtcdNode): MemberStatus {
+  const { files, process, leader } = node;
+  return {
+    clusterId: files.clusterId,
+    memberId: files.memberId,
+    version: process.version,
+    leader,
+    raftIndex: files.commit,
+    raftAppliedIndex: files.state.index,
+    raftTerm: files.term,
+    learner: isLearner(node),
+    dbSizeBytes: 20_480,
+    errors: leader === null ? ['etcdserver: no leader'] : [],
+  };
+}
+
+function refusal(code: AdminRefusal, words: string): Refusal {
+  return { code, message: `etcdserver: ${words}` };
+}
+
+const LEARNER = refusal('learner-refuses', 'rpc not supported for learner');
+const NOT_LEADER = refusal('not-leader', 'not leader');
+const BAD_TRANSFEREE = refusal('other', 'bad leader transferee');

@@ -1,0 +1,101 @@
+import type { Change, State } from './state.ts';
+import { applyChange, emptyState } from './state.ts';
+
+/** One entry of the log. Members share it: it never changes. */
+export interface Entry {
+  readonly term: number;
+  readonly index: number;
+  readonly change: Change;
+  /** Whoever asked for it waits under this number; 0: nobody does. */
+  readonly request: number;
+  /** The instance whose call it was; empty: etcd's own. */
+  readonly caller: string;
+}
+
+/** What etcd keeps in its directory. All that stands here is flushed before anybody hears of it. */
+export interface EtcdFiles {
+  readonly clusterId: string;
+  readonly memberId: string;
+  /** Damaged: etcd cannot read it. */
+  unreadable: boolean;
+  term: number;
+  vote: string | null;
+  commit: number;
+  /** Where the snapshot ends, that stands for all entries up to there; 0: there is none. */
+  snapshotIndex: number;
+  snapshotTerm: number;
+  /** What follows the snapshot, without a gap. */
+  entries: Entry[];
+  state: State;
+  readonly appliedIndex: number;
+}
+
+/** The directory of a member that has never run. */
+export function createEtcdFiles(clusterId: string, memberId: string): EtcdFiles {
+  return {
+    clusterId,
+    memberId,
+    unreadable: false,
+    term: 0,
+    vote: null,
+    commit: 0,
+    snapshotIndex: 0,
+    snapshotTerm: 0,
+    entries: [],
+    state: emptyState(),
+    get appliedIndex() {
+      return this.state.index;
+    },
+  };
+}
+
+/** The directory of a founder: the additions of all founders stand in the log, committed, as etcd begins it. */
+export function foundingFiles(clusterId: string, memberId: string, changes: readonly Change[]): EtcdFiles {
+  const files = createEtcdFiles(clusterId, memberId);
+  files.term = 1;
+  files.entries = changes.map((change, at) => ({ term: 1, index: at + 1, change, request: 0, caller: '' }));
+  files.commit = changes.length;
+  for (const change of changes) applyChange(files.state, change);
+  return files;
+}
+
+export function lastIndex(files: EtcdFiles): number {
+  return files.snapshotIndex + files.entries.length;
+}
+
+/** The term of an entry; 0 where there is none, or none any more. */
+export function termAt(files: EtcdFiles, index: number): number {
+  if (index === files.snapshotIndex) return files.snapshotTerm;
+  return files.entries[index - files.snapshotIndex - 1]?.term ?? 0;
+}
+
+export function lastTerm(files: EtcdFiles): number {
+  return termAt(files, lastIndex(files));
+}
+
+/** Whether `other`'s log is as new as this one, so that it may lead. */
+export function isAsNew(other: EtcdFiles, files: EtcdFiles): boolean {
+  const [theirs, ours] = [lastTerm(other), lastTerm(files)];
+  return theirs > ours || (theirs === ours && lastIndex(other) >= lastIndex(files));
+}
+
+/** The entry after all that were applied; undefined where it is not committed. */
+export function nextToApply(files: EtcdFiles): Entry | undefined {
+  const { index } = files.state;
+  return index < files.commit ? files.entries[index - files.snapshotIndex] : undefined;
+}
+
+/** Entries that are kept behind what was applied; real etcd keeps 5,000, and this way the tests meet snapshots. */
+const KEPT = 40;
+const COMPACTED_AT = 120;
+
+/** Forgets old entries, in favour of a snapshot. */
+export function compact(files: EtcdFiles): void {
+  if (files.entries.length < COMPACTED_AT) return;
+  const upTo = files.state.index - KEPT;
+  if (upTo <= files.snapshotIndex) return;
+  const term = termAt(files, upTo);
+  files.entries = files.entries.slice(upTo - files.snapshotIndex);
+  files.snapshotIndex = upTo;
+  files.snapshotTerm = term;
+}

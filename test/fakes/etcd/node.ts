@@ -1,0 +1,152 @@
+import type { EtcdExit } from '../../../src/core/local-data.ts';
+import type { Member } from '../../../src/core/members.ts';
+import type { EtcdStart } from '../../../src/daemon/ports.ts';
+import type { FakeDisk } from '../fake-data.ts';
+import type { SeededRandom } from '../seeded-random.ts';
+import type { VirtualClock } from '../virtual-clock.ts';
+import type { EtcdCluster } from './cluster.ts';
+import type { EtcdFiles, Entry } from './files.ts';
+import type { Result } from './state.ts';
+
+/** A process of etcd, and what it has come to. */
+export interface EtcdProcess {
+  readonly pid: number;
+  readonly name: string;
+  readonly address: string;
+  /** Of the binary that runs. */
+  readonly version: string;
+  readonly disk: FakeDisk;
+  alive: boolean;
+  frozen: boolean;
+  /** Since when; null: it is not. */
+  frozenSince: number | null;
+  /** SIGTERM was sent. */
+  stopping: boolean;
+  /** Whether clients are answered: never before it has published itself once, and so never before there was a quorum. */
+  serving: boolean;
+  /** Whether it took a snapshot of the leader in this run. */
+  seeded: boolean;
+  /** Null until it has read its disk, or found out whom to join. */
+  files: EtcdFiles | null;
+  node: EtcdNode | null;
+  /** Calls that it has not answered yet. */
+  readonly requests: Set<PendingRequest>;
+}
+
+/** A call at a process. */
+export interface PendingRequest {
+  /** Tries it, as something may have changed. */
+  retry(): void;
+  /** The process has ended. */
+  lost(): void;
+}
+
+/** How a peer is connected, as one member sees it. */
+export interface Contact {
+  readonly pid: number;
+  readonly since: number;
+  /** Since when nothing comes through any more; null while it does. */
+  brokenAt: number | null;
+}
+
+/** What a running etcd has in its memory: raft's roles and timers, the leases' ends, who waits for what. */
+export interface EtcdNode {
+  readonly process: EtcdProcess;
+  readonly files: EtcdFiles;
+  readonly bootedAt: number;
+  role: 'follower' | 'leader';
+  /** Who leads, as far as it knows. */
+  leader: string | null;
+  /** Whether the leader's heartbeats come now, and until when they came; ms. */
+  hears: boolean;
+  heardAt: number;
+  election: { readonly at: number; readonly cancel: () => void } | null;
+  /** Whether it has shortened its first wait for a leader, as etcd does once two peers are connected. */
+  hurried: boolean;
+  /** A leader without a quorum gives up then. */
+  cancelStepDown: (() => void) | null;
+  /** As leader: how far each other member is known to have the log. */
+  readonly progress: Map<string, number>;
+  readonly contacts: Map<string, Contact>;
+  /** As leader: when each lease ends; ms. */
+  readonly leaseEnds: Map<string, number>;
+  cancelLeases: (() => void) | null;
+  cancelRound: (() => void) | null;
+  /** Entries reach it only after this moment, 0: at once. */
+  lagsUntil: number;
+  readonly waiters: Map<number, (result: Result) => void>;
+  publishing: (() => void) | null;
+  /** It knows that it was removed, and is about to end. */
+  doomed: boolean;
+}
+
+/** A change of the members, at the moment when the first member applies it. */
+export interface MembershipChange {
+  readonly kind: 'add' | 'remove' | 'promote';
+  /** Instance id of the appliance that asked for it. */
+  readonly caller: string;
+  readonly cluster: EtcdCluster;
+  readonly member: Member;
+  /** Whether the cluster had a quorum before. */
+  readonly hadQuorum: boolean;
+}
+
+/** What happened that a test may want to know, at the moment when it happens. */
+export interface EtcdWatch {
+  started(instanceId: string, start: EtcdStart): void;
+  ended(instanceId: string, exit: EtcdExit): void;
+  changed?(change: MembershipChange): void;
+}
+
+/** Who reaches whom, of the network only what etcd needs. */
+export interface EtcdNetwork {
+  reaches(from: string, to: string, traffic: 'peer' | 'client'): boolean;
+  /** Is told whenever who reaches whom may have changed. */
+  watch(listener: () => void): () => void;
+}
+
+/** All etcds, as their parts know them. */
+export interface Etcds {
+  readonly clock: VirtualClock;
+  readonly random: SeededRandom;
+  readonly network: EtcdNetwork;
+  readonly processes: ReadonlyMap<string, EtcdProcess>;
+  /** Running members of a cluster, frozen ones among them. */
+  nodesOf(clusterId: string): readonly EtcdNode[];
+  /** Somebody came, went or was cut off: everybody of the cluster looks what that means. */
+  stir(clusterId: string): void;
+  end(process: EtcdProcess, exit: Partial<EtcdExit>): void;
+  /** Applies the next entry at a member. */
+  apply(node: EtcdNode, entry: Entry): void;
+  nextRequest(): number;
+}
+
+/** What a start makes of files. */
+export function createNode(process: EtcdProcess, files: EtcdFiles, now: number): EtcdNode {
+  return {
+    process,
+    files,
+    bootedAt: now,
+    role: 'follower',
+    leader: null,
+    hears: false,
+    heardAt: Number.NEGATIVE_INFINITY,
+    election: null,
+    hurried: false,
+    cancelStepDown: null,
+    progress: new Map(),
+    contacts: new Map(),
+    leaseEnds: new Map(),
+    cancelLeases: null,
+    cancelRound: null,
+    lagsUntil: 0,
+    waiters: new Map(),
+    publishing: null,
+    doomed: files.state.removed.has(files.memberId),
+  };
+}
+
+/** Whether it does anything now. */
+export function isAwake({ process }: EtcdNode): boolean {
+  return process.alive && !process.frozen;
+}

@@ -1,0 +1,127 @@
+import type { EtcdExit } from '../../../src/core/local-data.ts';
+import { known, unknown } from '../../../src/core/known.ts';
+import type { Binary, EtcdStart, IdsPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
+import { filesOf } from './boot.ts';
+import { handOver } from './election.ts';
+import { connectedMs } from './links.ts';
+import type { EtcdNode, EtcdProcess, Etcds, EtcdWatch } from './node.ts';
+import { createNode } from './node.ts';
+import type { EtcdHost } from './world.ts';
+
+interface MachineDeps {
+  readonly etcds: Etcds;
+  readonly ids: IdsPort;
+  readonly binaries: readonly Binary[];
+  readonly watch: EtcdWatch;
+  readonly processes: Map<string, EtcdProcess>;
+  readonly exits: Map<EtcdProcess, PromiseWithResolvers<EtcdExit>>;
+  readonly booted: (node: EtcdNode) => void;
+}
+
+const FIRST_PID = 100;
+
+/** The processes of one machine. */
+export function createMachine(host: EtcdHost, deps: MachineDeps): ProcessPort {
+  const { etcds, processes, exits } = deps;
+  const { address, disk } = host;
+  return {
+    binaries: async () => await Promise.resolve(deps.binaries),
+    preflight: async () => await Promise.resolve(null),
+    async adopt() {
+      await Promise.resolve();
+      const process = processes.get(address);
+      return process === undefined ? null : handleOf(deps, process);
+    },
+    async start(start) {
+      await Promise.resolve();
+      if (processes.has(address)) return unknown('an etcd runs on these data already');
+      if (start.initial !== null && disk.etcd !== null) return unknown('there are data: not started as new');
+      if (start.initial === null && disk.etcd === null) return unknown('there are no data');
+      const process = createProcess(host, start, FIRST_PID + exits.size);
+      processes.set(address, process);
+      exits.set(process, Promise.withResolvers<EtcdExit>());
+      deps.watch.started(host.id, start);
+      etcds.clock.after(etcds.random.int(10, 60), () => boot(deps, process, start));
+      return known(handleOf(deps, process));
+    },
+  };
+}
+
+function createProcess({ id, address, disk }: EtcdHost, start: EtcdStart, pid: number): EtcdProcess {
+  return {
+    pid,
+    name: id,
+    address,
+    version: start.version,
+    disk,
+    alive: true,
+    frozen: false,
+    frozenSince: null,
+    stopping: false,
+    serving: false,
+    seeded: false,
+    files: null,
+    node: null,
+    requests: new Set(),
+  };
+}
+
+function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart): void {
+  const { etcds, processes } = deps;
+  if (!process.alive) return;
+  if (process.frozen) {
+    // It goes on where it stood.
+    etcds.clock.after(100, () => boot(deps, process, start));
+    return;
+  }
+  const { network } = etcds;
+  const files =
+    start.initial === null
+      ? process.disk.etcd
+      : filesOf({ ids: deps.ids, network, processes }, process, start.initial);
+  if (files === null || typeof files === 'string') {
+    etcds.end(process, { code: 1, lastWords: files ?? 'no data' });
+    return;
+  }
+  if (files.unreadable) {
+    etcds.end(process, { code: 2, saysDamaged: 'wal', lastWords: 'walpb: crc mismatch' });
+    return;
+  }
+  process.disk.etcd = files;
+  process.files = files;
+  process.node = createNode(process, files, etcds.clock.now());
+  deps.booted(process.node);
+}
+
+function handleOf({ etcds, exits }: MachineDeps, process: EtcdProcess): RunningEtcd {
+  const exited = exits.get(process)?.promise ?? Promise.reject(new Error('no such process'));
+  return {
+    pid: process.pid,
+    version: process.version,
+    seeded: () => process.seeded,
+    exited,
+    async stop(graceMs) {
+      process.stopping = true;
+      const { clock, random } = etcds;
+      const ms = process.frozen ? graceMs : random.int(10, 300);
+      clock.after(ms, () => {
+        if (process.frozen) etcds.end(process, { signal: 'SIGKILL' });
+        else terminate(etcds, process);
+      });
+      return await exited;
+    },
+  };
+}
+
+/** On SIGTERM a leader gives leadership to the voter that has been connected longest. */
+function terminate(etcds: Etcds, process: EtcdProcess): void {
+  const { node } = process;
+  if (process.alive && node !== null && node.role === 'leader') {
+    const heirs = node.files.state.voters
+      .map((id) => ({ id, ms: id === node.files.memberId ? null : connectedMs(etcds, node, id) }))
+      .filter((it) => it.ms !== null)
+      .sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0));
+    if (heirs[0] !== undefined) handOver(etcds, node, heirs[0].id);
+  }
+  etcds.end(process, { signal: 'SIGTERM' });
+}

@@ -1,0 +1,182 @@
+import { quorumOf } from '../../../src/core/members.ts';
+import type { EtcdFiles, Entry } from './files.ts';
+import { compact, lastIndex, nextToApply, termAt } from './files.ts';
+import { peerOf, sends } from './links.ts';
+import type { EtcdNode, Etcds } from './node.ts';
+import { isAwake } from './node.ts';
+import type { Change } from './state.ts';
+import { copyState, isConfChange } from './state.ts';
+
+/** From a proposal to the round that carries it: a flush, and the way to the others; ms. */
+const ROUND_MS = 1;
+/** So often is a follower a little late with new entries, and so late; ms. */
+const LAG_CHANCE = 0.06;
+const LAG_MS = [2, 60] as const;
+/** How long a member takes that begins with nothing, or needs a snapshot; ms. */
+const SEED_MS = [50, 3_000] as const;
+
+/** Writes an entry to the leader's own log. A round carries it on. */
+export function append(
+  etcds: Etcds,
+  leader: EtcdNode,
+  change: Change,
+  request: number,
+  caller: string,
+): void {
+  const { files } = leader;
+  // One change of the members at a time: another becomes an empty entry, and whoever asked for it waits in vain.
+  const dropped = isConfChange(change) && hasUnappliedConfChange(files);
+  const entry: Entry = {
+    term: files.term,
+    index: lastIndex(files) + 1,
+    change: dropped ? { kind: 'noop' } : change,
+    request: dropped ? 0 : request,
+    caller,
+  };
+  files.entries.push(entry);
+  leader.cancelRound ??= etcds.clock.after(ROUND_MS, () => {
+    leader.cancelRound = null;
+    if (isAwake(leader)) replicate(etcds, leader);
+  });
+}
+
+function hasUnappliedConfChange(files: EtcdFiles): boolean {
+  for (let at = files.state.index - files.snapshotIndex; at < files.entries.length; at += 1) {
+    const entry = files.entries[at];
+    if (entry !== undefined && isConfChange(entry.change)) return true;
+  }
+  return false;
+}
+
+/** One round: the leader's log to everybody whom it reaches, and what is committed by that. */
+export function replicate(etcds: Etcds, leader: EtcdNode): void {
+  if (leader.role !== 'leader' || !isAwake(leader)) return;
+  const reached: EtcdNode[] = [];
+  let lateAt = Number.POSITIVE_INFINITY;
+  for (const id of leader.files.state.members.keys()) {
+    const peer = id === leader.files.memberId ? null : peerOf(etcds, leader, id);
+    if (peer === null || !sends(etcds, leader, peer) || !listens(peer, leader)) continue;
+    if (lags(etcds, leader, peer)) {
+      lateAt = Math.min(lateAt, peer.lagsUntil);
+      continue;
+    }
+    if (!deliver(etcds, leader, peer)) {
+      if (isAwake(peer)) lateAt = Math.min(lateAt, peer.lagsUntil);
+      continue;
+    }
+    reached.push(peer);
+    if (sends(etcds, peer, leader)) leader.progress.set(id, lastIndex(peer.files));
+  }
+  commit(etcds, leader);
+  for (const peer of reached) {
+    const known = Math.min(leader.files.commit, lastIndex(peer.files));
+    if (known > peer.files.commit) peer.files.commit = known;
+    apply(etcds, peer);
+  }
+  if (lateAt === Number.POSITIVE_INFINITY || leader.cancelRound !== null) return;
+  leader.cancelRound = etcds.clock.after(lateAt - etcds.clock.now(), () => {
+    leader.cancelRound = null;
+    replicate(etcds, leader);
+  });
+}
+
+/** Whether it takes this leader's word: of its own term, and for nobody else's. */
+function listens(peer: EtcdNode, leader: EtcdNode): boolean {
+  return peer.leader === leader.files.memberId && peer.files.term === leader.files.term;
+}
+
+function lags({ clock, random }: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
+  const now = clock.now();
+  if (peer.lagsUntil > now) return true;
+  const wasLate = peer.lagsUntil > 0;
+  peer.lagsUntil = 0;
+  const last = lastIndex(peer.files);
+  if (wasLate || last === lastIndex(leader.files)) return false;
+  if (last === 0) peer.lagsUntil = now + random.int(...SEED_MS);
+  else if (random.chance(LAG_CHANCE)) peer.lagsUntil = now + random.int(...LAG_MS);
+  return peer.lagsUntil > 0;
+}
+
+/** Brings one log in line with the leader's. False: not now, or never, as the member has died of it. */
+function deliver(etcds: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
+  const [from, to] = [leader.files, peer.files];
+  const known = Math.min(leader.progress.get(to.memberId) ?? 0, from.commit);
+  if (known > lastIndex(to)) {
+    // It has acknowledged more than it has: its disk was wiped, and it came back under its old id.
+    panic(etcds, peer, `tocommit(${known}) is out of range [lastIndex(${lastIndex(to)})]`);
+    return false;
+  }
+  const at = lastCommon(from, to);
+  if (at === null) return seed(etcds, leader, peer);
+  if (at < to.commit && at < lastIndex(from)) {
+    panic(etcds, peer, `entry ${at + 1} conflict with committed entry`);
+    return false;
+  }
+  if (at < lastIndex(from)) {
+    to.entries.length = at - to.snapshotIndex;
+    for (let index = at + 1 - from.snapshotIndex; index <= from.entries.length; index += 1) {
+      const entry = from.entries[index - 1];
+      if (entry !== undefined) to.entries.push(entry);
+    }
+  }
+  return true;
+}
+
+/** The last index at which both logs have the same term, so the same entries up to there; null: it was compacted. */
+function lastCommon(from: EtcdFiles, to: EtcdFiles): number | null {
+  let at = Math.min(lastIndex(from), lastIndex(to));
+  const lowest = Math.max(from.snapshotIndex, to.snapshotIndex);
+  while (at > lowest && termAt(from, at) !== termAt(to, at)) at -= 1;
+  // What one of them has compacted was committed, and so is the same in both.
+  return at < from.snapshotIndex ? null : at;
+}
+
+/** A snapshot takes its time. */
+function seed({ clock, random }: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
+  if (!peer.process.seeded && lastIndex(peer.files) > 0 && peer.lagsUntil === 0) {
+    peer.process.seeded = true;
+    peer.lagsUntil = clock.now() + random.int(...SEED_MS);
+    return false;
+  }
+  const [from, to] = [leader.files, peer.files];
+  peer.process.seeded = true;
+  to.snapshotIndex = from.state.index;
+  to.snapshotTerm = termAt(from, from.state.index);
+  to.entries = [];
+  to.commit = from.state.index;
+  to.state = copyState(from.state);
+  peer.doomed ||= to.state.removed.has(to.memberId);
+  for (let at = from.state.index - from.snapshotIndex; at < from.entries.length; at += 1) {
+    const entry = from.entries[at];
+    if (entry !== undefined) to.entries.push(entry);
+  }
+  return true;
+}
+
+/** What a majority of the voters has on disk, of the leader's own term, is committed. */
+function commit(etcds: Etcds, leader: EtcdNode): void {
+  const { files } = leader;
+  for (;;) {
+    const { voters } = files.state;
+    const matches = voters
+      .map((id) => (id === files.memberId ? lastIndex(files) : (leader.progress.get(id) ?? 0)))
+      .sort((a, b) => b - a);
+    const index = matches[quorumOf(voters.length) - 1] ?? 0;
+    if (index <= files.commit || termAt(files, index) !== files.term) return;
+    files.commit = index;
+    // A change of the voters counts from here on.
+    apply(etcds, leader);
+  }
+}
+
+/** Applies what is committed. */
+export function apply(etcds: Etcds, node: EtcdNode): void {
+  const { files } = node;
+  for (let entry = nextToApply(files); entry !== undefined; entry = nextToApply(files))
+    etcds.apply(node, entry);
+  compact(files);
+}
+
+function panic(etcds: Etcds, { process }: EtcdNode, words: string): void {
+  etcds.end(process, { code: 2, lastWords: words });
+}
