@@ -15,9 +15,6 @@ const PATIENCE_MS = 20 * 60_000;
 /** Whether the fleet is as it should be is looked at so often; ms. */
 const LOOK_MS = 500;
 
-/** At rest is a fleet in which nobody does anything for longer than AWS is looked at without a cause; ms. */
-const REST_MS = 65_000;
-
 /** What nobody does who has nothing left to do: the plan of a steady fleet is empty. */
 const ACTS: ReadonlySet<Happening['kind']> = new Set([
   'membership',
@@ -110,7 +107,7 @@ async function comeToRest(
     why = whyNotConverged(world);
     if (why !== null) restSince = null;
     else restSince = Math.max(restSince ?? clock.now(), actedAt());
-    if (restSince !== null && clock.now() >= restSince + REST_MS) break;
+    if (restSince !== null && clock.now() >= restSince + world.plot.restMs) break;
     if (!isRecoverable(world)) break;
   }
   const end = (kind: EndingKind, text: string): Pick<Ending, 'kind' | 'why' | 'convergedInMs'> => ({
@@ -119,7 +116,7 @@ async function comeToRest(
     convergedInMs: Math.max(0, (restSince ?? clock.now()) - calmAt),
   });
   if (judge.broken.length > 0) return end('wrong', judge.broken.map((it) => it.what).join('; '));
-  if (restSince !== null && clock.now() >= restSince + REST_MS) {
+  if (restSince !== null && clock.now() >= restSince + world.plot.restMs) {
     world.tell({ kind: 'converged' });
     return end('converged', '');
   }

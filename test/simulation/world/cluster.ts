@@ -1,33 +1,36 @@
-import type { Ports, RunningEtcd } from '../../../src/daemon/ports.ts';
+import type { AdminPort, Ports, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
 import { known } from '../../../src/core/known.ts';
 import { quorumOf } from '../../../src/core/members.ts';
 import { hostOf } from '../../../src/core/urls.ts';
-import type { EtcdCluster } from '../../fakes/etcd-cluster.ts';
-import { createFakeAdmin } from '../../fakes/fake-admin.ts';
+import { createEtcdAdmin } from '../../fakes/etcd/admin.ts';
+import { createEtcdClient, type EtcdClient } from '../../fakes/etcd/client.ts';
+import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
+import { lastIndex } from '../../fakes/etcd/files.ts';
+import type { EtcdNode, MembershipChange } from '../../fakes/etcd/node.ts';
 import type { Wire } from '../../fakes/wire.ts';
-import type { MemberName, Votes } from './happening.ts';
+import type { MemberName } from './happening.ts';
 import { lostByEtcd, lostProbe, overNetwork } from './links.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
 
 /*
- * What the world and the laws know of etcd: the one file that knows which model of etcd there is.
+ * What the world and the laws know of etcd: the one file that knows its model.
  */
 
-/** etcd gives up on a call after this; ms. */
+/** The appliance's client gives up on a call after this; ms. */
 const ADMIN_DEADLINE_MS = 2_000;
 const PROBE_DEADLINE_MS = 1_000;
 
 const LOCK_KEY = '_self_maintenance_lock';
 
-/** A cluster at this moment, as its leader, or else its most advanced member, has it. */
+/** A cluster at this moment, as whoever sees everything has it. */
 export interface ClusterView {
   readonly id: string;
   readonly members: readonly MemberName[];
   readonly voters: readonly MemberName[];
-  /** Member id; null: nobody leads. */
+  /** Member id; null: nobody leads with a quorum behind it. */
   readonly leader: string | null;
-  /** Voters that run, and are reached by a majority. */
+  /** Voters that run. */
   readonly upVoters: readonly MemberName[];
 }
 
@@ -39,17 +42,26 @@ export function etcdPorts(
 ): Pick<Ports, 'admin' | 'probe' | 'process'> {
   const { etcd, clock, network } = world;
   const link = { network, clock, from: machine.address, traffic: 'client' as const };
-  const admin = createFakeAdmin(machine.id, {
-    etcd,
-    clock,
-    wire,
-    onChange: ({ kind, caller, cluster, member, hadQuorum }) => {
-      const after = votesOf(cluster);
-      const before = { ...after, healthy: hadQuorum ? quorumOf(after.voters) : 0 };
-      tellChange(world, { change: kind, by: caller, cluster, member, before, after });
-    },
-  });
-  const process = etcd.machine(machine);
+  return {
+    admin: overNetwork(createEtcdAdmin(machine, { etcd, wire }), {
+      ...link,
+      to: (args) => hostOf(String(args[0])),
+      deadlineMs: ADMIN_DEADLINE_MS,
+      lost: lostByEtcd,
+    }) satisfies AdminPort,
+    probe: overNetwork(wire.port([1, 4], etcd.probe(machine.address)), {
+      ...link,
+      to: (args) => String(args[0]),
+      deadlineMs: PROBE_DEADLINE_MS,
+      lost: lostProbe,
+    }),
+    process: wire.port([1, 4], processPort(world, machine)),
+  };
+}
+
+/** Processes on a disk that may be full, and whose stops are told. */
+function processPort(world: World, machine: Machine): ProcessPort {
+  const port = world.etcd.machine(machine);
   const watched = (running: RunningEtcd): RunningEtcd => ({
     ...running,
     async stop(graceMs) {
@@ -58,82 +70,66 @@ export function etcdPorts(
     },
   });
   return {
-    admin: overNetwork(admin, {
-      ...link,
-      to: (args) => hostOf(String(args[0])),
-      deadlineMs: ADMIN_DEADLINE_MS,
-      lost: lostByEtcd,
-    }),
-    probe: overNetwork(wire.port([1, 4], etcd.probe), {
-      ...link,
-      to: (args) => String(args[0]),
-      deadlineMs: PROBE_DEADLINE_MS,
-      lost: lostProbe,
-    }),
-    process: wire.port([1, 4], {
-      binaries: process.binaries,
-      preflight: async (version: string, address: string, signal: AbortSignal) =>
-        machine.diskFull
-          ? { kind: 'disk-short', why: 'the disk is full' }
-          : await process.preflight(version, address, signal),
-      async adopt(signal: AbortSignal) {
-        const adopted = await process.adopt(signal);
-        return adopted === null ? null : watched(adopted);
-      },
-      async start(start, signal: AbortSignal) {
-        const started = await process.start(start, signal);
-        if (machine.diskFull) world.clock.after(100, () => etcd.kill(machine.address));
-        return started.known ? known(watched(started.value)) : started;
-      },
-    } satisfies Ports['process']),
+    binaries: port.binaries,
+    preflight: async (version, address, signal) =>
+      machine.diskFull
+        ? { kind: 'disk-short', why: 'the disk is full' }
+        : await port.preflight(version, address, signal),
+    async adopt(signal) {
+      const adopted = await port.adopt(signal);
+      return adopted === null ? null : watched(adopted);
+    },
+    async start(start, signal) {
+      const started = await port.start(start, signal);
+      // It cannot write its log.
+      if (machine.diskFull) world.clock.after(5, () => world.etcd.kill(machine.address));
+      return started.known ? known(watched(started.value)) : started;
+    },
   };
 }
 
-function votesOf(cluster: EtcdCluster): Votes {
-  return { voters: cluster.voters().length, healthy: cluster.upVoters().length };
-}
-
-function tellChange(
-  world: World,
-  change: {
-    readonly change: 'add' | 'promote' | 'remove';
-    readonly by: string;
-    readonly cluster: EtcdCluster;
-    readonly member: { readonly id: string; readonly name: string; readonly learner: boolean };
-    readonly before: Votes;
-    readonly after: Votes;
-  },
-): void {
-  const { cluster, member } = change;
-  world.note('world', `cluster ${cluster.id}: ${change.change} ${member.id} ${member.name} by ${change.by}`);
+/** Tells of a change of members, at the moment when the first of them applies it. */
+export function tellMembership(world: World, change: MembershipChange): void {
+  const { kind, caller, cluster, member, hadQuorum } = change;
+  world.note('world', `cluster ${cluster.id}: ${kind} ${member.id} ${member.name} by ${caller}`);
   const machine = [...world.machines.values()].find((it) => memberOnDisk(it)?.memberId === member.id);
-  const node = machine === undefined ? undefined : world.etcd.processAt(machine.address);
+  const node = machine === undefined ? null : nodeOn(world, machine);
+  const leader = leaderOf(world, cluster);
+  const after = { voters: cluster.voters().length, healthy: cluster.upVoters().length };
   world.tell({
     kind: 'membership',
-    change: change.change,
-    by: change.by,
+    change: kind,
+    by: caller,
     clusterId: cluster.id,
     member: nameOf(member),
-    before: change.before,
-    after: change.after,
+    before: { ...after, healthy: hadQuorum ? quorumOf(after.voters) : 0 },
+    after,
     learners: cluster.members.filter((it) => it.learner).length,
-    answers: node?.files?.memberId === member.id && node.alive && !node.frozen,
-    behind: cluster.index - (node?.files?.appliedIndex ?? 0),
+    answers: node !== null && node.files.memberId === member.id && !node.process.frozen,
+    behind: (leader === null ? 0 : lastIndex(leader.files)) - (node?.files.appliedIndex ?? 0),
     hasData: machine !== undefined && machine.state !== 'gone',
   });
 }
 
+function nodeOn(world: World, machine: Machine): EtcdNode | null {
+  return world.etcd.processAt(machine.address)?.node ?? null;
+}
+
+function leaderOf(world: World, cluster: EtcdCluster): EtcdNode | null {
+  const { leader, id } = cluster;
+  return world.etcd.nodesOf(id).find((it) => it.files.memberId === leader) ?? null;
+}
+
 function tellStop(world: World, machine: Machine): void {
-  const node = world.etcd.processAt(machine.address);
-  const cluster = node === undefined ? undefined : world.etcd.clusterOf(node);
-  const served = node !== undefined && node.serving && !node.frozen && cluster?.leader != null;
-  const member = cluster?.find(node?.files?.memberId ?? '');
+  const process = world.etcd.processAt(machine.address);
+  const cluster = process === undefined ? undefined : world.etcd.clusterOf(process);
+  const member = cluster?.find(process?.files?.memberId ?? '');
+  const serves = process !== undefined && process.serving && !process.frozen && cluster?.leader != null;
   world.tell({
     kind: 'etcd-stopped',
     id: machine.id,
     clusterId: cluster?.id ?? '',
-    served: served && member !== undefined,
-    silentMs: 0,
+    served: serves && member !== undefined && process.node?.leader != null,
   });
 }
 
@@ -208,4 +204,20 @@ export function damage(world: World, machine: Machine, what: 'wal' | 'database')
   if (etcd === null) return;
   etcd.unreadable = true;
   world.note(machine.id, `the ${what} of member ${etcd.memberId} is damaged`);
+}
+
+/** A client of etcd outside the fleet. */
+export function clientOf(world: World, place: string): EtcdClient {
+  return createEtcdClient(world.etcd, place);
+}
+
+/** Which of these keys the leader of a cluster does not have; null: nobody leads. */
+export function missingKeys(
+  world: World,
+  clusterId: string | null,
+  keys: readonly string[],
+): readonly string[] | null {
+  const cluster = clusterId === null ? undefined : world.etcd.clusters.get(clusterId);
+  const leader = cluster === undefined ? null : leaderOf(world, cluster);
+  return leader === null ? null : keys.filter((it) => !leader.files.state.keys.has(it));
 }

@@ -58,7 +58,6 @@ export type Happening =
       readonly id: string;
       readonly clusterId: string;
       readonly served: boolean;
-      readonly silentMs: number;
     }
   /** Data on a machine's disk, in use or set aside, as cluster/member; `wiped`: an incident took what is missing. */
   | { readonly kind: 'disk'; readonly id: string; readonly holds: readonly string[]; readonly wiped: boolean }

@@ -1,14 +1,7 @@
 import type { Self } from '../../../src/core/fleet.ts';
 import { hostOf } from '../../../src/core/urls.ts';
-import type {
-  AdminPort,
-  FleetPort,
-  HooksPort,
-  IdsPort,
-  Log,
-  Meter,
-  Ports,
-} from '../../../src/daemon/ports.ts';
+import type { AdminPort, FleetPort, HooksPort, Log, Meter, Ports } from '../../../src/daemon/ports.ts';
+import { PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import { ApplianceError, hasCode } from '../../../src/errors.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
@@ -16,6 +9,7 @@ import { createFakeData } from '../../fakes/fake-data.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
 import { createWire, type Latency } from '../../fakes/wire.ts';
 import { etcdPorts, lockHolderAt, memberNamed } from './cluster.ts';
+import { rememberedIds } from './ids.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER, REGION, STACK } from './names.ts';
@@ -84,22 +78,6 @@ export function portsOf(world: World, machine: Machine): Ports {
         lost: lostQuestion,
       },
     ),
-  };
-}
-
-/** Ids as etcd derives them, each hashed once. */
-function rememberedIds(ids: IdsPort): IdsPort {
-  const known = new Map<string, string>();
-  const once = (key: string, make: () => string): string => {
-    const there = known.get(key);
-    if (there !== undefined) return there;
-    const made = make();
-    known.set(key, made);
-    return made;
-  };
-  return {
-    memberId: (url, token) => once(`${url} ${token}`, () => ids.memberId(url, token)),
-    clusterId: (urls, token) => once(`${urls.join()} ${token}`, () => ids.clusterId(urls, token)),
   };
 }
 
@@ -180,6 +158,14 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
         lockHolder: lockHolderAt(world, at),
       });
       return await ports.admin.removeMember(endpoint, memberId, signal);
+    },
+    async put(endpoint, key, value, how, signal) {
+      const holder = key === PUBLISHED_KEY ? lockHolderAt(world, hostOf(endpoint)) : machine.id;
+      const put = await ports.admin.put(endpoint, key, value, how, signal);
+      // Who did not hold the lock when it wrote cannot have had a fence that held.
+      if (holder !== machine.id && put.known && put.value)
+        world.tell({ kind: 'fence-passed', by: machine.id, holder });
+      return put;
     },
   };
   return { ...ports, admin };

@@ -25,6 +25,13 @@ export function createWatch(world: World): Watch {
     const last = disks.get(machine.id);
     if (last !== undefined && last.etcd === etcd && last.aside === aside) return false;
     disks.set(machine.id, { etcd, aside });
+    if (etcd !== null && last?.etcd !== etcd)
+      world.tell({
+        kind: 'member-begins',
+        id: machine.id,
+        clusterId: etcd.clusterId,
+        memberId: etcd.memberId,
+      });
     world.tell({ kind: 'disk', id: machine.id, holds: holdings(machine), wiped: false });
     return true;
   };

@@ -1,5 +1,4 @@
-import type { FakeEtcd } from '../../fakes/fake-etcd.ts';
-import { createFakeEtcd } from '../../fakes/fake-etcd.ts';
+import { createEtcdWorld, type EtcdWorld } from '../../fakes/etcd/world.ts';
 import { createFakeFleet, type FakeFleet } from '../../fakes/fake-fleet.ts';
 import { createFakeZone, type FakeZone } from '../../fakes/fake-zone.ts';
 import { createNetwork, type Network } from '../../fakes/network.ts';
@@ -9,7 +8,9 @@ import type { Weather } from '../../fakes/aws-weather.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import type { Line, Sabotage } from '../ending.ts';
 import type { Plot } from '../plot.ts';
+import { tellMembership } from './cluster.ts';
 import type { Happening } from './happening.ts';
+import { rememberedIds } from './ids.ts';
 import type { Machine } from './machine.ts';
 import { FOREIGN, REGION, ZONE_NAME } from './names.ts';
 
@@ -25,7 +26,7 @@ export interface World {
   readonly network: Network;
   readonly zone: FakeZone;
   readonly aws: FakeFleet;
-  readonly etcd: FakeEtcd;
+  readonly etcd: EtcdWorld;
   /** All there ever were, in the order of their launches. */
   readonly machines: Map<string, Machine>;
   readonly weather: Map<string, Weather>;
@@ -56,11 +57,12 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
   const clock = createVirtualClock();
   const lag = streams.fork();
   const timeline: Line[] = [];
+  const network = createNetwork(streams.fork());
   const world: World = {
     plot,
     clock,
     random: streams.fork(),
-    network: createNetwork(streams.fork()),
+    network,
     zone: createFakeZone(ZONE_NAME),
     aws: createFakeFleet(
       [
@@ -73,16 +75,18 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
       ],
       { now: clock.now, lagMs: () => (plot.awsLagMs === 0 ? 0 : lag.int(0, plot.awsLagMs)) },
     ),
-    etcd: createFakeEtcd({
+    etcd: createEtcdWorld({
       clock,
       random: streams.fork(),
-      ids: etcdIds,
+      ids: rememberedIds(etcdIds),
+      network,
       watch: {
         started(id, { initial }) {
           if (initial?.state === 'new') world.tell({ kind: 'founding', id, token: initial.token });
         },
         ended: (id, exit) =>
           world.note(id, `etcd ended (${exit.signal ?? exit.code ?? ''}) ${exit.lastWords}`),
+        changed: (change) => tellMembership(world, change),
       },
     }),
     machines: new Map(),
