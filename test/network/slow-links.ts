@@ -16,10 +16,15 @@ interface Proxy extends AsyncDisposable {
   readonly place: Place;
 }
 
+interface Way {
+  readonly from: Place;
+  readonly to: Place;
+}
+
 /** An instance, and what its peers reach it by. */
 interface SlowInstance {
   readonly instanceId: string;
-  readonly ways: readonly { readonly from: Place; readonly to: Place }[];
+  readonly ways: readonly Way[];
 }
 
 /**
@@ -41,9 +46,17 @@ export function slowLinks(sandbox: Sandbox, delayMs: number): AsyncDisposable {
         return { from: { address, port }, to: proxy.place };
       }),
     );
-    for (const peer of present) {
-      for (const { from, to } of ways) await divert(sandbox, peer.instanceId, from, to);
-      for (const { from, to } of peer.ways) await divert(sandbox, instanceId, from, to);
+    const runs = (id: string): boolean =>
+      sandbox.cloud.describe().instances.some((one) => one.instanceId === id && one.state === 'running');
+    const slow = async (id: string, { from, to }: Way): Promise<void> => {
+      // Whoever has ended meanwhile has no network to change.
+      await divert(sandbox, id, from, to).catch((error: unknown) => {
+        if (runs(id)) throw error;
+      });
+    };
+    for (const peer of present.filter((one) => runs(one.instanceId))) {
+      for (const way of ways) await slow(peer.instanceId, way);
+      for (const way of peer.ways) await slow(instanceId, way);
     }
     present.push({ instanceId, ways });
   };

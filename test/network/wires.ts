@@ -76,6 +76,7 @@ async function iptables(
     if (error === null) resolve();
     else reject(error);
   });
-  child.stdin?.end(input);
+  // Who reads nothing may have ended before it is told that there is nothing.
+  child.stdin?.on('error', () => undefined).end(input);
   await promise;
 }

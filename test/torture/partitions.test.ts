@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { fleetForFile } from '../e2e/harness.ts';
+import { CUTS, cutOff, loseATenth, loseQuorum } from '../network/partitions.ts';
+
+/* One fleet of three is cut off in every way that there is, and stays so for a while: longer than any lock, and than an
+   appliance that does not see AWS keeps house. */
+const fleet = fleetForFile({ size: 3, namespaces: true, environment: { HOUSEKEEPING_INTERVAL: '2s' } });
+const CUT_MS = 40_000;
+
+for (const who of ['leader', 'follower'] as const) {
+  test.for(CUTS)(`a ${who} is cut off for long: %s`, async (cut) => {
+    await cutOff(fleet(), who, cut, CUT_MS);
+  });
+}
+
+test('while the leader is cut off from AWS, another keeps house and replaces an instance', async () => {
+  const { sandbox, leader, followers, whole, watch, writesGoOn } = fleet();
+  const { instanceId } = await leader();
+  const [victim] = await followers();
+  const removed = watch.removed();
+  await sandbox.cuts.cut(instanceId, { from: 'aws' });
+  sandbox.cloud.powerCut(victim?.instanceId ?? '');
+  await whole(3, 180_000);
+  await writesGoOn();
+  expect(watch.removed().filter((id) => !removed.includes(id))).toEqual([victim?.status?.memberId]);
+  await sandbox.cuts.cut(instanceId, { from: 'none' });
+  await whole(3);
+});
+
+test('quorum is lost to a cut and a power cut, and comes back with the network', async () => {
+  await loseQuorum(fleet());
+});
+
+test('every instance loses a tenth of what it is sent', async () => {
+  await loseATenth(fleet());
+});
+
+test('nothing was lost, and there was one cluster all the time', async () => {
+  await fleet().verify();
+});
