@@ -23,6 +23,8 @@ export const NETWORK_INCIDENTS: Strikes<'partition' | 'slow' | 'loss' | 'metadat
       `${route.what}: messages late by up to ${delayMs} ms, for ${lastsMs} ms, ${traffic.join()}`,
     );
     world.clock.after(lastsMs, world.network.slow(route, delayMs));
+    // Late beyond etcd's heartbeats, what peers send each other is as good as lost for a while.
+    if (delayMs >= 1_000 && traffic.includes('peer')) flap(world, route, 0.5, lastsMs);
     return true;
   },
   loss: (world, { who, traffic, share, lastsMs }) => {
@@ -33,6 +35,7 @@ export const NETWORK_INCIDENTS: Strikes<'partition' | 'slow' | 'loss' | 'metadat
       `${route.what}: ${share * 100} % of the messages lost for ${lastsMs} ms, ${traffic.join()}`,
     );
     world.clock.after(lastsMs, world.network.lose(route, share));
+    if (traffic.includes('peer')) flap(world, route, share, lastsMs);
     return true;
   },
   metadata: (world, { who, lastsMs }) =>
@@ -84,4 +87,20 @@ function routeOfOne(world: World, who: number | null, traffic: readonly Traffic[
   if (machine === null) return null;
   const own = machine.address;
   return { traffic, concerns: (from, to) => from === own || to === own, what: machine.id };
+}
+
+/**
+ * The etcds' own messages are not played one by one: a share that is lost, or too late, is as many short cuts, now one way,
+ * now both.
+ */
+function flap(world: World, route: Route, share: number, lastsMs: number): void {
+  const { clock, network, random } = world;
+  if (lastsMs <= 0) return;
+  const ms = Math.min(lastsMs, random.int(200, 2_000));
+  if (random.chance(share)) {
+    const oneWay = random.chance(0.5);
+    const concerns = (from: Place, to: Place): boolean => route.concerns(from, to) && (!oneWay || from < to);
+    clock.after(ms, network.cut({ traffic: ['peer'], concerns }));
+  }
+  clock.after(ms, () => flap(world, route, share, lastsMs - ms));
 }
