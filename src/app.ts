@@ -1,36 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
-import { schedule } from 'node-cron';
-import type { CallObserver } from './aws/caller.ts';
-import type { AwsClients } from './aws/clients.ts';
-import { createClients } from './aws/clients.ts';
-import { createFleet } from './aws/fleet.ts';
-import { createHooks } from './aws/hooks.ts';
-import { createMetadata } from './aws/metadata.ts';
-import { createZone } from './aws/zone.ts';
-import type { Residence } from './app-place.ts';
-import { findResidence, whoAmI } from './app-place.ts';
-import { createFace } from './app-face.ts';
+import { arrive } from './app-arrival.ts';
 import type { Config } from './config.ts';
-import { clusterLabel } from './core/names.ts';
-import { createAppliance } from './daemon/appliance.ts';
 import type { PlanReport } from './daemon/explain.ts';
-import { explain } from './daemon/explain.ts';
-import type { DaemonOptions } from './daemon/options.ts';
-import type { Clock, Ports } from './daemon/ports.ts';
-import { createAdmin } from './etcd/admin.ts';
-import { createDataDirectory } from './etcd/data-directory.ts';
-import { etcdIds } from './etcd/ids.ts';
-import { probeEtcd } from './etcd/probe.ts';
-import type { EtcdProcesses } from './etcd/process.ts';
-import { createEtcdProcesses } from './etcd/process.ts';
 import type { ExitCode } from './errors.ts';
-import { EXIT } from './errors.ts';
 import type { ApplianceLog } from './http/log.ts';
-import type { Metrics } from './http/metrics.ts';
-import { createMetrics } from './http/metrics.ts';
-import { createPeers } from './http/peers.ts';
-import { startFaceServer } from './http/server.ts';
 
 export type { PlanReport };
 
@@ -42,135 +14,20 @@ export interface AppDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Once a minute the housekeeper is woken besides its own rhythm; the jitter keeps several clusters apart. */
-const NUDGE = '0 * * * * *';
-const NUDGE_JITTER_MS = 10_000;
-
-const clock: Clock = {
-  now: () => performance.now(),
-  wallTime: () => new Date().toISOString(),
-  sleep: async (ms, signal) => await setTimeout(ms, undefined, { signal }),
-};
-
 /** Runs the appliance until `stop` is aborted, or its instance goes, and it has left in order; the process's exit code. */
 export async function runAppliance(config: Config, deps: AppDeps, stop: AbortSignal): Promise<ExitCode> {
   await using cleanup = new AsyncDisposableStack();
-  const log = deps.log.component('app');
-  const metrics = createMetrics({ version: deps.version });
-  const world = await openWorld(config, deps, { metrics, finishMoves: true }, cleanup, stop);
-  const appliance = createAppliance(world.options, world.ports);
-  const face = createFace({ appliance, metrics, version: deps.version, cluster: world.options.cluster });
-  const address = config.listenAddress ?? world.ports.self.address;
-  const server = await startFaceServer({ address, port: config.statusPort }, { face, log });
-  cleanup.defer(async () => await server.close());
-  const cron = schedule(NUDGE, () => appliance.nudge(), { noOverlap: true, maxRandomDelay: NUDGE_JITTER_MS });
-  cleanup.defer(async () => await cron.destroy());
-  log.info({ ...world.ports.self, cluster: world.options.cluster }, 'runs');
-  await appliance.run(stop);
-  log.info({}, 'has left in order');
-  return EXIT.done;
+  const arrival = arrive(config, { log: deps.log.component('app'), env: deps.env }, cleanup, stop);
+  await arrival.asked;
+  const { runHere } = await import('./app-wiring.ts');
+  return await runHere(config, deps, arrival, stop);
 }
 
 /** Observes once and plans, without acting. */
 export async function planAppliance(config: Config, deps: AppDeps, signal: AbortSignal): Promise<PlanReport> {
   await using cleanup = new AsyncDisposableStack();
-  const metrics = createMetrics({ version: deps.version });
-  const world = await openWorld(config, deps, { metrics, finishMoves: false }, cleanup, signal);
-  return await explain(createAppliance(world.options, world.ports).context, signal);
-}
-
-interface World {
-  readonly options: DaemonOptions;
-  readonly ports: Ports;
-}
-
-interface WorldParts {
-  readonly metrics: Metrics;
-  /** False for who only looks: a running appliance may be at it. */
-  readonly finishMoves: boolean;
-}
-
-/** All that the appliance has of the world: the adapters, made for this instance. */
-async function openWorld(
-  config: Config,
-  deps: AppDeps,
-  { metrics, finishMoves }: WorldParts,
-  cleanup: AsyncDisposableStack,
-  signal: AbortSignal,
-): Promise<World> {
-  const log = deps.log.component('app');
-  const observer: CallObserver = {
-    onCall: (call) => metrics.awsCalled(call.service, call.action, call.result, call.durationMs / 1000),
-  };
-  const processes = openEtcd(config, deps);
-  // Asked ahead: the answer is needed once AWS has said where this is. Who needs it asks again, and hears of an error.
-  void processes.binaries(signal).catch(() => undefined);
-  const endpoint = deps.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
-  const metadata = createMetadata(endpoint === undefined ? {} : { endpoint }, { observer });
-  const identity = await whoAmI(metadata, log, signal);
-  const clients = createClients({ region: identity.region }, { observer });
-  cleanup.defer(() => clients.destroy());
-  const residence = await findResidence(config, identity, clients, log, signal);
-  const cluster = `${clusterLabel(residence.self.stack)}.${residence.zone.name}`;
-  const admin = cleanup.use(createAdmin());
-  const aws = openAws(config, clients, residence, cluster);
-  const ports: Ports = {
-    clock,
-    random: { fraction: Math.random, token: () => randomBytes(16).toString('hex') },
-    log: deps.log.component('daemon'),
-    meter: metrics,
-    self: residence.self,
-    metadata,
-    ...aws,
-    admin,
-    probe: { probe: probeEtcd },
-    process: processes,
-    data: createDataDirectory({
-      directory: config.dataDir,
-      wallTime: clock.wallTime,
-      finish: finishMoves,
-    }),
-    ids: etcdIds,
-    peers: createPeers({ port: config.statusPort }),
-  };
-  const options: DaemonOptions = {
-    cluster,
-    bootstrapWaitMs: config.bootstrapWaitMs,
-    housekeepingIntervalMs: config.housekeepingIntervalMs,
-    etcdVersion: config.etcdVersion,
-  };
-  return { options, ports };
-}
-
-function openEtcd(config: Config, deps: AppDeps): EtcdProcesses {
-  return createEtcdProcesses(
-    {
-      etcdDirectory: config.etcdDir,
-      dataDirectory: config.dataDir,
-      listenAddress: config.listenAddress,
-      extraFlags: config.etcdExtraFlags,
-      env: deps.env,
-    },
-    { log: deps.log.component('process'), onLine: deps.log.etcdLine },
-  );
-}
-
-function openAws(
-  config: Config,
-  clients: AwsClients,
-  residence: Residence,
-  cluster: string,
-): Pick<Ports, 'fleet' | 'hooks' | 'zone'> {
-  const { self, group, zone } = residence;
-  return {
-    fleet: createFleet({ self, group, activeRegions: config.activeRegions }, { clients, now: clock.now }),
-    hooks: createHooks(
-      { instanceId: self.id, group },
-      { autoScaling: clients.autoScaling(self.region), now: clock.now },
-    ),
-    zone: createZone(
-      { zone, name: cluster },
-      { calls: clients.route53(), fraction: Math.random, sleep: (ms, cut) => clock.sleep(ms, cut) },
-    ),
-  };
+  const arrival = arrive(config, { log: deps.log.component('app'), env: deps.env }, cleanup, signal);
+  await arrival.asked;
+  const { planHere } = await import('./app-wiring.ts');
+  return await planHere(config, deps, arrival, signal);
 }

@@ -1,7 +1,7 @@
 import type { Etcd3, IKeyValue, IMember } from 'etcd3';
 import { type Known, known, unknown } from '../core/known.ts';
 import type { Member, MemberList, MemberStatus } from '../core/members.ts';
-import { type CallOptions, createClientPool } from './admin-client.ts';
+import type { CallOptions, ClientPool } from './admin-client.ts';
 import { decimalId, hexId } from './ids.ts';
 import { keepLeaseAlive } from './keep-alive.ts';
 import { type AdminOutcome, isDisconnected, refusalOf } from './refusals.ts';
@@ -70,7 +70,10 @@ export interface AdminOptions {
 
 /** Talks to members by their client URLs. Dispose it to close its connections. */
 export function createAdmin({ deadlineMs }: AdminOptions = { deadlineMs: 2_000 }): EtcdAdmin {
-  const pool = createClientPool();
+  // etcd3 takes longer to load than all the rest: it is loaded beside what comes first, and the first call waits for it.
+  const loading = import('./admin-client.ts').then((it) => it.createClientPool());
+  // Each call hears of a failure itself.
+  loading.catch(() => undefined);
 
   /** One call: within the deadline, ended by the signal, and its connection dropped where it failed. */
   const call = async <T>(
@@ -79,8 +82,10 @@ export function createAdmin({ deadlineMs }: AdminOptions = { deadlineMs: 2_000 }
     act: (client: Etcd3, options: CallOptions) => Promise<T>,
   ): Promise<T> => {
     signal.throwIfAborted();
+    const deadline = Date.now() + deadlineMs;
+    const pool = await loading;
     try {
-      return await untilAborted(act(pool.get(endpoint), { deadline: Date.now() + deadlineMs }), signal);
+      return await untilAborted(act(pool.get(endpoint), { deadline }), signal);
     } catch (error) {
       if (isDisconnected(error)) pool.drop(endpoint);
       throw error;
@@ -110,8 +115,12 @@ export function createAdmin({ deadlineMs }: AdminOptions = { deadlineMs: 2_000 }
     ...membership(caller),
     ...keys(caller),
     ...leases(caller),
-    [Symbol.dispose]: () => pool[Symbol.dispose](),
+    [Symbol.dispose]: () => void loading.then(close, () => undefined),
   };
+}
+
+function close(pool: ClientPool): void {
+  pool[Symbol.dispose]();
 }
 
 interface Caller {

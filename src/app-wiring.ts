@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { schedule } from 'node-cron';
+import type { AwsClients } from './aws/clients.ts';
+import { createFleet } from './aws/fleet.ts';
+import { createHooks } from './aws/hooks.ts';
+import { createZone } from './aws/zone.ts';
+import type { AppDeps } from './app.ts';
+import type { Arrival } from './app-arrival.ts';
+import { createFace } from './app-face.ts';
+import type { Residence } from './app-place.ts';
+import type { Config } from './config.ts';
+import { clusterLabel } from './core/names.ts';
+import { createAppliance } from './daemon/appliance.ts';
+import type { PlanReport } from './daemon/explain.ts';
+import { explain } from './daemon/explain.ts';
+import type { DaemonOptions } from './daemon/options.ts';
+import type { Clock, Ports } from './daemon/ports.ts';
+import { createAdmin } from './etcd/admin.ts';
+import { createDataDirectory } from './etcd/data-directory.ts';
+import { etcdIds } from './etcd/ids.ts';
+import { probeEtcd } from './etcd/probe.ts';
+import type { EtcdProcesses } from './etcd/process.ts';
+import { createEtcdProcesses } from './etcd/process.ts';
+import type { ExitCode } from './errors.ts';
+import { EXIT } from './errors.ts';
+import type { Metrics } from './http/metrics.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createPeers } from './http/peers.ts';
+import { startFaceServer } from './http/server.ts';
+
+/** Once a minute the housekeeper is woken besides its own rhythm; the jitter keeps several clusters apart. */
+const NUDGE = '0 * * * * *';
+const NUDGE_JITTER_MS = 10_000;
+
+const clock: Clock = {
+  now: () => performance.now(),
+  wallTime: () => new Date().toISOString(),
+  sleep: async (ms, signal) => await setTimeout(ms, undefined, { signal }),
+};
+
+/** Runs the appliance that arrives, until `stop` is aborted, or its instance goes, and it has left in order. */
+export async function runHere(
+  config: Config,
+  deps: AppDeps,
+  arrival: Arrival,
+  stop: AbortSignal,
+): Promise<ExitCode> {
+  await using cleanup = new AsyncDisposableStack();
+  const log = deps.log.component('app');
+  const metrics = createMetrics({ version: deps.version });
+  const parts = { metrics, arrival, finishMoves: true };
+  const world = await openWorld(config, deps, parts, cleanup, stop);
+  const appliance = createAppliance(world.options, world.ports);
+  const face = createFace({ appliance, metrics, version: deps.version, cluster: world.options.cluster });
+  const address = config.listenAddress ?? world.ports.self.address;
+  const server = await startFaceServer({ address, port: config.statusPort }, { face, log });
+  cleanup.defer(async () => await server.close());
+  const cron = schedule(NUDGE, () => appliance.nudge(), { noOverlap: true, maxRandomDelay: NUDGE_JITTER_MS });
+  cleanup.defer(async () => await cron.destroy());
+  log.info({ ...world.ports.self, cluster: world.options.cluster }, 'runs');
+  await appliance.run(stop);
+  log.info({}, 'has left in order');
+  return EXIT.done;
+}
+
+/** Observes once and plans for the appliance that arrives, without acting. */
+export async function planHere(
+  config: Config,
+  deps: AppDeps,
+  arrival: Arrival,
+  signal: AbortSignal,
+): Promise<PlanReport> {
+  await using cleanup = new AsyncDisposableStack();
+  const metrics = createMetrics({ version: deps.version });
+  const parts = { metrics, arrival, finishMoves: false };
+  const world = await openWorld(config, deps, parts, cleanup, signal);
+  return await explain(createAppliance(world.options, world.ports).context, signal);
+}
+
+interface World {
+  readonly options: DaemonOptions;
+  readonly ports: Ports;
+}
+
+interface WorldParts {
+  readonly metrics: Metrics;
+  readonly arrival: Arrival;
+  /** False for who only looks: a running appliance may be at it. */
+  readonly finishMoves: boolean;
+}
+
+/** All that the appliance has of the world: the adapters, made for this instance. */
+async function openWorld(
+  config: Config,
+  deps: AppDeps,
+  { metrics, arrival, finishMoves }: WorldParts,
+  cleanup: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<World> {
+  arrival.countBy({
+    onCall: (call) => metrics.awsCalled(call.service, call.action, call.result, call.durationMs / 1000),
+  });
+  const processes = openEtcd(config, deps);
+  // Asked ahead: the answer is needed once AWS has said where this is. Who needs it asks again, and hears of an error.
+  void processes.binaries(signal).catch(() => undefined);
+  const { metadata, clients, residence } = await arrival.arrived;
+  const cluster = `${clusterLabel(residence.self.stack)}.${residence.zone.name}`;
+  const admin = cleanup.use(createAdmin());
+  const aws = openAws(config, clients, residence, cluster);
+  const ports: Ports = {
+    clock,
+    random: { fraction: Math.random, token: () => randomBytes(16).toString('hex') },
+    log: deps.log.component('daemon'),
+    meter: metrics,
+    self: residence.self,
+    metadata,
+    ...aws,
+    admin,
+    probe: { probe: probeEtcd },
+    process: processes,
+    data: createDataDirectory({
+      directory: config.dataDir,
+      wallTime: clock.wallTime,
+      finish: finishMoves,
+    }),
+    ids: etcdIds,
+    peers: createPeers({ port: config.statusPort }),
+  };
+  const options: DaemonOptions = {
+    cluster,
+    bootstrapWaitMs: config.bootstrapWaitMs,
+    housekeepingIntervalMs: config.housekeepingIntervalMs,
+    etcdVersion: config.etcdVersion,
+  };
+  return { options, ports };
+}
+
+function openEtcd(config: Config, deps: AppDeps): EtcdProcesses {
+  return createEtcdProcesses(
+    {
+      etcdDirectory: config.etcdDir,
+      dataDirectory: config.dataDir,
+      listenAddress: config.listenAddress,
+      extraFlags: config.etcdExtraFlags,
+      env: deps.env,
+    },
+    { log: deps.log.component('process'), onLine: deps.log.etcdLine },
+  );
+}
+
+function openAws(
+  config: Config,
+  clients: AwsClients,
+  residence: Residence,
+  cluster: string,
+): Pick<Ports, 'fleet' | 'hooks' | 'zone'> {
+  const { self, group, zone } = residence;
+  return {
+    fleet: createFleet({ self, group, activeRegions: config.activeRegions }, { clients, now: clock.now }),
+    hooks: createHooks(
+      { instanceId: self.id, group },
+      { autoScaling: clients.autoScaling(self.region), now: clock.now },
+    ),
+    zone: createZone(
+      { zone, name: cluster },
+      { calls: clients.route53(), fraction: Math.random, sleep: (ms, cut) => clock.sleep(ms, cut) },
+    ),
+  };
+}
