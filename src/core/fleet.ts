@@ -1,4 +1,5 @@
 import type { Known } from './known.ts';
+import { valueOr } from './known.ts';
 
 /** EC2's word for an instance's state. */
 export type Ec2State = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
@@ -63,15 +64,22 @@ export interface InstanceEvidence {
   readonly ec2: Known<Ec2Evidence>;
   /** For how long, in ms, every known answer has been "not found"; 0 where the last was another. */
   readonly notFoundForMs: number;
+  /** For how long, in ms, no known answer of Auto Scaling has listed it; 0 where the last did, or none is known. */
+  readonly unlistedForMs: number;
 }
 
 /** An id that EC2 has not known in every known answer over this time is gone: a launch is visible within seconds. */
 export const NOT_FOUND_IS_GONE_MS = 60 * 60_000;
 
+/**
+ * A stopped instance that no known answer has listed over this time is no longer its group's. One answer may be partial or
+ * old, and a stopped instance that is still listed may be started again with its disk.
+ */
+export const UNLISTED_IS_LEFT_MS = 60_000;
+
 /** Terminated for certain (design.md section 1): the one state of an instance that can never become untrue. */
 export function isTerminatedForCertain(evidence: InstanceEvidence): boolean {
-  if (!evidence.ec2.known) return false;
-  const state = evidence.ec2.value;
+  const state = valueOr(evidence.ec2, null);
   if (state === 'shutting-down' || state === 'terminated') return true;
   return state === 'not-found' && evidence.notFoundForMs >= NOT_FOUND_IS_GONE_MS;
 }

@@ -1,5 +1,5 @@
 import type { Fleet, Instance, InstanceEvidence } from './fleet.ts';
-import { isJoinable, isTerminatedForCertain } from './fleet.ts';
+import { isJoinable, isTerminatedForCertain, UNLISTED_IS_LEFT_MS } from './fleet.ts';
 import type { Known } from './known.ts';
 import type { Member } from './members.ts';
 import { isStarted, quorumOf } from './members.ts';
@@ -103,7 +103,7 @@ function planVoter(seen: MembershipObservation, view: MemberView): Removal | Rea
   return { kind: 'remove-member', memberId: member.id, instanceId, voter: true, reason: gone };
 }
 
-/** Law 6: the instance is terminated for certain, or EC2 says stopped and its group no longer lists it. */
+/** Law 6: the instance is terminated for certain, or EC2 says stopped and its group has not listed it for a while. */
 function evidenceOfEnd(
   seen: MembershipObservation,
   instanceId: string,
@@ -113,7 +113,10 @@ function evidenceOfEnd(
     return reason('evict-terminated', `${instanceId} does not answer, and EC2 says that it is gone for good`);
   }
   const stopped = evidence.ec2.known && evidence.ec2.value === 'stopped';
-  const unlisted = seen.fleet.known && !seen.fleet.value.instances.some((it) => it.id === instanceId);
+  const unlisted =
+    seen.fleet.known &&
+    !seen.fleet.value.instances.some((it) => it.id === instanceId) &&
+    evidence.unlistedForMs >= UNLISTED_IS_LEFT_MS;
   if (stopped && unlisted) {
     return reason('evict-stopped', `${instanceId} is stopped, and its group no longer lists it`);
   }
@@ -190,5 +193,5 @@ export function instanceIdOf(seen: { readonly fleet: Known<Fleet> }, member: Mem
 
 function isMembersInstance(instance: Instance, member: Member): boolean {
   if (member.name !== '') return instance.id === member.name;
-  return instance.address !== null && member.peerUrls.some((url) => hostOf(url) === instance.address);
+  return member.peerUrls.some((url) => hostOf(url) === instance.address);
 }

@@ -38,7 +38,7 @@ const MISSING_GAP_MS = 5 * 60_000;
 
 /** The last answer about an instance, when it was asked for, and since when it has been the same. */
 interface Answer {
-  readonly evidence: InstanceEvidence;
+  readonly evidence: Omit<InstanceEvidence, 'unlistedForMs'>;
   readonly at: number;
   readonly since: number;
 }
@@ -49,12 +49,27 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
   let answer: Known<Fleet> = unknown('AWS was not asked yet');
   let lastKnown: Known<Fleet> = answer;
   let askedAt = Number.NEGATIVE_INFINITY;
+  let knownAt = Number.NEGATIVE_INFINITY;
   let blindSince: number | null = null;
+  /** Since when no known answer has listed an instance that somebody asked about. */
+  const unlisted = new Map<string, number>();
   /** From when to when every known answer about an id has been "not found". */
   const missing = new Map<string, { readonly since: number; readonly last: number }>();
   const answers = new Map<string, Answer>();
 
-  const judge = (id: string, state: Known<Ec2Evidence>, at: number): InstanceEvidence => {
+  const noteListed = (fleet: Fleet, at: number): void => {
+    // Like everything that is counted over time: two answers that are far apart say nothing of the time between them.
+    if (at - knownAt > MISSING_GAP_MS) unlisted.clear();
+    for (const { id } of fleet.instances) unlisted.delete(id);
+    knownAt = at;
+  };
+  const unlistedForMs = (id: string): number => {
+    if (!lastKnown.known || lastKnown.value.instances.some((it) => it.id === id)) return 0;
+    const since = unlisted.get(id) ?? knownAt;
+    unlisted.set(id, since);
+    return knownAt - since;
+  };
+  const judge = (id: string, state: Known<Ec2Evidence>, at: number): Answer['evidence'] => {
     if (!state.known) return { ec2: state, notFoundForMs: 0 };
     if (state.value !== 'not-found') {
       missing.delete(id);
@@ -86,6 +101,7 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
       if (answer.known) {
         lastKnown = answer;
         blindSince = null;
+        noteListed(answer.value, at);
       } else {
         blindSince ??= at;
       }
@@ -104,7 +120,7 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
       return new Map(
         instances.flatMap(({ id }) => {
           const last = answers.get(id);
-          return last === undefined ? [] : [[id, last.evidence]];
+          return last === undefined ? [] : [[id, { ...last.evidence, unlistedForMs: unlistedForMs(id) }]];
         }),
       );
     },

@@ -98,7 +98,10 @@ describe('planMembership', () => {
     fc.assert(
       fc.property(houses, (seen) => {
         const evidence = new Map(
-          [...seen.evidence.keys()].map((id) => [id, { ec2: DARK, notFoundForMs: 9_999_999 }]),
+          [...seen.evidence.keys()].map((id) => [
+            id,
+            { ec2: DARK, notFoundForMs: 9_999_999, unlistedForMs: 9_999_999 },
+          ]),
         );
         const { action } = planMembership({ ...seen, fleet: DARK, evidence });
         // A stalled learner is no part of quorum, and is removed for what etcd says of it.

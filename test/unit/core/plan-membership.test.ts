@@ -96,20 +96,35 @@ const cases: readonly Case[] = [
     codes: ['member-silent-lives'],
   },
   {
-    name: 'silent, stopped, and not listed by its group',
-    seen: seen([well(1), well(2), silent(3)], { evidence: evidenceOf([3, 'stopped']), fleet: UNLISTED }),
+    name: 'silent, stopped, and not listed by its group for a minute',
+    seen: seen([well(1), well(2), silent(3)], {
+      evidence: evidenceOf([3, 'stopped', 0, 60_000]),
+      fleet: UNLISTED,
+    }),
     removes: memberIdOf(3),
     codes: ['evict-stopped'],
   },
   {
+    name: 'silent, stopped, and not listed by its group for less: an answer may be partial',
+    seen: seen([well(1), well(2), silent(3)], {
+      evidence: evidenceOf([3, 'stopped', 0, 59_999]),
+      fleet: UNLISTED,
+    }),
+    removes: null,
+    codes: ['member-silent-lives'],
+  },
+  {
     name: 'silent, stopped, and still listed by its group',
-    seen: seen([well(1), well(2), silent(3)], { evidence: evidenceOf([3, 'stopped']) }),
+    seen: seen([well(1), well(2), silent(3)], { evidence: evidenceOf([3, 'stopped', 0, 60_000]) }),
     removes: null,
     codes: ['member-silent-lives'],
   },
   {
     name: 'silent, stopped, and the fleet is unknown',
-    seen: seen([well(1), well(2), silent(3)], { evidence: evidenceOf([3, 'stopped']), fleet: DARK }),
+    seen: seen([well(1), well(2), silent(3)], {
+      evidence: evidenceOf([3, 'stopped', 0, 60_000]),
+      fleet: DARK,
+    }),
     removes: null,
     codes: ['member-silent-lives'],
   },
@@ -271,6 +286,50 @@ const cases: readonly Case[] = [
     codes: ['learner-joining'],
   },
   {
+    name: 'the same, and it does not answer: it may be starting',
+    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], {
+      fleet: known(fleet([1, 2, instance(3, { address: null, state: null })])),
+    }),
+    removes: null,
+    codes: ['learner-joining'],
+  },
+  {
+    name: 'the same, and the instance without an address is not joinable',
+    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], {
+      fleet: known(fleet([1, 2, instance(3, { address: null, lifecycle: 'Warmed:Pending' })])),
+    }),
+    removes: memberIdOf(3),
+    codes: ['learner-of-nobody'],
+  },
+  {
+    name: 'a learner with a name, while EC2 does not show the address of another instance',
+    seen: seen([well(1), well(2), learner(3, { answers: false })], {
+      fleet: known(fleet([1, 2, instance(4, { address: null, state: null })])),
+    }),
+    removes: memberIdOf(3),
+    codes: ['learner-of-nobody'],
+  },
+  {
+    name: 'a learner with a name at the address of another instance: the name tells',
+    seen: seen([
+      well(1),
+      well(2),
+      learner(4, { answers: false }, { peerUrls: [`http://${addressOf(3)}:2380`] }),
+    ]),
+    removes: memberIdOf(4),
+    codes: ['learner-of-nobody'],
+  },
+  {
+    name: 'a fresh learner of which one peer URL is that of a joinable instance',
+    seen: seen([
+      well(1),
+      well(2),
+      learner(3, { answers: false }, { ...BLANK, peerUrls: ['http://192.0.2.1:2380', ...BLANK.peerUrls] }),
+    ]),
+    removes: null,
+    codes: ['learner-joining'],
+  },
+  {
     name: 'a learner while the fleet is unknown',
     seen: seen([well(1), well(2), learner(3)], { fleet: DARK }),
     removes: null,
@@ -299,6 +358,7 @@ const cases: readonly Case[] = [
 describe('planMembership', () => {
   it.each(cases)('$name: $codes', (row) => {
     const plan = planMembership(row.seen);
+    expect(plan.action?.kind ?? 'remove-member').toBe('remove-member');
     expect(plan.action?.memberId ?? null).toBe(row.removes);
     const codes = [
       ...(plan.action === null ? [] : [plan.action.reason.code]),
@@ -312,6 +372,13 @@ describe('planMembership', () => {
       seen([well(1), well(2), learner(9, { stalledMs: 60_000 }, { id: hexOf('9'), ...BLANK })]),
     );
     expect(plan.action).toMatchObject({ memberId: hexOf('9'), instanceId: idOf(3), voter: false });
+  });
+
+  it('names no instance for a learner that is on none', () => {
+    const plan = planMembership(
+      seen([well(1), well(2), learner(9, { answers: false }, { ...BLANK, peerUrls: [] })]),
+    );
+    expect(plan.action).toMatchObject({ memberId: memberIdOf(9), instanceId: '', voter: false });
   });
 
   it('shows every code that membership can have', () => {

@@ -69,7 +69,11 @@ describe('evidence over time', () => {
 
   it('is that an instance is gone once it was not found for an hour in every known answer', async () => {
     bench.aws.forget('i-02');
-    expect(await evidence()).toEqual({ ec2: { known: true, value: 'not-found' }, notFoundForMs: 0 });
+    expect(await evidence()).toEqual({
+      ec2: { known: true, value: 'not-found' },
+      notFoundForMs: 0,
+      unlistedForMs: 0,
+    });
     await askFor(HOUR_MS - 30_000);
     expect(isTerminatedForCertain(await evidence())).toBe(false);
     await askFor(30_000);
@@ -89,17 +93,29 @@ describe('evidence over time', () => {
     bench.aws.forget('i-02');
     await askFor(240_000);
     bench.aws.add({ id: 'i-02', address: '10.0.0.2' });
-    expect(await evidence()).toEqual({ ec2: { known: true, value: 'running' }, notFoundForMs: 0 });
+    expect(await evidence()).toEqual({
+      ec2: { known: true, value: 'running' },
+      notFoundForMs: 0,
+      unlistedForMs: 0,
+    });
     bench.aws.forget('i-02');
     await bench.clock.advance(2_000);
-    expect(await evidence()).toEqual({ ec2: { known: true, value: 'not-found' }, notFoundForMs: 0 });
+    expect(await evidence()).toEqual({
+      ec2: { known: true, value: 'not-found' },
+      notFoundForMs: 0,
+      unlistedForMs: 0,
+    });
   });
 
   it('is not shaken by answers that are unknown, and does not count them either', async () => {
     bench.aws.forget('i-02');
     await askFor(240_000);
     bench.aws.breakDown('throttled');
-    expect(await evidence()).toEqual({ ec2: { known: false, reason: 'throttled' }, notFoundForMs: 0 });
+    expect(await evidence()).toEqual({
+      ec2: { known: false, reason: 'throttled' },
+      notFoundForMs: 0,
+      unlistedForMs: 0,
+    });
     expect(isTerminatedForCertain(await evidence())).toBe(false);
     bench.aws.breakDown(null);
     await bench.clock.advance(2_000);
@@ -146,5 +162,26 @@ describe('evidence over time', () => {
     bench.aws.failNext('this would be an answer');
     expect((await view.evidence([], NEVER)).size).toBe(0);
     expect((await evidence()).ec2).toEqual({ known: false, reason: 'this would be an answer' });
+  });
+
+  it('counts for how long no known answer has listed an instance, from the first that did not', async () => {
+    await view.fleet(0, NEVER);
+    expect((await evidence()).unlistedForMs).toBe(0);
+    await bench.clock.advance(120_000);
+    bench.aws.unlist('i-02', 'stopped');
+    await view.fleet(0, NEVER);
+    expect((await evidence()).unlistedForMs).toBe(0);
+    await bench.clock.advance(60_000);
+    bench.aws.breakDown('throttled');
+    await view.fleet(0, NEVER);
+    expect((await evidence()).unlistedForMs).toBe(0);
+    bench.aws.breakDown(null);
+    await bench.clock.advance(1);
+    await view.fleet(0, NEVER);
+    expect((await evidence()).unlistedForMs).toBe(60_001);
+    // Nobody looked for longer: it may have been listed meanwhile.
+    await bench.clock.advance(300_001);
+    await view.fleet(0, NEVER);
+    expect((await evidence()).unlistedForMs).toBe(0);
   });
 });
