@@ -45,7 +45,7 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
     kind,
     reason: reason(code, sentence),
   });
-  if (!seen.answeredOnce && seen.seededMs !== null && seen.seededMs >= SEEDED_SILENCE_MS) {
+  if (!seen.answeredOnce && (seen.seededMs ?? 0) >= SEEDED_SILENCE_MS) {
     return verdict(
       'dead',
       'publication-lost',

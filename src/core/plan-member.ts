@@ -100,7 +100,7 @@ function planOutdated(seen: MemberObservation, claim: Claim): MemberAction | nul
   const ownCluster = seen.status.known ? seen.status.value.clusterId : identity.clusterId;
   // A claim that was written again, or for a cluster older than it, has a token of its own: the cluster id decides.
   const lives = claim.state === 'formed' && claim.clusterId === ownCluster;
-  if (ours && !identity.formed && !lives && claim.token !== identity.token && claim.epoch > identity.epoch) {
+  if (ours && !identity.formed && !lives && claim.epoch > identity.epoch) {
     return stop(
       'unborn',
       `epoch ${identity.epoch} was never formed, and the claim is at epoch ${claim.epoch}`,

@@ -78,6 +78,8 @@ const ENTERED = formed({
   voters: [...formed().voters, voter(4)].sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
 });
 
+const ELSEWHERE = [1, 2, 3].map((n) => ({ ...founder(n), region: 'us-east-1', address: `192.0.2.${n}` }));
+
 interface Case {
   readonly name: string;
   readonly seen: MemberObservation;
@@ -158,6 +160,34 @@ const cases: readonly Case[] = [
     seen: seen({ claim: reading(formed({ state: 'reseeding' })) }),
     kind: 'none',
     code: 'claim-reseeding',
+  },
+  {
+    name: 'a cluster of another stack is being seeded anew: it is nothing to this one',
+    seen: seen({ claim: reading(formed({ stack: 'other-main', state: 'reseeding' })) }),
+    kind: 'none',
+    code: 'member-steady',
+  },
+  {
+    name: 'a later epoch is forming, and neither the disk nor the own etcd knows the own cluster',
+    seen: founding({
+      identity: identity({ formed: false, clusterId: null }),
+      status: DARK,
+      claim: reading(forming({ epoch: 2, token: 'token-2' })),
+    }),
+    kind: 'stop',
+    code: 'unborn',
+  },
+  {
+    name: 'a formed claim, and neither the disk nor the own etcd knows the own cluster',
+    seen: seen({ identity: identity({ clusterId: null }), status: DARK }),
+    kind: 'none',
+    code: 'member-no-answer',
+  },
+  {
+    name: 'founding, and the claim with the own token is of another stack',
+    seen: founding({ claim: reading(forming({ stack: 'other-main' })) }),
+    kind: 'none',
+    code: 'claim-silent',
   },
   {
     name: 'the own epoch was never formed, and a later one is forming',
@@ -256,6 +286,26 @@ const cases: readonly Case[] = [
     changes: COMMIT,
   },
   {
+    name: 'a founder has its place from the claim, and another voter from its own URL',
+    seen: founding({
+      claim: reading(forming({ founders: ELSEWHERE })),
+      list: known(listOf([1, 2, 3, 4])),
+    }),
+    kind: 'register',
+    code: 'form',
+    changes: swapped(
+      recordOf(forming({ founders: ELSEWHERE })),
+      recordOf(
+        formed({
+          founders: ELSEWHERE,
+          voters: [...ELSEWHERE.map((it, at) => ({ ...it, memberId: memberIdOf(at + 1) })), voter(4)].sort(
+            (a, b) => (a.memberId < b.memberId ? -1 : 1),
+          ),
+        }),
+      ),
+    ),
+  },
+  {
     name: 'a follower leaves that to the leader',
     seen: founding({ status: FOLLOWS }),
     kind: 'none',
@@ -335,6 +385,18 @@ const cases: readonly Case[] = [
   {
     name: 'a learner, and the claim is unknown',
     seen: learning({ claim: DARK }),
+    kind: 'none',
+    code: 'claim-silent',
+  },
+  {
+    name: 'a learner, and there is no claim',
+    seen: learning({ claim: known({ kind: 'none' }) }),
+    kind: 'none',
+    code: 'claim-silent',
+  },
+  {
+    name: 'a learner, and the claim is forming',
+    seen: learning({ claim: reading(forming()) }),
     kind: 'none',
     code: 'claim-silent',
   },
