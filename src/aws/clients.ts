@@ -20,6 +20,8 @@ import { createCaller } from './caller.ts';
 import type { Call, CallObserver } from './caller.ts';
 import { LIMITS } from './limits.ts';
 import type { Limits } from './limits.ts';
+import { guardAnswers, listing } from './whole-answer.ts';
+import type { Guarded } from './whole-answer.ts';
 
 /** How to reach AWS. What is absent, the SDK finds by its own rules (environment, profile, container, metadata). */
 export interface ClientOptions {
@@ -53,6 +55,7 @@ export function createClients(options: ClientOptions, deps: { readonly observer:
     const client = build({ ...configOf(options, limits, region), ...(credentials && { credentials }) });
     // One credential chain for all clients: each of its own would ask metadata, and refresh, for itself.
     credentials ??= client.config.credentials;
+    guardAnswers(client.middlewareStack as Guarded);
     open.push(client);
     return client;
   };
@@ -95,6 +98,7 @@ export function createClients(options: ClientOptions, deps: { readonly observer:
 }
 
 interface SdkClient {
+  readonly middlewareStack: object;
   readonly config: { readonly credentials?: EC2ClientConfig['credentials'] };
   destroy(): void;
 }
@@ -127,8 +131,8 @@ function handlerOf(limits: Limits, requestTimeout: number): NonNullable<EC2Clien
 function ec2Calls(client: EC2Client, call: Call): Ec2Calls {
   return {
     describeInstances: (input, signal) =>
-      call('ec2', 'DescribeInstances', signal, (abortSignal) =>
-        client.send(new DescribeInstancesCommand(input), { abortSignal }),
+      call('ec2', 'DescribeInstances', signal, async (abortSignal) =>
+        listing(await client.send(new DescribeInstancesCommand(input), { abortSignal }), 'Reservations'),
       ),
   };
 }
@@ -136,16 +140,25 @@ function ec2Calls(client: EC2Client, call: Call): Ec2Calls {
 function autoScalingCalls(client: AutoScalingClient, call: Call): AutoScalingCalls {
   return {
     describeAutoScalingGroups: (input, signal) =>
-      call('autoscaling', 'DescribeAutoScalingGroups', signal, (abortSignal) =>
-        client.send(new DescribeAutoScalingGroupsCommand(input), { abortSignal }),
+      call('autoscaling', 'DescribeAutoScalingGroups', signal, async (abortSignal) =>
+        listing(
+          await client.send(new DescribeAutoScalingGroupsCommand(input), { abortSignal }),
+          'AutoScalingGroups',
+        ),
       ),
     describeAutoScalingInstances: (input, signal) =>
-      call('autoscaling', 'DescribeAutoScalingInstances', signal, (abortSignal) =>
-        client.send(new DescribeAutoScalingInstancesCommand(input), { abortSignal }),
+      call('autoscaling', 'DescribeAutoScalingInstances', signal, async (abortSignal) =>
+        listing(
+          await client.send(new DescribeAutoScalingInstancesCommand(input), { abortSignal }),
+          'AutoScalingInstances',
+        ),
       ),
     describeLifecycleHooks: (input, signal) =>
-      call('autoscaling', 'DescribeLifecycleHooks', signal, (abortSignal) =>
-        client.send(new DescribeLifecycleHooksCommand(input), { abortSignal }),
+      call('autoscaling', 'DescribeLifecycleHooks', signal, async (abortSignal) =>
+        listing(
+          await client.send(new DescribeLifecycleHooksCommand(input), { abortSignal }),
+          'LifecycleHooks',
+        ),
       ),
     completeLifecycleAction: (input, signal) =>
       call('autoscaling', 'CompleteLifecycleAction', signal, (abortSignal) =>
@@ -161,20 +174,26 @@ function autoScalingCalls(client: AutoScalingClient, call: Call): AutoScalingCal
 function route53Calls(client: Route53Client, changing: Route53Client, call: Call): Route53Calls {
   return {
     listHostedZonesByName: (input, signal) =>
-      call('route53', 'ListHostedZonesByName', signal, (abortSignal) =>
-        client.send(new ListHostedZonesByNameCommand(input), { abortSignal }),
+      call('route53', 'ListHostedZonesByName', signal, async (abortSignal) =>
+        listing(await client.send(new ListHostedZonesByNameCommand(input), { abortSignal }), 'HostedZones'),
       ),
     getHostedZone: (input, signal) =>
       call('route53', 'GetHostedZone', signal, (abortSignal) =>
         client.send(new GetHostedZoneCommand(input), { abortSignal }),
       ),
     listResourceRecordSets: (input, signal) =>
-      call('route53', 'ListResourceRecordSets', signal, (abortSignal) =>
-        client.send(new ListResourceRecordSetsCommand(input), { abortSignal }),
+      call('route53', 'ListResourceRecordSets', signal, async (abortSignal) =>
+        listing(
+          await client.send(new ListResourceRecordSetsCommand(input), { abortSignal }),
+          'ResourceRecordSets',
+        ),
       ),
     changeResourceRecordSets: (input, signal) =>
-      call('route53', 'ChangeResourceRecordSets', signal, (abortSignal) =>
-        changing.send(new ChangeResourceRecordSetsCommand(input), { abortSignal }),
+      call('route53', 'ChangeResourceRecordSets', signal, async (abortSignal) =>
+        listing(
+          await changing.send(new ChangeResourceRecordSetsCommand(input), { abortSignal }),
+          'ChangeInfo',
+        ),
       ),
   };
 }

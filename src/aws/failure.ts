@@ -30,11 +30,21 @@ export function failureOf(thrown: unknown): Failure {
           ? (code ?? name)
           : name
         : 'InvalidChangeBatch',
-    message: refused ?? describeError(thrown),
+    message: shortened(refused ?? describeError(thrown)),
     status: numberAt(metadata, 'httpStatusCode'),
     notSent: wasNotSent(error, name),
     tries: numberAt(metadata, 'attempts') ?? 1,
   };
+}
+
+const LONGEST_MESSAGE = 500;
+
+/** One line of bounded length, without the SDK's hint to programmers on how to see more. */
+function shortened(message: string): string {
+  const line = message
+    .replace(/[\s;]*Deserialization error: to see the raw response.*$/, '')
+    .replaceAll(/\s+/g, ' ');
+  return line.length > LONGEST_MESSAGE ? `${line.slice(0, LONGEST_MESSAGE - 3)}...` : line;
 }
 
 /**
@@ -101,6 +111,6 @@ export async function ask<T>(
 
 /** A failure as a clause: "answered Throttling (Rate exceeded)", "did not answer (connect ECONNREFUSED ...)". */
 export function clauseOf(failure: Failure): string {
-  const verb = failure.status === null ? 'did not answer' : `answered ${failure.name}`;
+  const verb = failure.status === null ? 'did not answer' : `answered ${failure.name.slice(0, 100)}`;
   return `${verb} (${failure.message})`;
 }

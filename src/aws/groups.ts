@@ -73,10 +73,15 @@ async function describeGroups(
   return unknown(`Auto Scaling in ${region} answers with more than ${MOST_PAGES} pages`);
 }
 
+/** The SDK reads a number that is none as NaN. */
+function isCount(value: number | undefined): value is number {
+  return value !== undefined && Number.isInteger(value) && value >= 0;
+}
+
 /** Null where a field is missing that every group and instance has. */
 function listedGroup(group: AutoScalingGroup): ListedGroup | null {
   const { AutoScalingGroupARN: arn, AutoScalingGroupName: name, DesiredCapacity: desired } = group;
-  if (arn === undefined || name === undefined || desired === undefined) return null;
+  if (arn === undefined || name === undefined || !isCount(desired)) return null;
   const instances: ListedInstance[] = [];
   for (const { InstanceId: id, AvailabilityZone: zone, LifecycleState: lifecycle } of group.Instances ?? []) {
     if (id === undefined || zone === undefined || lifecycle === undefined) return null;

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { inspect } from 'node:util';
 import type { Ec2State } from '../core/fleet.ts';
 import { known, unknown } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
@@ -67,9 +69,16 @@ async function describeChunk(
     )) {
       if (instance.InstanceId === undefined)
         return unknown(`EC2 in ${region} describes an instance without an id`);
+      const address = instance.PrivateIpAddress ?? null;
+      // It becomes part of URLs and of records: what is no address is no answer.
+      if (address !== null && isIP(address) === 0) {
+        return unknown(
+          `EC2 in ${region} describes ${instance.InstanceId} with the address ${inspect(address.slice(0, 80))}`,
+        );
+      }
       found.set(instance.InstanceId, {
         state: stateOf(instance.State?.Name),
-        address: instance.PrivateIpAddress ?? null,
+        address,
         tags: new Map((instance.Tags ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? ''])),
       });
     }

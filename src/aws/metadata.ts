@@ -1,5 +1,7 @@
 import { request } from 'node:http';
+import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { known, unknown } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
 import { createCaller } from './caller.ts';
@@ -165,13 +167,25 @@ function exchange(
   return promise;
 }
 
+/** What the identity must have, and how it looks: it becomes part of URLs, names and flags. */
+const IDENTITY: Readonly<Record<string, (text: string) => boolean>> = {
+  instanceId: (text) => /^[\w-]{1,64}$/.test(text),
+  region: (text) => /^[a-z0-9-]{1,32}$/.test(text),
+  availabilityZone: (text) => /^[a-z0-9-]{1,40}$/.test(text),
+  privateIp: (text) => isIP(text) !== 0,
+  accountId: (text) => /^\w{1,32}$/.test(text),
+};
+
 function identityOf(document: string | null): Known<InstanceIdentity> {
   const fields = document === null ? null : parseObject(document);
   if (fields === null) return unknown('metadata has no readable identity document');
-  const missing = ['instanceId', 'region', 'availabilityZone', 'privateIp', 'accountId'].filter(
-    (key) => textAt(fields, key) === '',
-  );
-  if (missing.length > 0) return unknown(`the identity document lacks ${missing.join(', ')}`);
+  const wrong = Object.entries(IDENTITY).find(([key, isGood]) => !isGood(textAt(fields, key)));
+  if (wrong !== undefined) {
+    const [key] = wrong;
+    return unknown(
+      `the identity document names no ${key} that can be: ${inspect(textAt(fields, key).slice(0, 80))}`,
+    );
+  }
   return known({
     instanceId: textAt(fields, 'instanceId'),
     region: textAt(fields, 'region'),
@@ -185,7 +199,7 @@ function spotNoticeOf(text: string): Known<{ readonly action: string; readonly t
   const fields = parseObject(text);
   const action = fields === null ? '' : textAt(fields, 'action');
   if (fields === null || action === '')
-    return unknown(`the spot notice is not readable: ${text.slice(0, 100)}`);
+    return unknown(`the spot notice is not readable: ${inspect(text.slice(0, 80))}`);
   return known({ action, time: textAt(fields, 'time') });
 }
 

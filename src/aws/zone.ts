@@ -61,9 +61,11 @@ async function listRecords(
     );
     if (!answer.known) return answer;
     const { ResourceRecordSets: sets, IsTruncated, ...next } = answer.value;
-    const mine = (sets ?? []).filter((set) => isAtOrBelow(plainName(set.Name ?? ''), name));
+    if (sets === undefined || IsTruncated === undefined || !sets.every(isWhole))
+      return unknown('Route 53 describes the records incompletely');
+    const mine = sets.filter((set) => isAtOrBelow(plainName(set.Name ?? ''), name));
     records.push(...mine.flatMap((set) => recordSetOf(set)));
-    if (IsTruncated !== true) return known(records);
+    if (!IsTruncated) return known(records);
     if (next.NextRecordName === undefined)
       return unknown('Route 53 cut its answer short without saying where');
     if (!isAtOrBelow(plainName(next.NextRecordName), name)) return known(records);
@@ -80,6 +82,11 @@ type Start = Pick<
   Parameters<Route53Calls['listResourceRecordSets']>[0],
   'StartRecordName' | 'StartRecordType' | 'StartRecordIdentifier'
 >;
+
+/** Whether a set has what every set has; the SDK reads a number that is none as NaN. */
+function isWhole({ Name, Type, TTL }: ResourceRecordSet): boolean {
+  return Boolean(Name) && Boolean(Type) && (TTL === undefined || Number.isInteger(TTL));
+}
 
 function recordSetOf(set: ResourceRecordSet): readonly RecordSet[] {
   const { Name, Type, TTL, ResourceRecords, SetIdentifier } = set;

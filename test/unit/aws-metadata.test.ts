@@ -18,7 +18,7 @@ const DOCUMENT = {
 
 async function metadataOf(
   answer: (request: WireRequest, earlier: number) => WireAnswer,
-  limits: Partial<Limits> = { metadataRequestMs: 100 },
+  limits: Partial<Limits> = { metadataRequestMs: 400 },
 ) {
   const server = await startWireServer((request, earlier) =>
     request.action === TOKEN ? { body: `token-${earlier}` } : answer(request, earlier),

@@ -1,0 +1,285 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createClients } from '../../src/aws/clients.ts';
+import { createFleet } from '../../src/aws/fleet.ts';
+import { createHooks } from '../../src/aws/hooks.ts';
+import { findHostedZone } from '../../src/aws/hosted-zone.ts';
+import { findPlace } from '../../src/aws/identity.ts';
+import type { Limits } from '../../src/aws/limits.ts';
+import { createMetadata } from '../../src/aws/metadata.ts';
+import { createZone } from '../../src/aws/zone.ts';
+import type { Known } from '../../src/core/known.ts';
+import {
+  CHANGE_TAKEN,
+  autoScalingAnswer,
+  ec2Answer,
+  groupsAnswer,
+  recordsAnswer,
+  zonesAnswer,
+} from '../fakes/wire-answers.ts';
+import type { WireAnswer } from '../fakes/wire-server.ts';
+import { hostileAnswers, httpAnswer, startHostileServer } from '../fixtures/hostile/answers.ts';
+import type { HostileAnswer } from '../fixtures/hostile/answers.ts';
+import { runs } from '../fixtures/hostile/runs.ts';
+import { eventually } from '../tools.ts';
+
+/*
+ * Whatever is said instead of AWS: nothing throws, nothing is collected without bound, and what is not AWS's answer is
+ * unknown, in one line that can be read, never an empty list (law 4).
+ */
+
+const server = await startHostileServer();
+const LIMITS: Partial<Limits> = { callDeadlineMs: 1_000, tryMs: 1_000, metadataRequestMs: 500, tries: 1 };
+const observer = { onCall: () => undefined };
+const region = 'eu-central-1';
+const clients = createClients(
+  {
+    region,
+    endpoint: server.endpoint,
+    credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
+    limits: LIMITS,
+  },
+  { observer },
+);
+afterAll(async () => {
+  clients.destroy();
+  await server[Symbol.asyncDispose]();
+});
+
+const never = new AbortController().signal;
+const now = (): number => performance.now();
+const self = { id: 'i-0a', region, zone: 'eu-central-1a', address: '10.0.0.1', stack: 'etcd-demo' };
+const identity = { instanceId: 'i-0a', region, zone: 'eu-central-1a', address: '10.0.0.1', accountId: '1' };
+const zone = createZone(
+  { zone: { id: 'Z1', name: 'example.org', private: false }, name: 'demo.example.org' },
+  { calls: clients.route53(), fraction: () => 0, sleep: async () => undefined, deadlineMs: 1_000 },
+);
+const record = { name: 'a.demo.example.org', type: 'A', ttl: 60, values: ['10.0.0.1'] } as const;
+
+/** Everything that the appliance asks; each with what a good answer looks like. */
+const QUESTIONS: Readonly<
+  Record<string, { readonly ask: () => Promise<unknown>; readonly good: WireAnswer }>
+> = {
+  'EC2 for evidence in another region': {
+    ask: () =>
+      createFleet({ self, group: 'g', activeRegions: [] }, { clients, now }).evidence(
+        [{ id: 'i-0b', region: 'eu-west-1' }],
+        never,
+      ),
+    good: ec2Answer([{ id: 'i-0b', state: 'terminated', address: null, tags: { a: 'b' } }], ''),
+  },
+  'EC2 for the own place': {
+    ask: () =>
+      findPlace(
+        identity,
+        'etcd-demo',
+        { ec2: clients.ec2(region), autoScaling: clients.autoScaling(region) },
+        never,
+      ),
+    good: ec2Answer([{ id: 'i-0a', tags: { 'aws:autoscaling:groupName': 'g' } }]),
+  },
+  'Auto Scaling for the fleet': {
+    ask: () => createFleet({ self, group: 'g', activeRegions: [] }, { clients, now }).observe(never),
+    good: groupsAnswer([{ name: 'g', desired: 1, stack: 'etcd-demo', instances: { 'i-0a': 'InService' } }]),
+  },
+  'Auto Scaling for the hooks': {
+    ask: () =>
+      createHooks(
+        { instanceId: 'i-0a', group: 'g' },
+        { autoScaling: clients.autoScaling(region), now },
+      ).heartbeat('launching', never),
+    good: autoScalingAnswer(
+      'DescribeLifecycleHooks',
+      '<LifecycleHooks><member><LifecycleHookName>h</LifecycleHookName><LifecycleTransition>autoscaling:EC2_INSTANCE_TERMINATING</LifecycleTransition></member></LifecycleHooks>',
+    ),
+  },
+  'Route 53 for the zone': {
+    ask: () => findHostedZone(clients.route53(), 'example.org', never),
+    good: zonesAnswer([{ id: 'Z1', name: 'example.org.' }]),
+  },
+  'Route 53 for the records': {
+    ask: () => zone.list(never),
+    good: recordsAnswer([
+      { name: '_etcd-cluster.demo.example.org.', type: 'TXT', values: ['&quot;x&quot;'] },
+    ]),
+  },
+  'Route 53 to change records': {
+    ask: () => zone.change([{ action: 'CREATE', record }], never),
+    good: CHANGE_TAKEN,
+  },
+};
+
+/** The reason that an answer was not taken; null where it was. */
+function reasonOf(answer: unknown): string | null {
+  const value = answer as Partial<Known<unknown>> & { readonly kind?: string; readonly message?: string };
+  if (value.known === true || value.kind === 'done') return null;
+  return value.known === false ? (value.reason ?? '') : (value.message ?? '');
+}
+
+function bodyOf(answer: WireAnswer): string {
+  return typeof answer === 'string' ? '' : answer.body;
+}
+
+/** One line that a person reads: what was asked, what is wrong. */
+function expectClear(reason: string): void {
+  expect(reason).toMatch(/^[^\r\n]{10,700}$/);
+  // Words of somebody who forgot a case.
+  expect(reason).not.toMatch(/\[object|TypeError|is not a function|NaN|hidden field/);
+}
+
+describe.each(Object.entries(QUESTIONS))('asked: %s', (_, { ask, good }) => {
+  test('whatever comes back, it is an answer or a clear reason', async () => {
+    await fc.assert(
+      fc.asyncProperty(hostileAnswers([bodyOf(good)]), async (said) => {
+        server.say(said);
+        const reason = reasonOf(await ask());
+        if (reason !== null) expectClear(reason);
+      }),
+      runs(60),
+    );
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['a page to sign in at', '<html><body>Sign in</body></html>'],
+    ['another service', '<ListBucketResult><Name>x</Name></ListBucketResult>'],
+    ['JSON', '{"Reservations":[],"AutoScalingGroups":[]}'],
+    ['a tag that never ends', `<${'a'.repeat(1_000)}`],
+    ['half of it', bodyOf(good).slice(0, -20)],
+  ])('%s with status 200 is no answer', async (__, body) => {
+    server.say({ bytes: httpAnswer(body), after: 'end' });
+    const reason = reasonOf(await ask());
+    expectClear(reason ?? '');
+  });
+});
+
+describe.each(['EC2 for evidence in another region', 'Route 53 to change records'])('asked: %s', (what) => {
+  const { ask, good } = QUESTIONS[what] ?? { ask: async () => null, good: 'hang' };
+  test.each<[string, HostileAnswer['after'], string]>([
+    ['a body without end', 'endless', `HTTP/1.1 200 X\r\n\r\n${'<a>'.repeat(400)}`],
+    ['a body that stops', 'hold', `HTTP/1.1 200 X\r\ncontent-length: 9999\r\n\r\n${bodyOf(good)}`],
+    ['a head without end', 'endless', `HTTP/1.1 200 X\r\nx: ${'y'.repeat(2_000)}`],
+    [
+      'chunks without end',
+      'endless',
+      `HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n${`400\r\n${'z'.repeat(1_024)}\r\n`.repeat(2)}`,
+    ],
+  ])('%s is let go, and not collected', async (__, after, bytes) => {
+    const before = server.written();
+    server.say({ bytes, after });
+    expectClear(reasonOf(await ask()) ?? '');
+    await eventually(() => server.openConnections() === 0);
+    expect(server.written() - before).toBeLessThan(80_000_000);
+  });
+});
+
+describe('large answers', () => {
+  const bomb = Array.from({ length: 12 }, (_, at) => `<!ENTITY e${at + 1} "${`&e${at};`.repeat(12)}">`).join(
+    '',
+  );
+  test.each([
+    [
+      'a bomb of entities',
+      `<!DOCTYPE x [<!ENTITY e0 "ha">${bomb}]><DescribeInstancesResponse><reservationSet>&e12;</reservationSet></DescribeInstancesResponse>`,
+    ],
+    ['elements without end', `<DescribeInstancesResponse>${'<a>'.repeat(1_000_000)}`],
+    [
+      'a message of megabytes',
+      `<Response><Errors><Error><Code>${'C'.repeat(1_000_000)}</Code><Message>${'m\n'.repeat(1_000_000)}</Message></Error></Errors></Response>`,
+    ],
+  ])('%s is a clear reason within the deadline', async (_, body) => {
+    server.say({ bytes: httpAnswer(body, body.startsWith('<Response>') ? 400 : 200), after: 'end' });
+    const startedAt = performance.now();
+    const ask = QUESTIONS['EC2 for evidence in another region']?.ask;
+    expectClear(reasonOf(await ask?.()) ?? '');
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+  });
+});
+
+describe('values that cannot be', () => {
+  const evidence = QUESTIONS['EC2 for the own place'];
+  test.each(['no address', '10.0.0.256', '10.0.0.1:2380/x', 'example.org'])(
+    'the address %s',
+    async (address) => {
+      server.say({ bytes: httpAnswer(bodyOf(ec2Answer([{ id: 'i-0a', address, tags: {} }]))), after: 'end' });
+      const reason = reasonOf(await evidence?.ask());
+      expectClear(reason ?? '');
+      expect(reason).toContain(address);
+    },
+  );
+
+  test.each(['abc', '1.5', '-1', ''])('the desired capacity %s', async (desired) => {
+    const body = bodyOf(
+      groupsAnswer([{ name: 'g', desired: 1, stack: 'etcd-demo', instances: { 'i-0a': 'InService' } }]),
+    );
+    const changed = body.replace('<DesiredCapacity>1<', `<DesiredCapacity>${desired}<`);
+    server.say({ bytes: httpAnswer(changed), after: 'end' });
+    expectClear(reasonOf(await QUESTIONS['Auto Scaling for the fleet']?.ask()) ?? '');
+  });
+
+  test.each([
+    ['a TTL in words', '<TTL>60<', '<TTL>long<'],
+    ['a set without a name', '<Name>_etcd-cluster.demo.example.org.</Name>', ''],
+    ['a set without a type', '<Type>TXT</Type>', ''],
+    ['no word on whether there is more', '<IsTruncated>false</IsTruncated>', ''],
+  ])('records with %s', async (_, from, to) => {
+    const body = bodyOf(QUESTIONS['Route 53 for the records']?.good ?? 'hang').replace(from, to);
+    server.say({ bytes: httpAnswer(body), after: 'end' });
+    expectClear(reasonOf(await QUESTIONS['Route 53 for the records']?.ask()) ?? '');
+  });
+});
+
+describe('metadata', () => {
+  const metadata = (): ReturnType<typeof createMetadata> =>
+    createMetadata({ endpoint: server.endpoint, limits: LIMITS }, { observer });
+  const DOCUMENT = JSON.stringify({
+    accountId: '123456789012',
+    availabilityZone: 'eu-central-1a',
+    instanceId: 'i-0123456789abcdef0',
+    privateIp: '10.0.0.1',
+    region: 'eu-central-1',
+  });
+
+  test('whatever comes back, it is an answer or a clear reason', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        hostileAnswers([DOCUMENT, '{"action":"terminate","time":"2026-01-01T00:00:00Z"}']),
+        async (said) => {
+          server.say(said);
+          for (const answer of [await metadata().identity(never), await metadata().spotNotice(never)]) {
+            if (!answer.known) expectClear(answer.reason);
+          }
+        },
+      ),
+      runs(60),
+    );
+  });
+
+  test.each([
+    ['instanceId', 'i-0a b'],
+    ['instanceId', '<html>'],
+    ['region', 'eu central'],
+    ['region', 'x.evil.example/'],
+    ['availabilityZone', ''],
+    ['privateIp', '10.0.0'],
+    ['privateIp', 'evil.example'],
+    ['privateIp', 7],
+  ])('an identity whose %s is %s is none', async (key, value) => {
+    const body = JSON.stringify({ ...(JSON.parse(DOCUMENT) as object), [key]: value });
+    server.say({ bytes: httpAnswer(body), after: 'end' });
+    const answer = await metadata().identity(never);
+    expect(answer).toEqual({ known: false, reason: expect.stringContaining(key) });
+  });
+
+  test.each<[string, HostileAnswer['after'], string]>([
+    ['a body without end', 'endless', `HTTP/1.1 200 X\r\n\r\n${'a'.repeat(1_000)}`],
+    ['a body that stops', 'hold', 'HTTP/1.1 200 X\r\ncontent-length: 9999\r\n\r\n{'],
+    ['a head without end', 'endless', `HTTP/1.1 200 X\r\nx: ${'y'.repeat(2_000)}`],
+    ['a page', 'end', httpAnswer('<html>\n<body>Sign in</body></html>')],
+  ])('%s is let go', async (_, after, bytes) => {
+    server.say({ bytes, after });
+    const answer = await metadata().identity(never);
+    expectClear(answer.known ? '' : answer.reason);
+    await eventually(() => server.openConnections() === 0);
+  });
+});
