@@ -84,7 +84,9 @@ async function start(options: StartOptions): Promise<void> {
   await using sandbox = await createSandbox(sandboxOptions(options));
   const stopped = stopAsked(sandbox);
   const show = options.json ? JSON.stringify : renderEvent;
-  if (!options.quiet) sandbox.cloud.events.subscribe((event) => print(show(event)));
+  // Reads are asked for with `sandbox events`: there are many, and they change nothing.
+  if (!options.quiet)
+    sandbox.cloud.events.subscribe((event) => event.type !== 'api-read' && print(show(event)));
   await sandbox.start();
   print(options.json ? JSON.stringify({ addresses: sandbox.addresses }) : renderAddresses(sandbox));
   await stopped;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { changeEvent, showFor, staleFor, type CallContext } from './api.ts';
+import { callEvent, showFor, staleFor, type CallContext } from './api.ts';
 import type { Answer, Call } from './call.ts';
 import { identify, type Caller } from './caller.ts';
 import type { CloudParts } from './cloud.ts';
@@ -84,8 +84,10 @@ function perform(parts: CloudParts, call: Call, caller: Caller, fault: Fault | n
     asking: caller.asking,
   };
   const log = (result: string): void => {
-    if (call.changes)
-      parts.events.emit('api-change', changeEvent(call.service, call.action, caller.asking, result));
+    parts.events.emit(
+      call.changes ? 'api-change' : 'api-read',
+      callEvent(call.service, call.action, caller.asking, result),
+    );
   };
   try {
     const injected = faultError(fault, call.service);

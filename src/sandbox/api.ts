@@ -53,8 +53,8 @@ export function staleFor(fault: Fault | null, setting: number | undefined): numb
   return Math.max(setting ?? 0, fault?.kind === 'stale' ? (fault.staleMs ?? 0) : 0);
 }
 
-/** The event of a call that changes something. */
-export function changeEvent(
+/** The event of a call, told as a change or as a read. */
+export function callEvent(
   service: string,
   action: string,
   asking: string | null,

@@ -93,7 +93,7 @@ export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 export type EventFields = Readonly<Record<string, JsonValue>>;
 
-/** One line of the log of what happened. `type` is kebab-case: instance-state, lifecycle-state, api-change, record-change, fault-hit, process-exit … */
+/** One line of the log of what happened. `type` is kebab-case: instance-state, lifecycle-state, api-read, api-change, record-change, fault-hit, process-exit … */
 export interface CloudEvent {
   readonly seq: number;
   readonly atMs: number;

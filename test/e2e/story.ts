@@ -10,7 +10,7 @@ interface Line {
 const MOST_LINES = 120;
 const MOST_CHARACTERS = 260;
 /** What happens too often to be told. */
-const DULL_EVENTS: ReadonlySet<string> = new Set(['fault-hit', 'api-change', 'throttled']);
+const DULL_EVENTS: ReadonlySet<string> = new Set(['fault-hit', 'api-read', 'api-change', 'throttled']);
 
 /** What the appliances and the cloud said since `sinceMs` (epoch), merged by time: what to read after a failure. */
 export function tellStory(stateDir: string, events: readonly CloudEvent[], sinceMs: number): string {
