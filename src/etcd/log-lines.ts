@@ -47,6 +47,8 @@ export function parseLogLine(text: string): LogLine {
 export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 'lastWords'> {
   /** It restarted from a log that names no member: that ends in a panic, differently worded in each version. */
   readonly namelessLog: boolean;
+  /** Go's runtime stopped it, and where is not told yet: the first function of etcd's in the stack says it. */
+  readonly stoppedByRuntime: boolean;
   /** It took a snapshot from the leader and put it in place. */
   readonly seeded: boolean;
 }
@@ -56,6 +58,7 @@ export const NO_VERDICT: Verdict = {
   saysDamaged: null,
   lastWords: '',
   namelessLog: false,
+  stoppedByRuntime: false,
   seeded: false,
 };
 
@@ -66,8 +69,8 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
   const repeats = isLast && line.error === '' && verdict.lastWords.startsWith(line.message.slice(0, 200));
   return {
     saysRemoved: verdict.saysRemoved || line.error.includes('the member has been permanently removed'),
-    saysDamaged:
-      verdict.saysDamaged ?? (isLast ? (damageIn(line) ?? (verdict.namelessLog ? 'wal' : null)) : null),
+    saysDamaged: verdict.saysDamaged ?? damageAfter(verdict, line, isLast),
+    stoppedByRuntime: isRuntimeError(line) || (verdict.stoppedByRuntime && !OWN_FUNCTION.test(line.message)),
     namelessLog: verdict.namelessLog || isNameless(line),
     seeded: verdict.seeded || line.message === 'applied snapshot',
     lastWords: isLast && !repeats ? words(line) : verdict.lastWords,
@@ -97,16 +100,32 @@ const DATABASE_PANICS = [
   // A page of the database is beyond the file's end: nothing else of etcd's is mapped into memory.
   /^fatal error: fault$/,
   /^freepages: /,
-  /^assertion failed: Page expected/,
+  /^assertion failed: (Page expected|page \d+)/,
   /^(page \d+|invalid page type|unexpected page type|page type is not)/,
 ];
 
 function damageIn(line: LogLine): 'wal' | 'database' | null {
   const said = (patterns: readonly RegExp[], text: string): boolean =>
     patterns.some((pattern) => pattern.test(text));
+  // Its error is the decoder's, as of a log; the message says of what.
+  if (/^failed to unmarshal mvccpb/.test(line.message)) return 'database';
   if (said(DATABASE_ERRORS, line.error) || said(DATABASE_PANICS, line.message)) return 'database';
   if (said(WAL_ERRORS, line.error) || said(WAL_PANICS, line.message)) return 'wal';
   return null;
+}
+
+function damageAfter(verdict: Verdict, line: LogLine, isLast: boolean): 'wal' | 'database' | null {
+  // A page that leads anywhere makes bbolt reach beyond what there is.
+  if (verdict.stoppedByRuntime && DATABASE_FUNCTION.test(line.message)) return 'database';
+  if (!isLast) return null;
+  return damageIn(line) ?? (verdict.namelessLog ? 'wal' : null);
+}
+
+const OWN_FUNCTION = /^go\.etcd\.io\//;
+const DATABASE_FUNCTION = /^go\.etcd\.io\/bbolt[/.]/;
+
+function isRuntimeError({ level, message }: LogLine): boolean {
+  return level === 'panic' && /^runtime error: (slice bounds|index) out of range/.test(message);
 }
 
 /** 3.4 to 3.7 all say so before the panic; a member's id is never 0. */

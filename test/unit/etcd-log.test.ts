@@ -56,8 +56,33 @@ describe("etcd's log lines", () => {
       'wal',
     ],
     ['a database that is shorter than it says', 'fatal error: fault', 'database'],
+    [
+      'a page that is of no kind',
+      'panic: assertion failed: page 151: has unexpected type/flags: fd',
+      'database',
+    ],
+    [
+      'a value that is none',
+      JSON.stringify({
+        level: 'fatal',
+        msg: 'failed to unmarshal mvccpb.KeyValue',
+        error: 'unexpected EOF',
+      }),
+      'database',
+    ],
   ])('call %s damage', (_, line, damage) => {
     expect(verdictOf('unexpected fault address 0x7f47a4010000', line).saysDamaged).toBe(damage);
+  });
+
+  test('call it damage where the database makes Go reach beyond what there is, and nothing else does', () => {
+    const panic = 'panic: runtime error: slice bounds out of range [::4096] with length 152';
+    const stack = ['', 'goroutine 1 [running]:', 'panic({0x1, 0x2})', '\truntime/panic.go:783 +0x132'];
+    const database = 'go.etcd.io/bbolt/internal/common.UnsafeByteSlice(...)';
+    const server = 'go.etcd.io/etcd/server/v3/etcdserver.(*EtcdServer).apply(0x1)';
+    expect(verdictOf(panic, ...stack, database, server).saysDamaged).toBe('database');
+    expect(verdictOf(panic, ...stack, 'go.etcd.io/bbolt.(*Cursor).next(0x1)').saysDamaged).toBe('database');
+    expect(verdictOf(panic, ...stack, server, database).saysDamaged).toBeNull();
+    expect(verdictOf('panic: no', ...stack, database).saysDamaged).toBeNull();
   });
 
   test('keep the last words, which Go repeats worse', () => {
