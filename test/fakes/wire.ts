@@ -11,10 +11,10 @@ export interface Wire {
   port<T extends object>(latency: Latency, port: T): T;
 }
 
-const NEVER = new AbortController().signal;
-
 /** A wire on virtual time. */
 export function createWire(clock: VirtualClock, random: SeededRandom): Wire {
+  // Its own: what still waits when a world ends would otherwise keep all of that world.
+  const never = new AbortController().signal;
   const call = async <T>(latency: Latency, signal: AbortSignal, act: () => T | Promise<T>): Promise<T> => {
     signal.throwIfAborted();
     const [there, back] = [random.int(...latency) / 2, random.int(...latency) / 2];
@@ -34,7 +34,7 @@ export function createWire(clock: VirtualClock, random: SeededRandom): Wire {
           ? async (...args: readonly unknown[]): Promise<unknown> => {
               const signal = args.at(-1) as AbortSignal;
               return await call(latency, signal, () =>
-                Reflect.apply(value, port, [...args.slice(0, -1), NEVER]),
+                Reflect.apply(value, port, [...args.slice(0, -1), never]),
               );
             }
           : value,

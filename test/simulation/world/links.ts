@@ -17,8 +17,6 @@ export interface Link {
   lost(method: string, reason: string): unknown;
 }
 
-const NEVER = new AbortController().signal;
-
 /**
  * The port behind the network: a call whose way there is cut is never made; one whose way back is cut is made, and its
  * answer lost; one that is late past the deadline is lost and made all the same.
@@ -49,14 +47,15 @@ async function send(
   const to = link.to(args);
   signal.throwIfAborted();
   const givenUp = new AbortController();
+  const never = new AbortController().signal;
   const travel = async (): Promise<unknown> => {
     const thereMs = network.delayMs(from, to, traffic);
     if (!network.passes(from, to, traffic)) return await new Promise<never>(() => undefined);
-    if (thereMs > 0) await clock.sleep(thereMs, NEVER);
+    if (thereMs > 0) await clock.sleep(thereMs, never);
     const answer = await act();
     const backMs = network.delayMs(to, from, traffic);
     if (!network.passes(to, from, traffic)) return await new Promise<never>(() => undefined);
-    if (backMs > 0) await clock.sleep(backMs, NEVER);
+    if (backMs > 0) await clock.sleep(backMs, never);
     return answer;
   };
   const deadline = async (): Promise<unknown> => {
