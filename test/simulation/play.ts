@@ -8,6 +8,9 @@ import { isRecoverable, standingClaim, whyNotConverged } from './world/convergen
 /** Longest wait for rest after the last incident: two forming limits, and what follows; ms. */
 const PATIENCE_MS = 20 * 60_000;
 
+/** Where the group wants nothing there is nothing to become: only safety is watched, for so long; ms. */
+const NOTHING_WANTED_MS = 2 * 60_000;
+
 /** Whether the fleet is as it should be is looked at so often; ms. */
 const LOOK_MS = 500;
 
@@ -49,7 +52,8 @@ async function comeToRest(
   const { clock } = world;
   let restSince: number | null = null;
   let why: string | null = '';
-  while (judge.broken.length === 0 && clock.now() < calmAt + PATIENCE_MS) {
+  const patienceMs = world.desired === 0 ? NOTHING_WANTED_MS : PATIENCE_MS;
+  while (judge.broken.length === 0 && clock.now() < calmAt + patienceMs) {
     await until(clock.now() + LOOK_MS);
     why = whyNotConverged(world);
     if (why !== null) restSince = null;
@@ -71,5 +75,6 @@ async function comeToRest(
       : end('converged', '');
   }
   if (!isRecoverable(world)) return end('lost', 'a majority of the voters lost its data');
+  if (world.desired === 0) return end('lost', 'the group wants no instances');
   return end('stuck', why ?? 'somebody always has something left to do');
 }

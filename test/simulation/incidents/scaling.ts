@@ -4,7 +4,7 @@ import { clusterView } from '../world/cluster.ts';
 import { standingClaim } from '../world/convergence.ts';
 import { terminateAppliance } from '../world/power.ts';
 import type { Machine } from '../world/machine.ts';
-import { present, type World } from '../world/world.ts';
+import { present, tellEc2, type World } from '../world/world.ts';
 import { announce, mayLose, type Strikes, withDispensable, withTarget } from './target.ts';
 
 /** From the notice until EC2 takes a spot instance; ms. */
@@ -44,6 +44,7 @@ export const SCALING_INCIDENTS: Strikes<
         if (machine.state === 'gone') return;
         machine.state = 'leaving';
         world.aws.terminate(machine.id);
+        tellEc2(world, machine);
         terminateAppliance(world, machine, 'go');
         later(world, world.random.int(1_000, 30_000), () => off(world, machine));
       });
@@ -55,7 +56,7 @@ export const SCALING_INCIDENTS: Strikes<
       stopInstance(world, machine, () => {
         world.clock.after(world.random.int(1_000, 30_000), () => {
           world.busy -= 1;
-          if (machine.state === 'gone') return;
+          if (machine.state !== 'up') return;
           machine.state = 'leaving';
           world.aws.set(machine.id, { lifecycle: 'Terminating' });
           reconcileSoon(world);

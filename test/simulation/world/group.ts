@@ -144,10 +144,11 @@ export function stopInstance(world: World, machine: Machine, then: () => void): 
   tellEc2(world, machine);
   terminateAppliance(world, machine, machine.place === 'pool' ? 'go' : 'stop');
   world.clock.after(machine.random.int(1_000, GRACE_MS), () => {
-    if (machine.state === 'gone') return;
-    cutPower(world, machine);
-    world.aws.set(machine.id, { state: 'stopped' });
-    tellEc2(world, machine);
+    if (machine.state === 'up') {
+      cutPower(world, machine);
+      world.aws.set(machine.id, { state: 'stopped' });
+      tellEc2(world, machine);
+    }
     then();
   });
 }
