@@ -48,23 +48,23 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
   };
 
   /** The promise as a mortal sees it. */
-  const behind = async <T>(promise: Promise<T>): Promise<T> =>
-    await new Promise<T>((resolve, reject) => {
+  const behind = <T>(promise: Promise<T>): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
       promise.then(
         (value) => deliver(() => resolve(value)),
         (error: unknown) => deliver(() => reject(error instanceof Error ? error : new Error(String(error)))),
       );
     });
-  const call = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
+  const call = <T>(what: string, act: () => Promise<T>): Promise<T> => {
     note(what);
-    if (!alive()) return await new Promise<T>(() => undefined);
+    if (!alive()) return new Promise<T>(() => undefined);
     calls += 1;
-    if (doom === null || calls < doom.atCall) return await behind(act());
+    if (doom === null || calls < doom.atCall) return behind(act());
     const { taken, onKilled } = doom;
     if (taken) void act().catch(() => undefined);
     end();
     onKilled();
-    return await new Promise<T>(() => undefined);
+    return new Promise<T>(() => undefined);
   };
   const asynchronous = <T extends object>(name: string, port: T): T =>
     wrap(port, (method, act) => call(`${name}.${method}`, act as () => Promise<unknown>));

@@ -67,8 +67,8 @@ export function createVirtualClock(): VirtualClock {
     turns: () => turns,
     after,
     settle,
-    sleep: async (ms, signal) =>
-      await new Promise<void>((resolve, reject) => {
+    sleep: (ms, signal) =>
+      new Promise<void>((resolve, reject) => {
         if (signal.aborted) {
           reject(asError(signal.reason));
           return;

@@ -26,10 +26,10 @@ export function overNetwork<T extends object>(port: T, link: Link): T {
   const entries = Object.entries(port).map(([method, value]: [string, unknown]) => [
     method,
     typeof value === 'function'
-      ? async (...args: readonly unknown[]): Promise<unknown> => {
+      ? (...args: readonly unknown[]): Promise<unknown> => {
           const act = async (): Promise<unknown> => (await Reflect.apply(value, port, args)) as unknown;
-          if (network.isWhole()) return await act();
-          return await send(link, method, args, act);
+          if (network.isWhole()) return Reflect.apply(value, port, args) as Promise<unknown>;
+          return send(link, method, args, act);
         }
       : value,
   ]);
