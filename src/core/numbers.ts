@@ -106,6 +106,12 @@ export const HEARTBEAT_INTERVAL_MS = 15_000;
 /** What a stop in order may take without a hook: less than what systemd, Docker's users and EC2 usually give. */
 export const LEAVE_GRACE_MS = 20_000;
 
+/**
+ * The same where nobody has told the process to stop yet: metadata said it first. A spot notice comes two minutes ahead, and
+ * the order comes with the end.
+ */
+export const NOTICE_GRACE_MS = 100_000;
+
 /** How long a departure waits for the client records to forget it: the housekeeper writes them within a tick. */
 export const LEAVE_DNS_MS = 6_000;
 

@@ -1,6 +1,12 @@
 import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
-import { LEAVE_DNS_MS, LEAVE_GRACE_MS, LEAVING_LEASE_SECONDS, STOP_GRACE_MS } from '../core/numbers.ts';
+import {
+  LEAVE_DNS_MS,
+  LEAVE_GRACE_MS,
+  LEAVING_LEASE_SECONDS,
+  NOTICE_GRACE_MS,
+  STOP_GRACE_MS,
+} from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Departure, LeaveAction, LeaveObservation } from '../core/plan-leave.ts';
 import { planLeave } from '../core/plan-leave.ts';
@@ -113,7 +119,7 @@ function tickMs(now: number, leaving: Leaving, memory: Memory): number {
 function isGraceOver(now: number, leaving: Leaving, memory: Memory): boolean {
   const orderedAt = leaving.orderedAt();
   if (orderedAt !== null) return now >= orderedAt + LEAVE_GRACE_MS;
-  return !memory.hook.holds() && now >= memory.began + LEAVE_GRACE_MS;
+  return !memory.hook.holds() && now >= memory.began + NOTICE_GRACE_MS;
 }
 
 async function observe(

@@ -264,6 +264,12 @@ const CASES: Readonly<
       [stop],
       [records(formed('c')), { ...stop, served: false }],
       [records(formed('d')), stop],
+      [
+        records(formed('c')),
+        { kind: 'told', id: 'i-1', to: 'go' },
+        { kind: 'appliance', id: 'i-1', runs: true },
+        stop,
+      ],
       [records(formed('c')), { kind: 'told', id: 'i-1', to: 'stop' }, stop],
     ],
   },

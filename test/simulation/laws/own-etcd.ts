@@ -9,16 +9,24 @@ export const stoppedForReason: LawCheck = {
   check: 'stopped-for-reason',
   watch: (report) => {
     const told = new Set<string>();
+    // Who goes, goes, however often its appliance starts until then.
+    const goes = new Set<string>();
     let lives: string | null = null;
     return (it) => {
       if (it.kind === 'appliance' && it.runs) told.delete(it.id);
-      if (it.kind === 'told') told.add(it.id);
+      if (it.kind === 'told') (it.to === 'go' ? goes : told).add(it.id);
       if (it.kind === 'records') {
         const reading = readClaim(namesOf(CLUSTER).claim, it.after);
         const formed = reading.kind === 'claim' && reading.claim.state === 'formed';
         lives = formed ? reading.claim.clusterId : null;
       }
-      if (it.kind === 'etcd-stopped' && it.served && it.clusterId === lives && !told.has(it.id))
+      if (
+        it.kind === 'etcd-stopped' &&
+        it.served &&
+        it.clusterId === lives &&
+        !told.has(it.id) &&
+        !goes.has(it.id)
+      )
         report(`${it.id} stops its etcd, which serves the cluster that lives`);
     };
   },

@@ -197,6 +197,17 @@ describe('an instance that goes', () => {
     expect(cluster.members).toHaveLength(1);
   });
 
+  it('has until shortly before its end where a notice came ahead of the order to stop', async () => {
+    await form(1);
+    publish([]);
+    const ending = await depart(GOING);
+    await bench.clock.advance(98_000);
+    expect(steps).not.toContain('stop');
+    await bench.clock.advance(5_000);
+    expect(ending.left).toBe(true);
+    expect(cluster.members).toHaveLength(1);
+  });
+
   it('waits under a hook as the only voter, for a successor', async () => {
     await form(1);
     host.hooks.has.add('terminating');
