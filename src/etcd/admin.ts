@@ -1,7 +1,8 @@
-import type { Etcd3, IKeyValue, IMember } from 'etcd3';
+import type { Etcd3, IKeyValue } from 'etcd3';
 import { type Known, known, unknown } from '../core/known.ts';
-import type { Member, MemberList, MemberStatus } from '../core/members.ts';
+import type { MemberList, MemberStatus } from '../core/members.ts';
 import type { CallOptions, ClientPool } from './admin-client.ts';
+import { listOf, signed } from './answers.ts';
 import { decimalId, hexId } from './ids.ts';
 import { keepLeaseAlive } from './keep-alive.ts';
 import { type AdminOutcome, isDisconnected, refusalOf } from './refusals.ts';
@@ -147,13 +148,12 @@ function membership({ ask, change }: Caller): Membership {
       ask(endpoint, signal, async (client, options) => {
         // 3.4 does not know the field and answers from what it has. A linearizable read through the same member, just
         // before, waits until it has all that was committed: the same promise, on every version.
-        if (linearizable) await client.kv.range(LINEARIZABLE_READ, options);
-        const { header, members } = await client.cluster.memberList({ linearizable }, options);
-        return listOf(header, members);
+        if (linearizable) signed(await client.kv.range(LINEARIZABLE_READ, options));
+        return listOf(await client.cluster.memberList({ linearizable }, options));
       }),
     status: async (endpoint, signal) =>
       ask(endpoint, signal, async (client, options) => {
-        const status = await client.maintenance.status(options);
+        const status = signed(await client.maintenance.status(options));
         return {
           clusterId: hexId(status.header.cluster_id),
           memberId: hexId(status.header.member_id),
@@ -170,7 +170,7 @@ function membership({ ask, change }: Caller): Membership {
     addLearner: async (endpoint, peerUrl, signal) => {
       const outcome = await change(endpoint, signal, async (client, options) => {
         const added = await client.cluster.memberAdd({ peerURLs: [peerUrl], isLearner: true }, options);
-        return { memberId: hexId(added.member.ID), list: listOf(added.header, added.members) };
+        return { memberId: hexId(added.member?.ID ?? '0'), list: listOf(added) };
       });
       // Removed and added again within a second, a URL makes the id that was removed. A second later it makes another:
       // to the caller that is no more than "soon".
@@ -180,11 +180,11 @@ function membership({ ask, change }: Caller): Membership {
     },
     removeMember: async (endpoint, memberId, signal) =>
       change(endpoint, signal, async (client, options) =>
-        client.cluster.memberRemove({ ID: decimalId(memberId) }, options),
+        signed(await client.cluster.memberRemove({ ID: decimalId(memberId) }, options)),
       ),
     promote: async (endpoint, memberId, signal) =>
       change(endpoint, signal, async (client, options) =>
-        client.cluster.memberPromote({ ID: decimalId(memberId) }, options),
+        signed(await client.cluster.memberPromote({ ID: decimalId(memberId) }, options)),
       ),
     moveLeader: async (endpoint, targetId, signal) =>
       change(endpoint, signal, async (client, options) =>
@@ -196,53 +196,35 @@ function membership({ ask, change }: Caller): Membership {
 /** Counts at most one key: the cheapest read that goes through the leader. */
 const LINEARIZABLE_READ = { key: Buffer.from('_'), limit: 1, count_only: true, serializable: false };
 
-function listOf(
-  header: { readonly cluster_id: string; readonly member_id: string },
-  members: readonly IMember[],
-): MemberList {
-  return {
-    clusterId: hexId(header.cluster_id),
-    answeredBy: hexId(header.member_id),
-    members: members.map((member): Member => ({
-      id: hexId(member.ID),
-      name: member.name,
-      peerUrls: member.peerURLs,
-      clientUrls: member.clientURLs,
-      learner: member.isLearner,
-    })),
-  };
-}
-
 function keys({ ask }: Caller): Pick<EtcdAdmin, 'read' | 'readPrefix' | 'createKey' | 'put'> {
   return {
     read: async (endpoint, key, { serializable }, signal) =>
       ask(endpoint, signal, async (client, options) => {
-        const { kvs } = await client.kv.range({ key: Buffer.from(key), serializable }, options);
+        const { kvs } = signed(await client.kv.range({ key: Buffer.from(key), serializable }, options));
         const first = kvs[0];
         return first === undefined ? null : keyValue(first);
       }),
     readPrefix: async (endpoint, prefix, signal) =>
       ask(endpoint, signal, async (client, options) => {
         const key = Buffer.from(prefix);
-        const { kvs } = await client.kv.range({ key, range_end: endOfPrefix(key) }, options);
+        const { kvs } = signed(await client.kv.range({ key, range_end: endOfPrefix(key) }, options));
         return kvs.map(keyValue);
       }),
     createKey: async (endpoint, key, value, leaseId, signal) =>
       ask(endpoint, signal, async (client, options) => {
         const request = { key: Buffer.from(key), value: Buffer.from(value), lease: decimalId(leaseId) };
-        const { succeeded, header } = await client.kv.txn(
-          { compare: [createdAt(key, '0')], success: [{ request_put: request }] },
-          options,
-        );
-        return succeeded ? { createRevision: header.revision } : null;
+        const compare = [createdAt(key, '0')];
+        const answer = await client.kv.txn({ compare, success: [{ request_put: request }] }, options);
+        const { succeeded } = signed(answer);
+        return succeeded ? { createRevision: answer.header.revision } : null;
       }),
     put: async (endpoint, key, value, { leaseId, fence }, signal) =>
       ask(endpoint, signal, async (client, options) => {
         const lease = leaseId === undefined ? {} : { lease: decimalId(leaseId) };
         const request = { key: Buffer.from(key), value: Buffer.from(value), ...lease };
         const compare = fence === undefined ? [] : [createdAt(fence.key, fence.createRevision)];
-        const { succeeded } = await client.kv.txn({ compare, success: [{ request_put: request }] }, options);
-        return succeeded;
+        const answer = await client.kv.txn({ compare, success: [{ request_put: request }] }, options);
+        return signed(answer).succeeded;
       }),
   };
 }
@@ -278,7 +260,7 @@ function leases({ ask }: Caller): Pick<EtcdAdmin, 'grantLease' | 'keepAlive' | '
   return {
     grantLease: async (endpoint, ttlSeconds, signal) =>
       ask(endpoint, signal, async (client, options) => {
-        const { ID } = await client.leaseClient.leaseGrant({ TTL: ttlSeconds }, options);
+        const { ID } = signed(await client.leaseClient.leaseGrant({ TTL: ttlSeconds }, options));
         return hexId(ID);
       }),
     keepAlive: async (endpoint, leaseId, signal) =>
@@ -286,7 +268,7 @@ function leases({ ask }: Caller): Pick<EtcdAdmin, 'grantLease' | 'keepAlive' | '
     revokeLease: async (endpoint, leaseId, signal) =>
       ask(endpoint, signal, async (client, options) => {
         try {
-          await client.leaseClient.leaseRevoke({ ID: decimalId(leaseId) }, options);
+          signed(await client.leaseClient.leaseRevoke({ ID: decimalId(leaseId) }, options));
           return true;
         } catch (error) {
           if (/requested lease not found/i.test(String(error))) return false;

@@ -111,5 +111,7 @@ function hexOrNull(text: unknown): string | null {
 }
 
 function decimalOrNull(text: unknown): string | null {
-  return typeof text === 'string' && /^[0-9]{1,20}$/.test(text) ? hexId(text) : null;
+  if (typeof text !== 'string' || !/^[0-9]{1,20}$/.test(text)) return null;
+  const id = hexId(text);
+  return id.length === 16 ? id : null;
 }

@@ -2,10 +2,13 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createPeers } from '../../src/http/peers.ts';
 import { startFaceServer } from '../../src/http/server.ts';
 import type { FaceServer, FaceServerOptions } from '../../src/http/server.ts';
 import type { Face } from '../../src/http/face.ts';
-import { createFakeFace } from '../fakes/face.ts';
+import { BIRTH_ANSWER, createFakeFace } from '../fakes/face.ts';
+import { hostileAnswers, httpAnswer, startHostileServer } from '../fixtures/hostile/answers.ts';
+import type { HostileAnswer } from '../fixtures/hostile/answers.ts';
 import { attack, attacks } from '../fixtures/hostile/requests.ts';
 import type { Attack } from '../fixtures/hostile/requests.ts';
 import { runs } from '../fixtures/hostile/runs.ts';
@@ -140,5 +143,48 @@ describe('no client keeps its place', () => {
     const socket = hold(port, 'GET /status HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10_000)).pause();
     expect(await healthy(port)).toBe(true);
     socket.destroy();
+  });
+});
+
+describe('asking another appliance', () => {
+  const good = JSON.stringify(BIRTH_ANSWER);
+  const ask = async (port: number) =>
+    createPeers({ port, limitMs: 500 }).askBirth(
+      '127.0.0.1',
+      { epoch: 1, from: 'i-0a' },
+      new AbortController().signal,
+    );
+
+  test('whatever comes back, it is a whole answer or a clear reason', async () => {
+    await using server = await startHostileServer();
+    await fc.assert(
+      fc.asyncProperty(hostileAnswers([good]), async (said) => {
+        server.say(said);
+        const answer = await ask(server.port);
+        if (!answer.known) expect(answer.reason).toMatch(/^[^\r\n]{10,700}$/);
+        // No field that is missing may read as "no data".
+        else expect(Object.keys(answer.value).toSorted()).toEqual(Object.keys(BIRTH_ANSWER).toSorted());
+      }),
+      runs(80),
+    );
+  });
+
+  test.each<[string, HostileAnswer['after'], string]>([
+    ['a body without end', 'endless', `HTTP/1.1 200 X\r\n\r\n${'a'.repeat(1_000)}`],
+    ['a body that stops', 'hold', `HTTP/1.1 200 X\r\ncontent-length: 9999\r\n\r\n${good}`],
+    ['a head without end', 'endless', `HTTP/1.1 200 X\r\nx: ${'y'.repeat(2_000)}`],
+    ['heads of information without end', 'endless', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(40)],
+    ['a page', 'end', httpAnswer('<html>\n<body>Sign in</body></html>')],
+    ['a list as deep as it goes', 'end', httpAnswer('['.repeat(60_000))],
+    ['a refusal without end', 'endless', `HTTP/1.1 500 X\r\n\r\n${'a'.repeat(1_000)}`],
+  ])('%s is let go', async (_, after, bytes) => {
+    await using server = await startHostileServer();
+    server.say({ bytes, after });
+    expect(await ask(server.port)).toEqual({
+      known: false,
+      reason: expect.stringMatching(/^[^\r\n]{10,700}$/) as string,
+    });
+    await eventually(() => server.openConnections() === 0);
+    expect(server.written()).toBeLessThan(50_000_000);
   });
 });

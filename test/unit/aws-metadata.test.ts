@@ -72,7 +72,7 @@ describe('the target state', () => {
   });
 
   test.each<{ name: string; answer: WireAnswer; reason: RegExp }>([
-    { name: 'hangs', answer: 'hang', reason: /did not answer \(no answer within 100 ms\)/ },
+    { name: 'hangs', answer: 'hang', reason: /did not answer \(no answer within 400 ms\)/ },
     { name: 'resets', answer: 'reset', reason: /did not answer/ },
     { name: 'fails', answer: { status: 500, body: '' }, reason: /answered 500/ },
     { name: 'says nothing', answer: { body: '' }, reason: /answered with nothing/ },
