@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { RecordChange } from '../../src/core/records.ts';
 import type { Incident, IncidentKind } from './incident.ts';
 import { lastsMsOf } from './incident.ts';
 import { strike } from './incidents/strike.ts';
@@ -6,6 +7,7 @@ import { openStage, type Stage } from './stage.ts';
 import { renderTimeline } from './timeline.ts';
 import { whyNotConverged } from './world/convergence.ts';
 import type { Machine } from './world/machine.ts';
+import { CLUSTER } from './world/names.ts';
 import { present, type World, type WorldPlot } from './world/world.ts';
 
 /** How often a history that waits for something looks whether it is there; ms. */
@@ -16,7 +18,7 @@ export interface History {
   readonly world: World;
   /** Lets time pass. */
   pass(ms: number): Promise<void>;
-  /** Lets time pass until the condition holds; it must, within so long. */
+  /** Lets time pass until the very moment at which the condition holds; it must, within so long. */
   waitFor(what: string, holds: () => boolean, limitMs: number): Promise<void>;
   /** Until the fleet is as it should be: how long that took; ms. */
   settled(limitMs: number): Promise<number>;
@@ -27,6 +29,8 @@ export interface History {
   ): Promise<void>;
   /** A fault begins that the history itself brings about, and lasts so long: what breaks right then may be the fault's. */
   faulted(lastsMs: number): void;
+  /** A person changes records, past every appliance. */
+  write(changes: readonly RecordChange[]): Promise<void>;
   /** What the timeline says, of one who, or of all. */
   said(who?: string): string;
 }
@@ -75,8 +79,8 @@ function historyOf({ world, judge, until }: Stage, seed: number): History {
     if (judge.broken.length > 0) expect(judge.broken, told()).toEqual([]);
   };
   const waitFor = async (what: string, holds: () => boolean, limitMs: number): Promise<void> => {
-    const endAt = clock.now() + limitMs;
-    while (!holds() && clock.now() < endAt) await pass(LOOK_MS);
+    await until(clock.now() + limitMs, holds);
+    if (judge.broken.length > 0) expect(judge.broken, told()).toEqual([]);
     expect(holds(), `${what}, within ${limitMs} ms\n${told()}`).toBe(true);
   };
   return {
@@ -96,6 +100,11 @@ function historyOf({ world, judge, until }: Stage, seed: number): History {
       expect(strike(world, whole), `${incident.kind} fits\n${told()}`).toBe(true);
       world.tell({ kind: 'fault', lastsMs: lastsMsOf(whole) });
       await clock.settle();
+    },
+    async write(changes) {
+      const outcome = await world.zone.port(CLUSTER).change(changes, new AbortController().signal);
+      expect(outcome.kind).toBe('done');
+      if (changes.every((it) => it.action === 'DELETE')) world.tell({ kind: 'released' });
     },
     faulted: (lastsMs) => world.tell({ kind: 'fault', lastsMs }),
     said: (who) =>

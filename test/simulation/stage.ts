@@ -20,8 +20,8 @@ export interface Stage {
   readonly world: World;
   readonly judge: Judge;
   readonly clients: Clients;
-  /** Lets time pass, and looks after each step; ends early where a law is broken. */
-  until(endAt: number): Promise<void>;
+  /** Lets time pass, and looks after each step; ends early where a law is broken, or there is what is waited for. */
+  until(endAt: number, there?: () => boolean): Promise<void>;
   /** When somebody last did something. */
   actedAt(): number;
 }
@@ -48,8 +48,8 @@ export async function openStage(plot: WorldPlot, options: PlayOptions = {}): Pro
     judge,
     clients: openClients(world),
     actedAt: () => actedAt,
-    async until(endAt) {
-      while (judge.broken.length === 0 && world.clock.now() < endAt) {
+    async until(endAt, there = () => false) {
+      while (judge.broken.length === 0 && world.clock.now() < endAt && !there()) {
         if (!(await world.clock.step())) break;
         watch.look();
       }

@@ -3,17 +3,20 @@ import { namesOf } from '../../../src/core/names.ts';
 import { CLUSTER } from '../world/names.ts';
 import type { LawCheck } from './law.ts';
 
-/** Law 1: no name is ever promised to two clusters. No stack is deleted and no claim released here. */
+/** Law 1: no name is ever promised to two clusters. No stack is deleted here; a claim that a person released comes back. */
 export const onePromise: LawCheck = {
   law: 1,
   check: 'one-promise',
   watch: (report) => {
     let promised: string | null = null;
+    let released = false;
     return (it) => {
+      if (it.kind === 'released') released = true;
       if (it.kind !== 'records') return;
       const reading = readClaim(namesOf(CLUSTER).claim, it.after);
       if (reading.kind === 'unreadable') report(`the claim cannot be read: ${reading.why}`);
-      if (reading.kind === 'none' && promised !== null) report('the claim of a cluster that lives is gone');
+      if (reading.kind === 'none' && promised !== null && !released)
+        report('the claim of a cluster that lives is gone');
       if (reading.kind !== 'claim' || reading.claim.state !== 'formed') return;
       const { clusterId, epoch } = reading.claim;
       if (promised !== null && promised !== clusterId)

@@ -92,6 +92,8 @@ export type Happening =
       readonly changes: readonly RecordChange[];
       readonly after: readonly RecordSet[];
     }
+  /** A person deleted the claim. */
+  | { readonly kind: 'released' }
   /** Clusters of the members whose appliances say that they are ready. */
   | { readonly kind: 'ready'; readonly clusters: readonly string[] }
   /** So many voters' disks are left of those that the formed cluster has. */
