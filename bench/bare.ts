@@ -8,10 +8,11 @@ import type { EtcdBinary } from '../src/etcd/binaries.ts';
 import { processesOf } from '../src/sandbox/processes.ts';
 import { ownAddress, temporaryDirectory } from '../test/tools.ts';
 import { createRecorder, type Life, type Part, type Recorder } from './measures.ts';
+import { writeBig } from './big-data.ts';
 import { kill, leaderIndex, missingVoters, until, untilHealthy, untilWritten } from './wait.ts';
 
 /** One etcd under a shell loop that starts it again whenever it ends. */
-interface BareMember {
+interface BareMember extends Named {
   readonly endpoint: string;
   readonly directory: string;
 }
@@ -20,11 +21,12 @@ interface BareMember {
 const LOOP = 'trap "kill -9 0" EXIT; while :; do "$@"; done & read -r _';
 
 /**
- * The floor: a static cluster of three with the same binary and flags on the same kind of addresses, each member restarted
+ * The floor: a static cluster with the same binary and flags on the same kind of addresses, each member restarted
  * by a shell loop. Forms it, and does to it what is done to the appliance's.
  */
 export async function liveBare(
   binary: EtcdBinary,
+  size: number,
   parts: ReadonlySet<Part>,
   signal: AbortSignal,
 ): Promise<Life> {
@@ -33,7 +35,7 @@ export async function liveBare(
   const { path } = stack.use(await temporaryDirectory());
   const recorder = createRecorder();
   const startedMs = performance.now();
-  const members = startMembers(binary, path, stack);
+  const members = startMembers(binary, size, path, stack);
   const endpoints = members.map(({ endpoint }) => endpoint);
   const whole = (): Promise<number> =>
     until('a bare cluster', startedMs, () => missingVoters(admin, endpoints, signal), signal);
@@ -43,13 +45,69 @@ export async function liveBare(
     await whole();
   }
   if (parts.has('leader')) await killLeader(admin, members, recorder, signal);
-  return { samples: recorder.samples, milestones: new Map() };
+  if (parts.has('big')) {
+    await writeBig(admin, endpoints, signal);
+    recorder.record('big.voter', await joinOne(binary, admin, members, path, stack, signal));
+  }
+  return { samples: recorder.samples, milestones: new Map(), timelines: new Map() };
 }
 
-function startMembers(binary: EtcdBinary, path: string, stack: AsyncDisposableStack): readonly BareMember[] {
-  const members = ['n1', 'n2', 'n3'].map((name) => ({ name, address: ownAddress() }));
-  const cluster = members.map(({ name, address }) => ({ name, peerUrl: peerUrl(address) }));
-  const initial = { state: 'new', token: `bench-${process.pid}-${performance.now()}`, cluster } as const;
+/** Adds a learner to the cluster, by hand, and makes it a voter as soon as etcd lets it; ms from its process. */
+async function joinOne(
+  binary: EtcdBinary,
+  admin: EtcdAdmin,
+  members: readonly BareMember[],
+  path: string,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<number> {
+  const [first] = members;
+  if (first === undefined) throw new Error('no members');
+  const joiner = { name: 'joiner', address: ownAddress() };
+  const added = await admin.addLearner(first.endpoint, peerUrl(joiner.address), signal);
+  if (!added.ok) throw new Error(`a learner is refused: ${added.message}`);
+  const { memberId } = added.value;
+  const startedMs = performance.now();
+  const token = `${TOKEN}-existing`;
+  startLoops(binary, [joiner], { state: 'existing', token, cluster: [...members, joiner] }, path, stack);
+  const promote = async (): Promise<readonly string[]> => {
+    const outcome = await admin.promote(first.endpoint, memberId, signal);
+    return outcome.ok ? [] : [outcome.message];
+  };
+  return await until('a bare learner is a voter', startedMs, promote, signal);
+}
+
+const TOKEN = `bench-${process.pid}`;
+
+function startMembers(
+  binary: EtcdBinary,
+  size: number,
+  path: string,
+  stack: AsyncDisposableStack,
+): readonly BareMember[] {
+  const members = Array.from({ length: size }, (_, index) => ({
+    name: `n${index + 1}`,
+    address: ownAddress(),
+  }));
+  const token = `${TOKEN}-${performance.now()}`;
+  return startLoops(binary, members, { state: 'new', token, cluster: members }, path, stack);
+}
+
+interface Named {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** Starts each member under a loop of its own, which ends with the stack. */
+function startLoops(
+  binary: EtcdBinary,
+  members: readonly Named[],
+  words: { readonly state: 'new' | 'existing'; readonly token: string; readonly cluster: readonly Named[] },
+  path: string,
+  stack: AsyncDisposableStack,
+): readonly BareMember[] {
+  const cluster = words.cluster.map(({ name, address }) => ({ name, peerUrl: peerUrl(address) }));
+  const initial = { ...words, cluster };
   return members.map(({ name, address }) => {
     const directory = join(path, name);
     const settings = { name, address, listenAddress: address, initial, logLevel: 'info', extra: [] } as const;
@@ -65,7 +123,7 @@ function startMembers(binary: EtcdBinary, path: string, stack: AsyncDisposableSt
       child.stdin.end();
       if (child.exitCode === null && child.signalCode === null) await ended;
     });
-    return { endpoint: clientUrl(address), directory };
+    return { name, address, endpoint: clientUrl(address), directory };
   });
 }
 

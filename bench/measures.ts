@@ -1,44 +1,136 @@
 /** One figure: what it is, and in what. Times run from the act to the first look that found it done. */
-interface Measure {
+export interface Measure {
   readonly title: string;
   readonly unit: 'ms' | 'MB' | 'calls' | '%';
+  readonly target?: Target;
 }
 
-/** The parts of a cluster's life that can be asked for alone; forming comes before each. */
-export const PARTS = ['form', 'idle', 'follower', 'leader', 'terminate', 'power-cut'] as const;
-export type Part = (typeof PARTS)[number];
+/** What the median must not be above. */
+export interface Target {
+  readonly text: string;
+  /** `bare` gives the median of a measure of bare etcd in the same run; null: it was not taken, and nothing is judged. */
+  readonly limit: (bare: (name: string) => number | null) => number | null;
+}
+
+const atMost = (limit: number): Target => ({ text: 'by itself', limit: () => limit });
+/** So many times what bare etcd took, and so much more. */
+const beyondBare = (name: string, times: number, moreMs: number, text: string): Target => ({
+  text,
+  limit: (bare) => {
+    const floor = bare(name);
+    return floor === null ? null : floor * times + moreMs;
+  },
+});
+
+/**
+ * The parts of a cluster's life that can be asked for alone; forming comes before each. Two are lives of their own:
+ * steady, and fleets of other sizes. What takes long is asked for by name.
+ */
+export const PARTS = ['form', 'follower', 'leader', 'terminate', 'power-cut', 'steady', 'fleets'] as const;
+export type Part = (typeof PARTS)[number] | 'big';
+
+const ELECTION = beyondBare('leader.write', 1, 0, "an election: bare etcd's write after its leader's death");
 
 /** Everything that is measured, in the order of the report. The name's first word is the part that gives it. */
 export const MEASURES = {
   'form.whole': {
-    title: 'forming: from the first process to three healthy voters, and DNS right',
+    title: 'forming: from the first process to all healthy voters, and DNS right',
     unit: 'ms',
+    target: beyondBare('form.whole', 2, 1_500, '2x bare + 1.5 s'),
   },
   'form.launched': { title: 'the same, from the launch of the instances', unit: 'ms' },
   'form.ready': { title: 'the same as the first, and every /readyz says yes', unit: 'ms' },
-  'form.answers': { title: 'process start to the first /birth answer, three at once', unit: 'ms' },
-  'form.route53': { title: 'Route 53 calls of a birth of three, all appliances', unit: 'calls' },
+  'form.first-call': { title: 'process start to the first call of AWS, all at once', unit: 'ms' },
+  'form.answers': { title: 'process start to the first /birth answer, all at once', unit: 'ms' },
+  'form.route53': { title: 'Route 53 calls of a birth, all appliances', unit: 'calls' },
   'form.route53-ready': { title: 'the same, until every /readyz says yes', unit: 'calls' },
   'form.route53-founder': { title: 'Route 53 calls of the founder that made the most', unit: 'calls' },
-  'form.ec2': { title: 'EC2 calls of a birth of three', unit: 'calls' },
-  'form.autoscaling': { title: 'Auto Scaling calls of a birth of three', unit: 'calls' },
-  'form.imds': { title: 'metadata calls of a birth of three', unit: 'calls' },
-  'idle.memory': { title: 'resident memory of an idle appliance', unit: 'MB' },
-  'idle.cpu': { title: 'CPU of an idle appliance, of one core', unit: '%' },
-  'idle.aws': { title: 'AWS calls of an idle cluster of three, metadata aside, per hour', unit: 'calls' },
-  'follower.healthy': { title: "killed follower's etcd: healthy again", unit: 'ms' },
+  'form.ec2': { title: 'EC2 calls of a birth', unit: 'calls' },
+  'form.autoscaling': { title: 'Auto Scaling calls of a birth', unit: 'calls' },
+  'form.imds': { title: 'metadata calls of a birth', unit: 'calls' },
+  'follower.healthy': {
+    title: "killed follower's etcd: healthy again",
+    unit: 'ms',
+    target: beyondBare('follower.healthy', 1, 200, 'bare + 0.2 s'),
+  },
   'leader.write': { title: "killed leader's etcd: a write through another member", unit: 'ms' },
-  'leader.healthy': { title: "killed leader's etcd: healthy again", unit: 'ms' },
-  'terminate.replaced': { title: "terminated follower: replaced, from the successor's process", unit: 'ms' },
+  'leader.healthy': {
+    title: "killed leader's etcd: healthy again",
+    unit: 'ms',
+    target: beyondBare('leader.healthy', 1, 300, 'bare + 0.3 s'),
+  },
+  'terminate.replaced': {
+    title: "terminated follower: replaced, from the successor's process",
+    unit: 'ms',
+    target: atMost(6_000),
+  },
   'terminate.total': { title: 'the same, from the order to terminate', unit: 'ms' },
+  'terminate.first-call': {
+    title: 'process start to the first call of AWS, one alone',
+    unit: 'ms',
+    target: atMost(300),
+  },
   'terminate.answers': { title: 'process start to the first /birth answer, one alone', unit: 'ms' },
-  'terminate.gap': { title: 'longest gap between acknowledged writes meanwhile', unit: 'ms' },
+  'terminate.gap': {
+    title: 'longest gap between acknowledged writes meanwhile',
+    unit: 'ms',
+    target: ELECTION,
+  },
   'power-cut.replaced': {
     title: "power cut of a follower: replaced, from the successor's process",
     unit: 'ms',
+    target: atMost(10_000),
   },
   'power-cut.total': { title: 'the same, from the cut', unit: 'ms' },
-  'power-cut.gap': { title: 'longest gap between acknowledged writes meanwhile', unit: 'ms' },
+  'power-cut.first-call': {
+    title: 'process start to the first call of AWS, one alone',
+    unit: 'ms',
+    target: atMost(300),
+  },
+  'power-cut.gap': {
+    title: 'longest gap between acknowledged writes meanwhile',
+    unit: 'ms',
+    target: ELECTION,
+  },
+  'steady.memory': {
+    title: 'resident memory of an appliance while all is well',
+    unit: 'MB',
+    target: atMost(140),
+  },
+  'steady.growth': {
+    title: 'what that grew by: the last fifth of the time beside the first',
+    unit: 'MB',
+    target: atMost(5),
+  },
+  'steady.cpu': {
+    title: 'CPU of an appliance while all is well, of one core',
+    unit: '%',
+    target: atMost(0.5),
+  },
+  'steady.aws': {
+    title: 'AWS calls of the whole cluster while all is well, counted at AWS, per hour',
+    unit: 'calls',
+    target: atMost(120),
+  },
+  'steady.ec2': { title: 'EC2 among them', unit: 'calls' },
+  'steady.autoscaling': { title: 'Auto Scaling among them', unit: 'calls' },
+  'steady.route53': { title: 'Route 53 among them', unit: 'calls' },
+  'steady.imds': {
+    title: "metadata's answers beside them, on the machines themselves, per hour",
+    unit: 'calls',
+  },
+  'big.voter': {
+    title: 'with 1 GB of data: the successor of a terminated follower is a voter, from its process',
+    unit: 'ms',
+    target: beyondBare('big.voter', 1, 6_000, "bare etcd's learner + 6 s"),
+  },
+  'big.port': { title: 'the same: its etcd answers on its port', unit: 'ms' },
+  'big.ready': { title: 'the same: /readyz says yes', unit: 'ms' },
+  'big.settled': {
+    title: 'from the later of vote and port until /readyz says yes',
+    unit: 'ms',
+    target: atMost(1_500),
+  },
 } as const satisfies Readonly<Record<`${Part}.${string}`, Measure>>;
 export type MeasureName = keyof typeof MEASURES;
 
@@ -52,6 +144,8 @@ export type Milestones = ReadonlyMap<string, number>;
 export interface Life {
   readonly samples: ReadonlyMap<MeasureName, readonly number[]>;
   readonly milestones: ReadonlyMap<Told, Milestones>;
+  /** Who did what when, line by line. */
+  readonly timelines: ReadonlyMap<Told, string>;
 }
 
 /** Samples by measure, as they come in. */

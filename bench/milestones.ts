@@ -1,8 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { type Line as LogLine, readLines } from './log-lines.ts';
 import type { Milestones } from './measures.ts';
 
-type Line = Readonly<Record<string, unknown>>;
+type Line = LogLine['line'];
 
 /** A moment on the way: the first or the last line, of all appliances, that says so. */
 interface Moment {
@@ -57,15 +56,7 @@ export function readMilestones(
   stateDir: string,
   { fromMs, originMs }: { readonly fromMs: number; readonly originMs: number },
 ): Milestones {
-  const lines = readdirSync(stateDir)
-    .map((instanceId) => join(stateDir, instanceId, 'appliance.log'))
-    .filter((file) => existsSync(file))
-    .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Line)
-    .map((line) => ({ line, atMs: Date.parse(String(line['time'] ?? line['ts'])) }))
-    .filter(({ atMs }) => atMs >= fromMs)
-    .toSorted((one, other) => one.atMs - other.atMs);
+  const lines = readLines(stateDir).filter(({ atMs }) => atMs >= fromMs);
   const found = moments.flatMap(({ title, pick, says }) => {
     const fitting = lines.filter(({ line }) => says(line));
     const at = (pick === 'first' ? fitting.at(0) : fitting.at(-1))?.atMs;

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, loadavg, release, totalmem } from 'node:os';
-import { type Life, MEASURES, median, type MeasureName, type Told } from './measures.ts';
+import { type Life, type Measure, MEASURES, median, type MeasureName, type Told } from './measures.ts';
 
 interface Spread {
   readonly median: number;
@@ -18,6 +18,21 @@ interface Row {
   readonly bare: Spread | null;
   /** Median over median. */
   readonly ratio: number | null;
+  /** What the median must not be above, and whether it is not; null: there is no such thing, or no floor to set it by. */
+  readonly target: { readonly text: string; readonly limit: number; readonly held: boolean } | null;
+}
+
+/** The same figures of another size of cluster. */
+interface FleetRows {
+  readonly size: number;
+  readonly runs: number;
+  readonly rows: readonly Row[];
+}
+
+/** Lives of both sides, alternated in one run. */
+export interface Lives {
+  readonly appliance: readonly Life[];
+  readonly bare: readonly Life[];
 }
 
 /** Everything that a run gave. Neither paths nor host names are in it. */
@@ -33,6 +48,8 @@ export interface Report {
   readonly versions: { readonly node: string; readonly etcd: string; readonly commit: string };
   readonly runs: number;
   readonly rows: readonly Row[];
+  /** Other sizes than three. */
+  readonly fleets: readonly FleetRows[];
   /** Medians, ms from the first process. */
   readonly milestones: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
@@ -44,9 +61,13 @@ export interface Before {
   readonly load: number;
 }
 
-/** Joins the lives of both sides, alternated in one run, into a report. */
-export function createReport(appliance: readonly Life[], bare: readonly Life[], before: Before): Report {
-  const names = Object.keys(MEASURES) as MeasureName[];
+/** Makes a report of the lives of clusters of three, and of those of other sizes. */
+export function createReport(
+  lives: Lives,
+  before: Before,
+  fleets: readonly (Lives & { readonly size: number })[] = [],
+): Report {
+  const { appliance } = lives;
   return {
     at: new Date().toISOString(),
     machine: {
@@ -56,8 +77,9 @@ export function createReport(appliance: readonly Life[], bare: readonly Life[], 
       loadBefore: before.load,
     },
     versions: { node: process.version, etcd: before.etcd, commit: before.commit },
-    runs: appliance.length,
-    rows: names.flatMap((name) => rowOf(name, spreadOf(name, appliance), spreadOf(name, bare))),
+    runs: lives.bare.length,
+    rows: rowsOf(lives),
+    fleets: fleets.map((it) => ({ size: it.size, runs: it.bare.length, rows: rowsOf(it) })),
     milestones: {
       forming: milestonesOf('form', appliance),
       'replacing a terminated instance': milestonesOf('terminate', appliance),
@@ -66,10 +88,35 @@ export function createReport(appliance: readonly Life[], bare: readonly Life[], 
   };
 }
 
-function rowOf(name: MeasureName, appliance: Spread | null, bare: Spread | null): readonly Row[] {
+function rowsOf({ appliance, bare }: Lives): readonly Row[] {
+  const names = Object.keys(MEASURES) as MeasureName[];
+  const floor = (name: string): number | null => spreadOf(name as MeasureName, bare)?.median ?? null;
+  return names.flatMap((name) => rowOf(name, spreadOf(name, appliance), spreadOf(name, bare), floor));
+}
+
+function rowOf(
+  name: MeasureName,
+  appliance: Spread | null,
+  bare: Spread | null,
+  floor: (name: string) => number | null,
+): readonly Row[] {
   if (appliance === null) return [];
-  const ratio = bare === null ? null : appliance.median / bare.median;
-  return [{ name, ...MEASURES[name], appliance, bare, ratio }];
+  const { title, unit, target }: Measure = MEASURES[name];
+  const limit = target?.limit(floor) ?? null;
+  return [
+    {
+      name,
+      title,
+      unit,
+      appliance,
+      bare,
+      ratio: bare === null ? null : appliance.median / bare.median,
+      target:
+        target === undefined || limit === null
+          ? null
+          : { text: target.text, limit, held: appliance.median <= limit },
+    },
+  ];
 }
 
 function spreadOf(name: MeasureName, lives: readonly Life[]): Spread | null {
@@ -104,39 +151,54 @@ function checkedOut(): string {
 }
 
 /** The report as Markdown that reads well in a terminal, too. */
-export function renderReport({ at, machine, versions, runs, rows, milestones }: Report): string {
-  const table = [
-    ['measure', 'median', 'min', 'max', 'bare etcd', 'ratio'],
-    ...rows.map(({ title, unit, appliance, bare, ratio }) => [
+export function renderReport({ at, machine, versions, runs, rows, fleets, milestones }: Report): string {
+  const missed = [{ size: 3, rows }, ...fleets].flatMap((it) =>
+    it.rows
+      .filter(({ target }) => target !== null && !target.held)
+      .map(({ title }) => `- ${it.size}: ${title}`),
+  );
+  const ways = Object.entries(milestones).flatMap(([part, moments]) => renderWay(part, moments));
+  return [
+    `# Bench of ${at.slice(0, 10)}`,
+    `${machine.cores} cores, ${machine.memoryGb} GB, kernel ${machine.kernel}, load ${machine.loadBefore} before it began; node ${versions.node}, etcd ${versions.etcd}, commit ${versions.commit}; ${runs} runs of each, the appliance and bare etcd in turn.`,
+    renderRows(rows),
+    missed.length === 0
+      ? 'All targets are held.'
+      : `Targets that are missed, by the size of the cluster:\n\n${missed.join('\n')}`,
+    ...fleets.flatMap((it) => [`## ${it.size} members, ${it.runs} runs of each`, renderRows(it.rows)]),
+    ...ways,
+  ].join('\n\n');
+}
+
+function renderRows(rows: readonly Row[]): string {
+  return renderTable([
+    ['measure', 'median', 'min', 'max', 'bare etcd', 'ratio', 'target', ''],
+    ...rows.map(({ title, unit, appliance, bare, ratio, target }) => [
       title,
       show(appliance.median, unit),
       show(appliance.min, unit),
       show(appliance.max, unit),
       bare === null ? '' : `${show(bare.median, unit)} (${show(bare.min, '')}–${show(bare.max, '')})`,
       ratio === null ? '' : `${ratio.toFixed(1)}x`,
+      target === null ? '' : `${show(target.limit, unit)} (${target.text})`,
+      target === null ? '' : target.held ? 'held' : 'MISSED',
+    ]),
+  ]);
+}
+
+function renderWay(part: string, moments: Readonly<Record<string, number>>): readonly string[] {
+  if (Object.keys(moments).length === 0) return [];
+  return [
+    `Where ${part} goes (medians, from the first process on):`,
+    renderTable([
+      ['moment', 'at', 'after the one before'],
+      ...Object.entries(moments).map(([title, ms], index, rest) => [
+        title,
+        show(ms, 'ms'),
+        show(ms - (rest[index - 1]?.[1] ?? 0), 'ms'),
+      ]),
     ]),
   ];
-  const ways = Object.entries(milestones).flatMap(([part, moments]) =>
-    Object.keys(moments).length === 0
-      ? []
-      : [
-          `Where ${part} goes (medians, from the first process on):`,
-          renderTable([
-            ['moment', 'at', 'after the one before'],
-            ...Object.entries(moments).map(([title, ms], index, rest) => [
-              title,
-              show(ms, 'ms'),
-              show(ms - (rest[index - 1]?.[1] ?? 0), 'ms'),
-            ]),
-          ]),
-        ],
-  );
-  return [
-    `# Bench of ${at.slice(0, 10)}`,
-    `${machine.cores} cores, ${machine.memoryGb} GB, kernel ${machine.kernel}, load ${machine.loadBefore} before it began; node ${versions.node}, etcd ${versions.etcd}, commit ${versions.commit}; ${runs} runs of each, the appliance and bare etcd in turn.`,
-    renderTable(table),
-    ...ways,
-  ].join('\n\n');
 }
 
 function show(value: number, unit: string): string {

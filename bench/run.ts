@@ -1,28 +1,41 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { EtcdBinary } from '../src/etcd/binaries.ts';
 import { setup } from '../test/e2e/build.ts';
 import { etcdBinary } from '../test/tools.ts';
 import { liveAppliances } from './appliance.ts';
 import { liveBare } from './bare.ts';
-import { type Life, type Part, PARTS } from './measures.ts';
-import { createReport, lookBefore, renderReport, type Report } from './report.ts';
+import { liveBig } from './big.ts';
+import { type Life, type Part, PARTS, type Told } from './measures.ts';
+import { createReport, type Lives, lookBefore, renderReport, type Report } from './report.ts';
+import { liveSteady } from './steady.ts';
 
 /*
- * `npm run bench`: lives of a cluster of three, the appliance's and bare etcd's in turn, and what each step of them took.
- * It measures and judges nothing; run it on a machine that does nothing else.
+ * `npm run bench`: lives of a cluster of three, the appliance's and bare etcd's in turn, and what each step of them took,
+ * beside what it must not take. It is no test: run it on a machine that does nothing else.
  */
 
-const USAGE = `npm run bench -- [--runs N] [--only PART]... [--etcd MINOR|VERSION] [--write]
-  --runs   lives of each side; 5 unless given
-  --only   ${PARTS.join(', ')}; all unless given (forming comes before each)
-  --etcd   the binary of both sides; 3.7 unless given
-  --write  keep the report in bench/results`;
+const USAGE = `npm run bench -- [--runs N] [--only PART]... [--etcd MINOR|VERSION] [--minutes N | --soak] [--big] [--write]
+  --runs     lives of each side; 5 unless given, 2 of those of other sizes
+  --only     ${PARTS.join(', ')}; all unless given (forming comes before each)
+  --etcd     the binary of both sides; 3.7 unless given
+  --minutes  how long the steady cluster is watched; 6 unless given, which is three looks for drift
+  --soak     30 minutes
+  --big      with 1 GB of data, too: takes minutes, and 10 GB of disk for as long
+  --write    keep the report, and who did what in one birth and one replacement, in bench/results`;
+
+const SIZE = 3;
+/** Other sizes, to see how each figure grows. */
+const SIZES = [5, 7];
+const RUNS_OF_SIZES = 2;
+const SOAK_MINUTES = 30;
 
 interface Options {
   readonly runs: number;
   readonly parts: ReadonlySet<Part>;
   readonly etcd: string;
+  readonly minutes: number;
   readonly write: boolean;
 }
 
@@ -33,44 +46,98 @@ function readOptions(): Options {
       runs: { type: 'string', default: '5' },
       only: { type: 'string', multiple: true },
       etcd: { type: 'string', default: '3.7' },
+      minutes: { type: 'string', default: '6' },
+      soak: { type: 'boolean', default: false },
+      big: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
     },
   });
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < 1)
     throw new Error(`--runs ${values.runs}: give a whole number above 0`);
+  const minutes = values.soak ? SOAK_MINUTES : Number(values.minutes);
+  if (!(minutes > 0)) throw new Error(`--minutes ${values.minutes}: give a number above 0`);
   const only = values.only?.map((name) => {
     const part = PARTS.find((it) => it === name);
     if (part === undefined) throw new Error(`--only ${name}: there are ${PARTS.join(', ')}`);
     return part;
   });
-  return { runs, parts: new Set(only ?? PARTS), etcd: values.etcd, write: values.write };
+  const parts = new Set<Part>([
+    ...(only ?? (values.big ? [] : PARTS)),
+    ...(values.big ? ['big' as const] : []),
+  ]);
+  return { runs, parts, etcd: values.etcd, minutes, write: values.write };
 }
 
-async function bench({ runs, parts, etcd, write }: Options, signal: AbortSignal): Promise<void> {
+async function bench({ runs, parts, etcd, minutes, write }: Options, signal: AbortSignal): Promise<void> {
   const binary = await etcdBinary(etcd);
   const before = lookBefore(binary.version);
   await setup();
+  const short = new Set([...parts].filter((it) => it !== 'steady' && it !== 'fleets' && it !== 'big'));
+  const threes = await inTurn(binary, SIZE, short.size === 0 ? 0 : runs, short, signal);
+  const others = { appliance: [...threes.appliance], bare: [...threes.bare] };
+  if (parts.has('steady')) {
+    console.error(`a steady cluster, for ${minutes} minutes`);
+    others.appliance.push(await liveSteady(binary, SIZE, minutes, signal));
+  }
+  if (parts.has('big')) {
+    console.error('1 GB of data: the appliance, then bare etcd');
+    others.appliance.push(await liveBig(binary, signal));
+    others.bare.push(await liveBare(binary, SIZE, parts, signal));
+  }
+  const fleets: (Lives & { readonly size: number })[] = [];
+  for (const size of parts.has('fleets') ? SIZES : []) {
+    const lives = await inTurn(binary, size, Math.min(runs, RUNS_OF_SIZES), ALL_SHORT, signal);
+    fleets.push({ size, ...lives });
+  }
+  const report = createReport(others, before, fleets);
+  console.log(renderReport(report));
+  if (write) await keep(report, threes.appliance);
+}
+
+const ALL_SHORT: ReadonlySet<Part> = new Set(['form', 'follower', 'leader', 'terminate', 'power-cut']);
+
+/** Lives of both sides, one after the other, so that both have the same machine. */
+async function inTurn(
+  binary: EtcdBinary,
+  size: number,
+  runs: number,
+  parts: ReadonlySet<Part>,
+  signal: AbortSignal,
+): Promise<Lives> {
   const appliance: Life[] = [];
   const bare: Life[] = [];
   for (let run = 1; run <= runs; run += 1) {
-    console.error(`run ${run} of ${runs}: the appliance`);
-    appliance.push(await liveAppliances(binary, parts, signal));
-    console.error(`run ${run} of ${runs}: bare etcd`);
-    bare.push(await liveBare(binary, parts, signal));
+    console.error(`${size} members, run ${run} of ${runs}: the appliance`);
+    appliance.push(await liveAppliances(binary, size, parts, signal));
+    console.error(`${size} members, run ${run} of ${runs}: bare etcd`);
+    bare.push(await liveBare(binary, size, parts, signal));
   }
-  const report = createReport(appliance, bare, before);
-  console.log(renderReport(report));
-  if (write) await keep(report);
+  return { appliance, bare };
 }
 
-async function keep(report: Report): Promise<void> {
+async function keep(report: Report, lives: readonly Life[]): Promise<void> {
   const folder = join(import.meta.dirname, 'results');
   await mkdir(folder, { recursive: true });
   const name = `${report.at.slice(0, 10)}-${report.machine.cores}-cores-${report.machine.memoryGb}-gb`;
-  await writeFile(join(folder, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(join(folder, `${name}.md`), `${renderReport(report)}\n`);
-  console.error(`kept as bench/results/${name}.{json,md}`);
+  await writeWhole(join(folder, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
+  await writeWhole(join(folder, `${name}.md`), `${renderReport(report)}\n`);
+  for (const [part, title] of TOLD) {
+    const timeline = lives.flatMap((life) => life.timelines.get(part) ?? [])[0];
+    if (timeline !== undefined) await writeWhole(join(folder, `${name}-${title}.txt`), `${timeline}\n`);
+  }
+  console.error(`kept as bench/results/${name}*`);
+}
+
+const TOLD: readonly (readonly [Told, string])[] = [
+  ['form', 'birth'],
+  ['terminate', 'replacement'],
+];
+
+/** A run that is interrupted leaves the last report as it was. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
 }
 
 /** The options, or null where they were wrong, which was said. */

@@ -9,7 +9,8 @@ import { temporaryDirectory } from '../tools.ts';
 const life = (samples: Partial<Record<MeasureName, readonly number[]>>): Life => {
   const recorder = createRecorder();
   for (const [name, values] of Object.entries(samples)) recorder.record(name as MeasureName, ...values);
-  return { samples: recorder.samples, milestones: new Map([['form', new Map([['formed', 40]])]]) };
+  const milestones = new Map([['form' as const, new Map([['formed', 40]])]]);
+  return { samples: recorder.samples, milestones, timelines: new Map() };
 };
 const before = { etcd: '3.7.3', commit: 'abc1234', load: 0.1 };
 
@@ -29,24 +30,39 @@ describe('the median', () => {
 
 describe('a report', () => {
   const report = createReport(
-    [life({ 'form.whole': [200] }), life({ 'form.whole': [400], 'idle.memory': [150, 130, 140] })],
-    [life({ 'form.whole': [100] }), life({ 'form.whole': [50] })],
+    {
+      appliance: [
+        life({ 'form.whole': [2000] }),
+        life({ 'form.whole': [2400], 'steady.memory': [150, 130, 145], 'terminate.gap': [9] }),
+      ],
+      bare: [life({ 'form.whole': [100] }), life({ 'form.whole': [800] })],
+    },
     before,
+    [{ size: 5, appliance: [life({ 'form.launched': [7] })], bare: [life({})] }],
   );
 
   test('sets each figure against that of bare etcd in the same run', () => {
     expect(report.runs).toBe(2);
     expect(report.rows).toMatchObject([
-      { name: 'form.whole', appliance: { median: 300, min: 200, max: 400 }, bare: { median: 75 }, ratio: 4 },
-      { name: 'idle.memory', appliance: { median: 140, min: 130, max: 150 }, bare: null, ratio: null },
+      { name: 'form.whole', appliance: { median: 2200, min: 2000, max: 2400 }, bare: { median: 450 } },
+      { name: 'terminate.gap', target: null },
+      { name: 'steady.memory', appliance: { median: 145, min: 130, max: 150 }, bare: null, ratio: null },
     ]);
+    expect(report.rows[0]?.ratio).toBeCloseTo(4.9, 1);
+    expect(report.fleets).toMatchObject([{ size: 5, runs: 1, rows: [{ name: 'form.launched' }] }]);
     expect(report.milestones['forming']).toEqual({ formed: 40 });
+  });
+
+  test('holds a median to its target, beside the floor where it has one', () => {
+    expect(report.rows[0]?.target).toEqual({ text: '2x bare + 1.5 s', limit: 2400, held: true });
+    expect(report.rows[2]?.target).toEqual({ text: 'by itself', limit: 140, held: false });
+    expect(renderReport(report)).toMatch(/^- 3: resident memory/m);
   });
 
   test('reads as a table', () => {
     const text = renderReport(report);
     expect(text).toMatch(
-      /^\| forming: .* \| +300 ms \| +200 ms \| +400 ms \| +75 ms \(50–100\) \| +4\.0x \|$/m,
+      /^\| forming: .* \| +2200 ms \| +2000 ms \| +2400 ms \| +450 ms \(100–800\) \| +4\.9x \| .*held \|$/m,
     );
     expect(text).toMatch(/^\| formed +\| +40 ms \| +40 ms \|$/m);
   });
