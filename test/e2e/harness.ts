@@ -137,8 +137,9 @@ async function startFleet(options: FleetOptions): Promise<Fleet> {
   const admin = createAdmin({ deadlineMs: 2_000 });
   const watch = startWatch(sandbox, admin);
   await sandbox.start();
-  const writers = startWriters(admin, () => runningEndpoints(sandbox));
-  const registers = startRegisters(() => runningEndpoints(sandbox));
+  const endpoints = watchEndpoints(sandbox);
+  const writers = startWriters(admin, endpoints);
+  const registers = startRegisters(endpoints);
   let lastStory: string | null = null;
   const tellNow = (sinceMs: number): string =>
     lastStory ?? tellStory(sandbox.addresses.stateDir, sandbox.cloud.events.since(0), sinceMs);
@@ -168,11 +169,17 @@ async function startFleet(options: FleetOptions): Promise<Fleet> {
   };
 }
 
-function runningEndpoints({ cloud }: Sandbox): readonly string[] {
-  return cloud
-    .describe()
-    .instances.filter(({ state }) => state === 'running')
-    .map(({ address }) => clientUrl(address));
+/** Where etcds may be. Clients ask before every call, so it is looked up only when an instance has changed. */
+function watchEndpoints({ cloud }: Sandbox): () => readonly string[] {
+  let endpoints: readonly string[] | null = null;
+  cloud.events.subscribe(({ type }) => {
+    if (type === 'instance-state') endpoints = null;
+  });
+  return () =>
+    (endpoints ??= cloud
+      .describe()
+      .instances.filter(({ state }) => state === 'running')
+      .map(({ address }) => clientUrl(address)));
 }
 
 type Looking =
@@ -221,7 +228,8 @@ function looking(sandbox: Sandbox, admin: EtcdAdmin, watch: Watch, writers: Writ
         `a whole cluster of ${size}`,
         async () => {
           const views = await view();
-          return [...missingInMembers(size, views), ...(await missingInNames(sandbox, views, watch))];
+          const missing = missingInMembers(size, views);
+          return missing.length > 0 ? missing : await missingInNames(sandbox, views, watch);
         },
         limitMs,
       ),
