@@ -1,6 +1,7 @@
 import type { BirthAnswer } from '../../src/core/birth.ts';
-import { known, unknown } from '../../src/core/known.ts';
+import { known, type Known, unknown } from '../../src/core/known.ts';
 import type { PeersPort } from '../../src/daemon/ports.ts';
+import { beforeDeadline } from './deadline.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -22,21 +23,23 @@ export function createFakePeers(
   const { clock, random } = deps;
   return {
     async askBirth(address, hint, signal) {
-      const done = new AbortController();
-      const both = AbortSignal.any([signal, done.signal]);
       await clock.sleep(random.int(1, 10), signal);
       const peer = at(address);
       if (peer === null) return unknown('connection refused');
       try {
-        return await Promise.race([
+        const limit = {
+          clock,
+          limitMs: DEADLINE_MS,
+          late: () => unknown(`no answer in ${DEADLINE_MS} ms`),
+        };
+        return await beforeDeadline<Known<BirthAnswer>>(
           peer.birth(hint, new AbortController().signal).then(known),
-          clock.sleep(DEADLINE_MS, both).then(() => unknown(`no answer in ${DEADLINE_MS} ms`)),
-        ]);
+          limit,
+          signal,
+        );
       } catch (error) {
         signal.throwIfAborted();
         return unknown(String(error));
-      } finally {
-        done.abort();
       }
     },
   };

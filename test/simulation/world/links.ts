@@ -1,12 +1,13 @@
 import { unknown } from '../../../src/core/known.ts';
 import type { Known } from '../../../src/core/known.ts';
-import type { Clock } from '../../../src/daemon/ports.ts';
+import { beforeDeadline } from '../../fakes/deadline.ts';
 import type { Network, Place, Traffic } from '../../fakes/network.ts';
+import type { VirtualClock } from '../../fakes/virtual-clock.ts';
 
 /** How the calls of a port go over the network. */
 export interface Link {
   readonly network: Network;
-  readonly clock: Clock;
+  readonly clock: VirtualClock;
   readonly from: Place;
   readonly traffic: Traffic;
   /** Where a call goes. */
@@ -45,31 +46,24 @@ async function send(
   const { network, clock, from, traffic, deadlineMs } = link;
   const signal = args.at(-1) as AbortSignal;
   const to = link.to(args);
-  signal.throwIfAborted();
-  const givenUp = new AbortController();
-  const never = new AbortController().signal;
+  const pass = async (ms: number): Promise<void> =>
+    await new Promise((resolve) => {
+      clock.after(ms, resolve);
+    });
   const travel = async (): Promise<unknown> => {
     const thereMs = network.delayMs(from, to, traffic);
     if (!network.passes(from, to, traffic)) return await new Promise<never>(() => undefined);
-    if (thereMs > 0) await clock.sleep(thereMs, never);
+    if (thereMs > 0) await pass(thereMs);
     const answer = await act();
     const backMs = network.delayMs(to, from, traffic);
     if (!network.passes(to, from, traffic)) return await new Promise<never>(() => undefined);
-    if (backMs > 0) await clock.sleep(backMs, never);
+    if (backMs > 0) await pass(backMs);
     return answer;
   };
-  const deadline = async (): Promise<unknown> => {
-    await clock.sleep(deadlineMs, AbortSignal.any([signal, givenUp.signal]));
-    return link.lost(method, `no answer in ${deadlineMs} ms`);
-  };
-  try {
-    return await Promise.race([travel(), deadline()]);
-  } finally {
-    givenUp.abort(GIVEN_UP);
-  }
+  signal.throwIfAborted();
+  const late = (): unknown => link.lost(method, `no answer in ${deadlineMs} ms`);
+  return await beforeDeadline(travel(), { clock, limitMs: deadlineMs, late }, signal);
 }
-
-const GIVEN_UP = new Error('answered');
 
 /** A lost answer of AWS, by the port's method. */
 export function lostByAws(method: string, reason: string): unknown {

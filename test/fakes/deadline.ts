@@ -1,0 +1,47 @@
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** How long is waited for something. */
+export interface Deadline<T> {
+  readonly clock: VirtualClock;
+  readonly limitMs: number;
+  /** What there is instead once that time is over. */
+  late(): T;
+}
+
+/** What the work gives, or what there is instead of what is late; rejects as the work does, and when the signal aborts. */
+export function beforeDeadline<T>(
+  work: Promise<T>,
+  { clock, limitMs, late }: Deadline<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    signal.throwIfAborted();
+    const onAbort = (): void => {
+      cancel();
+      reject(asError(signal.reason));
+    };
+    const cancel = clock.after(limitMs, () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(late());
+    });
+    const over = (): void => {
+      cancel();
+      signal.removeEventListener('abort', onAbort);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(
+      (value) => {
+        over();
+        resolve(value);
+      },
+      (error: unknown) => {
+        over();
+        reject(asError(error));
+      },
+    );
+  });
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
