@@ -30,6 +30,7 @@ const PROGRAMS = [
   { name: 'ip', package: 'iproute2' },
   { name: 'iptables', package: 'iptables' },
   { name: 'unshare', package: 'util-linux' },
+  { name: 'strace', package: 'strace' },
 ] as const;
 
 async function main(): Promise<void> {

@@ -1,113 +1,25 @@
-import { expect, test } from 'vitest';
-import { clientUrl } from '../../src/etcd/flags.ts';
-import { type Fleet, fleetForFile } from './harness.ts';
-import { askNames, type View } from './view.ts';
+import { test } from 'vitest';
+import { crashAt } from './crash-steps.ts';
+import { crashes } from './crashes.ts';
+import { DOOM_PRELOAD } from './doom.ts';
+import { fleetForFile } from './harness.ts';
 
-/* One fleet of three lives through all of these, in this order. No instance ends, so no member may be removed but one. */
-const fleet = fleetForFile({ size: 3 });
+/* One fleet of three lives through all of these, in this order. */
+const fleet = fleetForFile({ size: 3, preload: DOOM_PRELOAD });
 
-/** Member ids as all instances see them, sorted. */
-async function memberIds({ view }: Fleet): Promise<readonly string[]> {
-  const [first] = await view();
-  return first?.list?.members.map(({ id }) => id).toSorted() ?? [];
-}
+crashes(fleet, 3);
 
-/** Kills the etcd of these at the same time; afterwards each has a new process, and the members are those of before. */
-async function killEtcds(victims: readonly View[]): Promise<void> {
-  const { sandbox, whole, machine } = fleet();
-  const members = await memberIds(fleet());
-  const before = await Promise.all(victims.map(({ instanceId }) => machine(instanceId)));
-  await Promise.all(victims.map(({ instanceId }) => sandbox.hypervisor.kill(instanceId, 'etcd')));
-  await whole(3);
-  for (const { instanceId, etcd, appliance } of before) {
-    const after = await machine(instanceId);
-    expect(after.etcd?.pid).not.toBe(etcd?.pid);
-    expect(after.appliance?.pid).toBe(appliance?.pid);
-  }
-  expect(await memberIds(fleet())).toEqual(members);
-  await fleet().writesGoOn();
-}
-
-test('the etcd of a follower is killed', async () => {
-  await killEtcds((await fleet().followers()).slice(0, 1));
+// Every step of each of the three works has its crashes in the torture.
+test('a joiner crashes with its etcd before it is promoted', async () => {
+  await crashAt(fleet(), 'join', { step: 'MemberPromote', when: 'before', withEtcd: true });
 });
 
-test('the etcd of the leader is killed', async () => {
-  await killEtcds([await fleet().leader()]);
+test('who evicts crashes when the member is removed, and the claim does not say so yet', async () => {
+  await crashAt(fleet(), 'evict', { step: 'MemberRemove', when: 'after', withEtcd: false });
 });
 
-test('all etcds are killed at once', async () => {
-  await killEtcds(await fleet().view());
-});
-
-test('an appliance is killed: its etcd lives on, and is taken over', async () => {
-  const { sandbox, machine, leader, until, whole, writesGoOn } = fleet();
-  const { instanceId } = await leader();
-  const before = await machine(instanceId);
-  await sandbox.hypervisor.kill(instanceId, 'appliance');
-  await until('the appliance runs again', async () => {
-    const { appliance, starts } = await machine(instanceId);
-    return appliance !== null && starts === before.starts + 1 ? [] : [`${starts} starts`];
-  });
-  await whole(3);
-  await writesGoOn();
-  expect((await machine(instanceId)).etcd?.pid).toBe(before.etcd?.pid);
-  expect((await leader()).instanceId).toBe(instanceId);
-});
-
-test('an appliance and its etcd are killed together', async () => {
-  const { sandbox, machine, leader, whole, writesGoOn } = fleet();
-  const { instanceId } = await leader();
-  const before = await machine(instanceId);
-  const members = await memberIds(fleet());
-  await Promise.all([
-    sandbox.hypervisor.kill(instanceId, 'appliance'),
-    sandbox.hypervisor.kill(instanceId, 'etcd'),
-  ]);
-  await whole(3);
-  await writesGoOn();
-  expect((await machine(instanceId)).etcd?.pid).not.toBe(before.etcd?.pid);
-  expect(await memberIds(fleet())).toEqual(members);
-});
-
-test('an etcd freezes, leaves the names, and comes back when it thaws', async () => {
-  const { sandbox, admin, followers, machine, until, during, writesGoOn, whole, view } = fleet();
-  const [victim] = await followers();
-  if (victim === undefined) throw new Error('no follower');
-  const { instanceId, address } = victim;
-  const before = await machine(instanceId);
-  const members = await memberIds(fleet());
-  await sandbox.hypervisor.freeze(instanceId, 'etcd');
-  const healthy = (await view()).map((one) => one.address).filter((one) => one !== address);
-  await until('clients are not sent to it', async () => {
-    const names = await askNames(sandbox);
-    const given = names[`_etcd-client._tcp.${sandbox.addresses.clusterName}`] ?? [];
-    return given.join() === healthy.toSorted().join() ? [] : given;
-  });
-  // EC2 says that it runs, so it stays a member for as long as it is silent.
-  const other = clientUrl(healthy[0] ?? '');
-  await during(3_000, async () => {
-    const list = await admin.memberList(other, { linearizable: true }, new AbortController().signal);
-    const ids = list.known ? list.value.members.map(({ id }) => id).toSorted() : [];
-    return list.known && ids.join() !== members.join() ? [`members ${ids.join()}`] : [];
-  });
-  await writesGoOn();
-  await sandbox.hypervisor.thaw(instanceId, 'etcd');
-  await whole(3);
-  expect((await machine(instanceId)).etcd?.pid).toBe(before.etcd?.pid);
-  expect(await memberIds(fleet())).toEqual(members);
-});
-
-test('the data of an instance are wiped: it joins anew, under another member id', async () => {
-  const { sandbox, watch, leader, whole, writesGoOn } = fleet();
-  const { instanceId, status } = await leader();
-  const members = await memberIds(fleet());
-  expect(watch.removed()).toEqual([]);
-  await sandbox.hypervisor.wipeData(instanceId);
-  await whole(3);
-  await writesGoOn();
-  expect(watch.removed()).toEqual([status?.memberId]);
-  expect((await memberIds(fleet())).filter((id) => members.includes(id))).toHaveLength(2);
+test('who leaves crashes with its etcd when leadership is handed over', async () => {
+  await crashAt(fleet(), 'leave', { step: 'MoveLeader', when: 'after', withEtcd: true });
 });
 
 test('nothing was lost, and there was one cluster all the time', async () => {

@@ -147,7 +147,7 @@ function countEnds({ cloud }: Sandbox): Map<string, number> {
     const leaves =
       (type === 'instance-state' && state === 'shutting-down') ||
       (type === 'lifecycle-state' && state.startsWith('Terminating'));
-    if (type === 'data-wiped') ends.set(id, (ends.get(id) ?? 0) + 1);
+    if (type === 'data-wiped' || type === 'data-damaged') ends.set(id, (ends.get(id) ?? 0) + 1);
     if (leaves && !over.has(id)) {
       over.add(id);
       ends.set(id, (ends.get(id) ?? 0) + 1);

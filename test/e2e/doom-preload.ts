@@ -1,0 +1,116 @@
+import { ChildProcess } from 'node:child_process';
+import { subscribe } from 'node:diagnostics_channel';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { ClientRequest } from 'node:http';
+import { basename, dirname, join } from 'node:path';
+import type { Doom } from './doom.ts';
+
+/*
+ * Loaded into an appliance before anything of its own (node --import), as nothing of the appliance's knows: ends its
+ * process, as a kill -9 from outside would, at the very step that the test's doom.json names. A step is a call to AWS
+ * or etcd that changes something, or a start of etcd.
+ */
+
+const HOME = process.env['HOME'] ?? '';
+const INSTANCE_ID = basename(HOME);
+const STATE_DIR = dirname(HOME);
+
+const CHANGING_RPC =
+  /\/(MemberAdd|MemberRemove|MemberPromote|MemberUpdate|MoveLeader|LeaseGrant|LeaseRevoke|Txn|Put)$/;
+/** Auto Scaling's and EC2's actions that change nothing. */
+const ASKING_ACTION = /^(Describe|Get|List)/;
+
+let counted = { doom: '', times: 0 };
+/** Calls at whose answer this process ends. */
+const lastCalls = new WeakMap<object, { readonly doom: Doom; readonly step: string }>();
+
+function readDoom(): Doom | null {
+  try {
+    return JSON.parse(readFileSync(join(STATE_DIR, 'doom.json'), 'utf8')) as Doom;
+  } catch {
+    return null;
+  }
+}
+
+/** A step is about to be taken. `call`: by whose answer it is known to be done. */
+function onStep(step: string, call: object | null): void {
+  const doom = readDoom();
+  if (doom === null || doom.instanceIds.includes(INSTANCE_ID) !== (doom.meant === 'these')) return;
+  // What is done to make up for the crash is another matter.
+  if (existsSync(join(STATE_DIR, `doom-${doom.id}`))) return;
+  appendFileSync(join(STATE_DIR, `doom-${doom.id}.steps`), `${step}\n`);
+  if (step !== doom.step) return;
+  if (counted.doom !== doom.id) counted = { doom: doom.id, times: 0 };
+  counted.times += 1;
+  if (counted.times !== doom.nth) return;
+  if (doom.when === 'before') end(doom, `before ${step}`);
+  else if (call !== null) lastCalls.set(call, { doom, step });
+}
+
+function onAnswer(call: object): void {
+  const last = lastCalls.get(call);
+  if (last !== undefined) end(last.doom, `after ${last.step}`);
+}
+
+function end(doom: Doom, where: string): void {
+  try {
+    // Of all instances and of all lives of one, only the first that gets here ends.
+    writeFileSync(join(STATE_DIR, `doom-${doom.id}`), `${INSTANCE_ID} ${where}`, { flag: 'wx' });
+  } catch {
+    return;
+  }
+  if (doom.withEtcd) killEtcd();
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function killEtcd(): void {
+  try {
+    const text = readFileSync(join(HOME, 'data/etcd-process.json'), 'utf8');
+    process.kill((JSON.parse(text) as { readonly pid: number }).pid, 'SIGKILL');
+  } catch {
+    // None runs.
+  }
+}
+
+subscribe('http2.client.stream.created', (message) => {
+  const { stream, headers } = message as { readonly stream: object; readonly headers: object };
+  const path = String((headers as Readonly<Record<string, unknown>>)[':path']);
+  const rpc = CHANGING_RPC.exec(path)?.[1];
+  if (rpc !== undefined) onStep(rpc, stream);
+});
+subscribe('http2.client.stream.finish', (message) =>
+  onAnswer((message as { readonly stream: object }).stream),
+);
+subscribe('http.client.response.finish', (message) =>
+  onAnswer((message as { readonly request: object }).request),
+);
+
+const sendRequest = ClientRequest.prototype.end;
+ClientRequest.prototype.end = function (this: ClientRequest, ...args: readonly unknown[]) {
+  const step = stepOf(this, args[0]);
+  if (step !== null) onStep(step, this);
+  return Reflect.apply(sendRequest, this, args) as ClientRequest;
+} as typeof sendRequest;
+
+/** The name of the call where it changes something at AWS; null for all else. */
+function stepOf(request: ClientRequest, body: unknown): string | null {
+  if (request.method !== 'POST') return null;
+  if (request.path.includes('/rrset')) return 'ChangeResourceRecordSets';
+  const text = typeof body === 'string' || Buffer.isBuffer(body) ? body.toString() : '';
+  const action = /(?:^|&)Action=(\w+)/.exec(text)?.[1];
+  return action === undefined || ASKING_ACTION.test(action) ? null : action;
+}
+
+/** Node's own, which its types do not show. */
+interface Spawning {
+  spawn(options: { readonly args?: readonly string[] }): unknown;
+}
+const starting = ChildProcess.prototype as unknown as Spawning;
+const spawn = starting.spawn;
+starting.spawn = function (this: Spawning, options) {
+  const isEtcd = options.args?.some((arg) => arg.startsWith('--data-dir')) === true;
+  if (isEtcd) onStep('start of etcd', this);
+  const result = Reflect.apply(spawn, this, [options]) as unknown;
+  if (isEtcd) onAnswer(this);
+  return result;
+};
