@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { parseDocument } from 'yaml';
 import type * as z from 'zod';
+import { MOST_PROBLEMS, quote, readConfigFile, readYaml } from './config-file.ts';
+import type { FileContent } from './config-file.ts';
 import { KEYS, SETTINGS } from './config-schema.ts';
 import type { ConfigKey } from './config-schema.ts';
 import { ApplianceError } from './errors.ts';
@@ -65,7 +65,7 @@ interface Given {
  * empty value counts as not given. Throws `configuration` with every problem there is, one line each.
  */
 export function readConfig(env: Environment, yamlText: string | null, checks: ConfigChecks): LoadedConfig {
-  const file = yamlText === null ? { values: {}, problems: [] } : readYaml(yamlText);
+  const file: FileContent = yamlText === null ? { values: {}, problems: [] } : readYaml(yamlText);
   const given = new Map<ConfigKey, Given>();
   for (const key of KEYS) {
     const fromEnv = env[key]?.trim();
@@ -75,7 +75,12 @@ export function readConfig(env: Environment, yamlText: string | null, checks: Co
   }
   const { parsed, problems: badValues } = parseValues(given);
   const config = withDefaults(parsed, checks);
-  const problems = [...file.problems, ...badValues, ...contradictions(config, parsed, checks)];
+  const problems = [
+    ...file.problems,
+    ...unknownKeys(file),
+    ...badValues,
+    ...contradictions(config, parsed, checks),
+  ];
   if (problems.length > 0) {
     throw new ApplianceError(
       { code: 'configuration', problems },
@@ -99,40 +104,11 @@ export async function loadConfig(
   return readConfig(env, file === null ? null : await readConfigFile(file), checks);
 }
 
-async function readConfigFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    const problem = `--config: ${JSON.stringify(file)} cannot be read; allowed is the path of a readable YAML file`;
-    throw new ApplianceError({ code: 'configuration', problems: [problem] }, problem, { cause });
-  }
-}
-
-/**
- * The file as texts and lists of texts. The failsafe schema leaves every scalar as it is written: by YAML's own rules
- * 3.10 would be the number 3.1, and no would be false.
- */
-function readYaml(text: string): { values: Readonly<Record<string, unknown>>; problems: readonly string[] } {
-  const document = parseDocument(text, { schema: 'failsafe', prettyErrors: true });
-  if (document.errors.length > 0) {
-    return {
-      values: {},
-      problems: document.errors.map((error) => `the file: ${error.message.split('\n', 1)[0]}`),
-    };
-  }
-  // A file of comments, or of `---` alone, is an empty text to this schema.
-  const content: unknown = document.toJS() || {};
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    return {
-      values: {},
-      problems: [`the file: ${quote(content)} is not allowed; allowed are lines of KEY: value`],
-    };
-  }
-  const unknown = Object.keys(content).filter((key) => !(KEYS as readonly string[]).includes(key));
-  const problems = unknown.map(
-    (key) => `${quote(key)} in the file is no known key; allowed are ${hintFor(key)}`,
-  );
-  return { values: { ...content }, problems };
+function unknownKeys(file: FileContent): readonly string[] {
+  return Object.keys(file.values)
+    .filter((key) => !(KEYS as readonly string[]).includes(key))
+    .slice(0, MOST_PROBLEMS)
+    .map((key) => `${quote(key)} in the file is no known key; allowed are ${hintFor(key)}`);
 }
 
 function hintFor(key: string): string {
@@ -219,12 +195,6 @@ function distance(a: string, b: string): number {
     row = next;
   }
   return row[b.length] ?? 0;
-}
-
-/** A value for a message: as JSON, short, in one line. */
-function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
 /** One line of the effective configuration. */
