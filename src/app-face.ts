@@ -19,8 +19,14 @@ export function createFace(parts: FaceParts): Face {
   const never = new AbortController().signal;
   return {
     birth: async (hint) => await appliance.birth(hint, never),
-    members: () => members(appliance),
-    status: () => status(parts),
+    members: () => {
+      appliance.watch();
+      return members(appliance);
+    },
+    status: () => {
+      appliance.watch();
+      return status(parts);
+    },
     health: () => health(appliance),
     ready: () => ready(appliance),
     metrics: async () => {

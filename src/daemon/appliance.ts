@@ -31,6 +31,8 @@ export interface Appliance {
   run(stop: AbortSignal): Promise<void>;
   /** What `/birth` answers. A hint makes it look at the register now. */
   birth(hint: BirthHint, signal: AbortSignal): Promise<BirthAnswer>;
+  /** Somebody looks at what `state` says: it is kept fresh for a while. */
+  watch(): void;
   /** Wakes the housekeeper; the cron does. */
   nudge(): void;
 }
@@ -43,6 +45,7 @@ export function createAppliance(options: DaemonOptions, ports: Ports): Appliance
     context,
     run: async (stop) => await run(context, stop),
     birth: async (hint, signal) => await answerBirth(context, hint, signal),
+    watch: () => void (context.state.watchedAt = ports.clock.now()),
     nudge: () => context.houseBell.ring(),
   };
 }

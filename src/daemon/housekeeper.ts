@@ -15,6 +15,9 @@ import { decodePublished, PUBLISHED_KEY } from './published.ts';
 /** Several renewals fit into the TTL, so that one that is lost costs nothing. */
 const RENEW_INTERVAL_MS = (MAINTENANCE_LOCK_TTL_SECONDS * 1000) / 5;
 
+/** A follower that nobody watches looks at what it shows this often; watched, in each turn. */
+const UNWATCHED_LOOK_MS = 10_000;
+
 /** Keeps the cluster's members and names equal to the fleet, on one instance at a time. */
 export interface Housekeeper {
   /** Takes its turns until the signal. */
@@ -80,7 +83,7 @@ async function tick(
   context.chronicle.plan('lock', [action.reason]);
   switch (action.kind) {
     case 'none':
-      await showPublished(context, endpoint, signal);
+      if (isShowDue(context, memory)) await showPublished(context, endpoint, signal);
       return false;
     case 'look':
       backOff(memory, await fleetView.fleet(memory.awsBackoffMs, signal));
@@ -134,6 +137,16 @@ async function whileRenewed<T>(
     done.abort();
     await renewing;
   }
+}
+
+/** Whether what a follower shows is due to be looked at: five calls of etcd that decide nothing. */
+function isShowDue({ state, ports }: Context, memory: HouseMemory): boolean {
+  const now = ports.clock.now();
+  const watched = now - state.watchedAt < UNWATCHED_LOOK_MS;
+  // Half a turn early: a turn that comes just before its time must not cost another.
+  if (!watched && now - memory.shownAt < UNWATCHED_LOOK_MS - LOOK_INTERVAL_MS / 2) return false;
+  memory.shownAt = now;
+  return true;
 }
 
 /** A follower shows what the housekeeper published, and asks AWS nothing. */

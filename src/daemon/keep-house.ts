@@ -41,6 +41,8 @@ export interface HouseMemory {
   writeAfter: number;
   named: readonly string[];
   published: string;
+  /** Monotonic time at which a follower last looked at what it shows; ms. */
+  shownAt: number;
 }
 
 /** What a housekeeper knows before its first turn. */
@@ -54,6 +56,7 @@ export function freshMemory(): HouseMemory {
     writeAfter: Number.NEGATIVE_INFINITY,
     named: [],
     published: '',
+    shownAt: Number.NEGATIVE_INFINITY,
   };
 }
 

@@ -48,6 +48,8 @@ export interface ApplianceState {
   /** Epoch of the formed claim that was published; null: none, or this appliance reads the claim itself. */
   publishedEpoch: number | null;
   keepsHouse: boolean;
+  /** Monotonic time at which somebody last looked at what is shown; ms. */
+  watchedAt: number;
   /** Null where this member serves; else why it is not ready. */
   notReady: string | null;
   /** The monotonic time of each loop's last turn; ms. */
@@ -80,6 +82,7 @@ export function createState(): ApplianceState {
     publishedAt: null,
     publishedEpoch: null,
     keepsHouse: false,
+    watchedAt: Number.NEGATIVE_INFINITY,
     notReady: 'it starts',
     turns: new Map(),
     plans: new Map(),
