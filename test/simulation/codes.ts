@@ -18,7 +18,7 @@ const unreachable = (why: string): Reach => ({ unreachable: why });
  */
 
 const START: Readonly<Record<StartCode, Reach>> = {
-  ask: 'reached',
+  ask: unreachable('a plan that asks for facts is made again with them, and never the one that is told'),
   'register-moved': unreachable('nobody configures another zone in a history'),
   'own-data': 'reached',
   'own-data-claim-unknown': 'reached',
@@ -27,12 +27,12 @@ const START: Readonly<Record<StartCode, Reach>> = {
   'own-data-no-claim': unreachable('nobody deletes a claim in a history'),
   'foreign-data': unreachable('no disk moves from one machine to another'),
   'never-born': 'reached',
-  'other-cluster': 'reached',
+  'other-cluster': unreachable('no operator releases a claim in a history'),
   'removed-while-away': 'reached',
   'damaged-data': 'reached',
   'damaged-data-kept': 'reached',
-  'data-beside-forming': 'reached',
-  'data-beside-formed': 'reached',
+  'data-beside-forming': unreachable('no operator releases a claim in a history'),
+  'data-beside-formed': unreachable('no operator releases a claim in a history'),
   'claim-unknown': 'reached',
   'claim-unreadable': unreachable('nobody writes garbage into the zone'),
   'name-taken': unreachable('there is one stack'),
@@ -40,8 +40,8 @@ const START: Readonly<Record<StartCode, Reach>> = {
   'stale-mark': 'reached',
   'fleet-unknown': 'reached',
   'not-joinable': 'reached',
-  'cluster-without-claim': unreachable('no cluster is older than the claim in a history'),
-  'etcd-without-quorum': unreachable('no cluster is older than the claim in a history'),
+  'cluster-without-claim': 'reached',
+  'etcd-without-quorum': 'reached',
   'records-without-claim': unreachable('nobody deletes a claim in a history'),
   'instance-holds-data': 'reached',
   'fleet-incomplete': 'reached',
@@ -57,7 +57,7 @@ const START: Readonly<Record<StartCode, Reach>> = {
   'data-lost': 'reached',
   'groups-gone': unreachable('no stack is deleted in a history'),
   'quorum-lost': 'reached',
-  'answers-as-me': 'reached',
+  'answers-as-me': unreachable('no etcd outlives its files here'),
   'preflight-failed': 'reached',
   'discard-never-voter': 'reached',
   'discard-never-born': 'reached',
@@ -71,14 +71,16 @@ const MEMBER: Readonly<Record<MemberCode, Reach>> = {
   'member-steady': 'reached',
   'member-no-answer': 'reached',
   'member-no-quorum': 'reached',
-  'foreign-claim': 'reached',
+  'foreign-claim': unreachable('no operator releases a claim in a history'),
   unborn: 'reached',
   'claim-silent': 'reached',
   'claim-reseeding': unreachable('nothing reseeds yet'),
   form: 'reached',
   'form-not-my-turn': 'reached',
   'form-lost-majority': 'reached',
-  'form-other-cluster': 'reached',
+  'form-other-cluster': unreachable(
+    'founders start with what their claim says, and etcd makes its id of that',
+  ),
   'note-formed': 'reached',
   'enter-claim': 'reached',
   promote: 'reached',
@@ -96,7 +98,7 @@ const MEMBERSHIP: Readonly<Record<MembershipCode, Reach>> = {
   'learner-joining': 'reached',
   'member-silent-unknown': 'reached',
   'member-silent-lives': 'reached',
-  'member-of-no-instance': 'reached',
+  'member-of-no-instance': unreachable('every voter has the id of its instance for its name'),
   'quorum-short': 'reached',
 };
 
@@ -134,7 +136,7 @@ const CLAIM: Readonly<Record<ClaimCode, Reach>> = {
   'claim-founders-done': 'reached',
   'claim-restored': unreachable('nobody deletes a claim in a history'),
   'claim-not-ours': 'reached',
-  'claim-fleet-unknown': 'reached',
+  'claim-fleet-unknown': unreachable('nobody deletes a claim in a history'),
   'mark-done': 'reached',
 };
 
@@ -151,7 +153,7 @@ const LIVENESS: Readonly<Record<LivenessCode, Reach>> = {
   'alive-without-quorum': 'reached',
   'publication-lost': 'reached',
   'liveness-failed': 'reached',
-  'start-hangs': 'reached',
+  'start-hangs': unreachable('no freeze lasts a quarter of an hour'),
 };
 
 const PLANNERS = [START, MEMBER, MEMBERSHIP, LEAVE, LOCK, CLAIM, DNS, LIVENESS];

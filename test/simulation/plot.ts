@@ -1,6 +1,6 @@
 import type { Transition } from '../fakes/fake-hooks.ts';
 import { createSeededRandom, type SeededRandom } from '../fakes/seeded-random.ts';
-import { drawIncident, type Incident, type IncidentKind, INCIDENT_KINDS } from './incident.ts';
+import { drawIncident, type Incident, type IncidentKind, INCIDENT_KINDS, type Who } from './incident.ts';
 
 /** What kind of trouble a history is about. `mixed` has some of all. */
 export type Profile = 'mixed' | 'birth' | 'aws' | 'network' | 'crash' | 'disk' | 'scaling';
@@ -155,11 +155,20 @@ function drawIncidents(random: SeededRandom, table: ProfileTable, desired: numbe
   const incidents: Incident[] = [];
   let atMs = random.int(fromMs, toMs);
   for (let drawn = 0; drawn < count; drawn += 1) {
-    incidents.push(drawIncident(random, { atMs, kind: pickWeighted(random, table.weights), desired }));
+    const incident = drawIncident(random, { atMs, kind: pickWeighted(random, table.weights), desired });
+    // What one machine has not mended yet is where its next trouble finds most.
+    const who = incidents.map(whoOf).findLast((it) => it !== null);
+    const again = who !== undefined && whoOf(incident) !== null && random.chance(0.35);
+    incidents.push(again ? ({ ...incident, who } as Incident) : incident);
     // Now and then two at once: whatever one of them needs to be mended, the other may take.
     atMs += random.pick([0, random.int(0, 1_000), random.int(0, 20_000), random.int(0, 20_000)]);
   }
   return incidents;
+}
+
+/** Whom it happens to; null: nobody in particular. */
+function whoOf(incident: Incident): Who | null {
+  return 'who' in incident ? incident.who : null;
 }
 
 function pickWeighted(random: SeededRandom, weights: Weights): IncidentKind {
