@@ -139,7 +139,7 @@ function refreshNext(world: World, olds: readonly Machine[], minHealthyPercent: 
   within(world, REFRESH_STEP_MS, ready, () => {
     world.surplus -= extra;
     if (mayGo(world, old)) terminate(world, old);
-    else reconcileSoon(world);
+    reconcileSoon(world);
     within(world, REFRESH_STEP_MS, () => old.state === 'gone' && inService(world) >= world.desired, next);
   });
 }

@@ -174,8 +174,8 @@ export function lose(world: World, machine: Machine): void {
   world.note(machine.id, 'dies without a word');
   cutPower(world, machine);
   machine.state = 'leaving';
+  // Until then nobody knows, and its address is its own; its successor may inherit it.
   world.clock.after(world.random.int(200, 8_000), () => off(world, machine));
-  reconcileSoon(world);
 }
 
 /** The group takes it away in order: with hook and heartbeats where there is a hook, else with SIGTERM and a grace. */
@@ -211,7 +211,7 @@ function shutDown(world: World, machine: Machine): void {
 function onHookTimeout(world: World, machine: Machine, which: Transition, then: () => void): void {
   const leftMs = machine.heartbeatAt + HOOK_TIMEOUT_MS - world.clock.now();
   world.clock.after(leftMs, () => {
-    if (!machine.hooks.waits.has(which)) return;
+    if (machine.state === 'gone' || !machine.hooks.waits.has(which)) return;
     if (world.clock.now() < machine.heartbeatAt + HOOK_TIMEOUT_MS) {
       onHookTimeout(world, machine, which, then);
       return;
