@@ -55,6 +55,32 @@ function join(world: Surroundings, process: EtcdProcess, urls: readonly string[]
   return own === undefined ? 'not a member' : createEtcdFiles(there.clusterId, own.id);
 }
 
+/** A joiner asks one member after the other for the list, and then all for their versions; so long for a mute one; ms. */
+const LIST_MS = 10_000;
+const VERSION_MS = 7_000;
+
+/** How long a start takes that joins a cluster some of whose members are frozen or cut off; ms. */
+export function muteMs(
+  { network, processes }: Surroundings,
+  process: EtcdProcess,
+  initial: Initial | null,
+): number {
+  if (initial?.state !== 'existing') return 0;
+  const others = initial.cluster.map((it) => hostOf(it.peerUrl)).filter((it) => it !== process.address);
+  const from = process.address;
+  const mute = others.map(
+    (to) =>
+      processes.get(to)?.frozen === true ||
+      !network.reaches(from, to, 'peer') ||
+      !network.reaches(to, from, 'peer'),
+  );
+  const asked = mute.indexOf(false);
+  return (
+    LIST_MS * mute.slice(0, asked < 0 ? mute.length : asked).filter(Boolean).length +
+    (asked < 0 ? 0 : VERSION_MS * mute.filter(Boolean).length)
+  );
+}
+
 /** Whoever of them answers on its peer port, quorum or not, with what it has of the cluster. */
 function answering(
   { network, processes }: Surroundings,

@@ -9,6 +9,7 @@ import { whyNoLearner, whyNotPromoted, whyNotRemoved } from './membership.ts';
 import type { EtcdNode, Etcds } from './node.ts';
 import { append } from './replication.ts';
 import type { Change, Refusal, Result } from './state.ts';
+import { prefixed } from './state.ts';
 
 /** What a call comes to. */
 export type Answer<T> = { readonly value: T } | { readonly failed: Refusal };
@@ -84,10 +85,7 @@ export function createCalls(etcds: Etcds, caller: string): Calls {
       linearizable ? linearizably(listOf) : asVoter((node, settle) => locally(listOf)(node, settle)),
     read: (key, serializable) =>
       (serializable ? locally<KeyValue | null> : linearizably<KeyValue | null>)((node) => readOf(node, key)),
-    readPrefix: (prefix) =>
-      linearizably((node) =>
-        [...node.files.state.keys.values()].filter((it) => it.key.startsWith(prefix)).map(keyOf),
-      ),
+    readPrefix: (prefix) => linearizably((node) => prefixed(node.files.state, prefix).map(keyOf)),
     put: (key, value, leaseId, compare) =>
       asVoter((node, settle) =>
         propose(node, { kind: 'put', key, value, leaseId, compare }, settle, ({ held }) => ({

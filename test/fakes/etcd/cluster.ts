@@ -9,6 +9,7 @@ import type { EtcdNode, Etcds } from './node.ts';
 import { isAwake } from './node.ts';
 import { append, replicate } from './replication.ts';
 import type { Change, Refusal, Result, State } from './state.ts';
+import { prefixed } from './state.ts';
 
 /** A cluster as somebody sees it who sees everything. What it says, no member need know. */
 export interface EtcdCluster {
@@ -100,7 +101,7 @@ export function createCluster(
     find: (memberId) => furthest.state.members.get(memberId),
     list: members,
     read: (key) => furthest.state.keys.get(key) ?? null,
-    readPrefix: (prefix) => [...furthest.state.keys.values()].filter((it) => it.key.startsWith(prefix)),
+    readPrefix: (prefix) => prefixed(furthest.state, prefix),
     lead(memberId) {
       const leader = mustLead();
       const target = etcds.nodesOf(id).find((it) => it.files.memberId === memberId);

@@ -192,8 +192,8 @@ export function stepDown(etcds: Etcds, node: EtcdNode, term: number): void {
   node.heardAt = Number.NEGATIVE_INFINITY;
   node.progress.clear();
   node.leaseEnds.clear();
-  for (const cancel of [node.cancelStepDown, node.cancelLeases, node.cancelRound]) cancel?.();
-  node.cancelStepDown = node.cancelLeases = node.cancelRound = null;
+  for (const cancel of [node.cancelStepDown, node.leaseWatch?.cancel, node.cancelRound]) cancel?.();
+  node.cancelStepDown = node.leaseWatch = node.cancelRound = null;
   if (node.election === null) schedule(etcds, node, etcds.random.int(50, LONGEST_MS));
 }
 

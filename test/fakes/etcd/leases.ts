@@ -8,21 +8,23 @@ const LOOK_MS = 500;
 
 /** Sees to it that the leader ends what is over: each end is an entry of the log, and needs a quorum. */
 export function watchLeases(etcds: Etcds, node: EtcdNode): void {
-  if (node.role !== 'leader' || node.cancelLeases !== null || node.leaseEnds.size === 0) return;
+  if (node.role !== 'leader' || node.leaseEnds.size === 0) return;
   const now = etcds.clock.now();
-  const next = Math.min(...node.leaseEnds.values());
-  const inMs = Math.max(next - now, 0) + etcds.random.int(1, LOOK_MS);
-  node.cancelLeases = etcds.clock.after(inMs, () => {
-    node.cancelLeases = null;
+  const end = Math.min(...node.leaseEnds.values());
+  if (node.leaseWatch !== null && node.leaseWatch.end <= end) return;
+  node.leaseWatch?.cancel();
+  const cancel = etcds.clock.after(Math.max(end - now, 0) + etcds.random.int(1, LOOK_MS), () => {
+    node.leaseWatch = null;
     if (!isAwake(node) || node.role !== 'leader') return;
-    for (const [id, end] of node.leaseEnds) {
-      if (end > etcds.clock.now()) continue;
+    for (const [id, endsAt] of node.leaseEnds) {
+      if (endsAt > etcds.clock.now()) continue;
       // It no longer stands in the way of the next look; whoever leads next gives it time again.
       node.leaseEnds.delete(id);
       append(etcds, node, { kind: 'revoke', leaseId: id }, 0, '');
     }
     watchLeases(etcds, node);
   });
+  node.leaseWatch = { end, cancel };
 }
 
 /** A lease that was granted or revoked just now, as the leader notes it. */

@@ -3,8 +3,14 @@ import { hostOf } from '../../../src/core/urls.ts';
 import type { Contact, EtcdNode, Etcds } from './node.ts';
 import { isAwake } from './node.ts';
 
-/** rafthttp takes a peer that says nothing for connected so long (its ConnReadTimeout); ms. */
+/*
+ * For how long a peer counts as connected that says nothing any more; ms. rafthttp's ConnReadTimeout did that up to 3.4.
+ * Since 3.5 it is lost on the way to the connection (its dialer is set where the HTTP transport has another that comes
+ * first), so that the kernel alone notices: a frozen process never, as its kernel answers for it, and a cut by Go's
+ * keep-alive, 30 s and nine probes of 15 s. Measured with 3.4 to 3.7 (test/contract/etcd-contract.test.ts).
+ */
 const READ_TIMEOUT_MS = 5_000;
+const KEEP_ALIVE_MS = 165_000;
 
 /** The running member behind an id, as `from` would find it: its address may be another's by now. */
 export function peerOf(etcds: Etcds, from: EtcdNode, memberId: string): EtcdNode | null {
@@ -43,7 +49,9 @@ export function linkedVoters(etcds: Etcds, node: EtcdNode): readonly EtcdNode[] 
 /** Writes down who of its peers is connected, as rafthttp does. */
 export function noteContacts(etcds: Etcds, node: EtcdNode): void {
   const now = etcds.clock.now();
-  for (const id of node.files.state.members.keys()) {
+  const { members } = node.files.state;
+  for (const id of node.contacts.keys()) if (!members.has(id)) node.contacts.delete(id);
+  for (const id of members.keys()) {
     if (id === node.files.memberId) continue;
     const peer = peerOf(etcds, node, id);
     const contact = node.contacts.get(id);
@@ -51,16 +59,17 @@ export function noteContacts(etcds: Etcds, node: EtcdNode): void {
       if (contact?.pid === peer.process.pid && !isBroken(contact, now)) contact.brokenAt = null;
       else node.contacts.set(id, { pid: peer.process.pid, since: now, brokenAt: null });
     } else if (contact !== undefined) {
-      // The end of a process ends its connections; what is frozen or cut off is noticed by its silence.
+      // The end of a process ends its connections.
       if (peer === null) node.contacts.delete(id);
-      else contact.brokenAt ??= now;
+      else contact.brokenAt ??= now + noticedMs(node, peer);
     }
   }
 }
 
-/** After a freeze that was longer than the read timeout every connection is made anew. */
-export function reconnect(node: EtcdNode, frozenMs: number): void {
-  if (frozenMs >= READ_TIMEOUT_MS) node.contacts.clear();
+/** How long it takes until the silence of a peer is noticed. */
+function noticedMs({ process }: EtcdNode, peer: EtcdNode): number {
+  if (isOlder(process.version, '3.5')) return READ_TIMEOUT_MS;
+  return peer.process.frozen ? Number.POSITIVE_INFINITY : KEEP_ALIVE_MS;
 }
 
 /** For how long a peer has been connected; null: it is not; ms. */
@@ -71,5 +80,12 @@ export function connectedMs(etcds: Etcds, node: EtcdNode, memberId: string): num
 }
 
 function isBroken({ brokenAt }: Contact, now: number): boolean {
-  return brokenAt !== null && now - brokenAt >= READ_TIMEOUT_MS;
+  return brokenAt !== null && now >= brokenAt;
+}
+
+/** Whether a version comes before a minor. */
+export function isOlder(version: string, minor: string): boolean {
+  const [major = 0, of = 0] = version.split('.').map(Number);
+  const [thanMajor = 0, than = 0] = minor.split('.').map(Number);
+  return major < thanMajor || (major === thanMajor && of < than);
 }

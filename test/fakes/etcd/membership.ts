@@ -1,5 +1,5 @@
 import { quorumOf } from '../../../src/core/members.ts';
-import { connectedMs } from './links.ts';
+import { connectedMs, isOlder } from './links.ts';
 import { lastIndex } from './files.ts';
 import type { EtcdNode, Etcds } from './node.ts';
 import type { Refusal } from './state.ts';
@@ -69,8 +69,8 @@ function connectedVoters(etcds: Etcds, node: EtcdNode): number {
 }
 
 function isBefore(version: string, since: Readonly<Record<string, number>>): boolean {
+  if (isOlder(version, '3.5')) return true;
   const [major, minor, patch] = version.split('.').map(Number);
-  if (major === 3 && minor !== undefined && minor < 5) return true;
   const from = since[`${major}.${minor}`];
   return from !== undefined && (patch ?? 0) < from;
 }

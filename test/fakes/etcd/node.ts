@@ -18,8 +18,6 @@ export interface EtcdProcess {
   readonly disk: FakeDisk;
   alive: boolean;
   frozen: boolean;
-  /** Since when; null: it is not. */
-  frozenSince: number | null;
   /** SIGTERM was sent. */
   stopping: boolean;
   /** Whether clients are answered: never before it has published itself once, and so never before there was a quorum. */
@@ -45,7 +43,7 @@ export interface PendingRequest {
 export interface Contact {
   readonly pid: number;
   readonly since: number;
-  /** Since when nothing comes through any more; null while it does. */
+  /** When it counts as lost, as nothing comes through any more; null while it does. */
   brokenAt: number | null;
 }
 
@@ -70,7 +68,8 @@ export interface EtcdNode {
   readonly contacts: Map<string, Contact>;
   /** As leader: when each lease ends; ms. */
   readonly leaseEnds: Map<string, number>;
-  cancelLeases: (() => void) | null;
+  /** As leader: the next look at them, for the end of one at that time; ms. */
+  leaseWatch: { readonly end: number; readonly cancel: () => void } | null;
   cancelRound: (() => void) | null;
   /** Entries reach it only after this moment, 0: at once. */
   lagsUntil: number;
@@ -137,7 +136,7 @@ export function createNode(process: EtcdProcess, files: EtcdFiles, now: number):
     progress: new Map(),
     contacts: new Map(),
     leaseEnds: new Map(),
-    cancelLeases: null,
+    leaseWatch: null,
     cancelRound: null,
     lagsUntil: 0,
     waiters: new Map(),

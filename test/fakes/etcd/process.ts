@@ -1,7 +1,7 @@
 import type { EtcdExit } from '../../../src/core/local-data.ts';
 import { known, unknown } from '../../../src/core/known.ts';
 import type { Binary, EtcdStart, IdsPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
-import { filesOf } from './boot.ts';
+import { filesOf, muteMs } from './boot.ts';
 import { handOver } from './election.ts';
 import { connectedMs } from './links.ts';
 import type { EtcdNode, EtcdProcess, Etcds, EtcdWatch } from './node.ts';
@@ -41,7 +41,9 @@ export function createMachine(host: EtcdHost, deps: MachineDeps): ProcessPort {
       processes.set(address, process);
       exits.set(process, Promise.withResolvers<EtcdExit>());
       deps.watch.started(host.id, start);
-      etcds.clock.after(etcds.random.int(10, 60), () => boot(deps, process, start));
+      const { network, random } = etcds;
+      const waitsMs = muteMs({ ids: deps.ids, network, processes }, process, start.initial);
+      etcds.clock.after(random.int(10, 60) + waitsMs, () => boot(deps, process, start));
       return known(handleOf(deps, process));
     },
   };
@@ -56,7 +58,6 @@ function createProcess({ id, address, disk }: EtcdHost, start: EtcdStart, pid: n
     disk,
     alive: true,
     frozen: false,
-    frozenSince: null,
     stopping: false,
     serving: false,
     seeded: false,

@@ -91,7 +91,8 @@ function lags({ clock, random }: Etcds, leader: EtcdNode, peer: EtcdNode): boole
   const wasLate = peer.lagsUntil > 0;
   peer.lagsUntil = 0;
   const last = lastIndex(peer.files);
-  if (wasLate || last === lastIndex(leader.files)) return false;
+  // A member whose removal it is hears of it with the round that commits it, or not at all.
+  if (wasLate || last === lastIndex(leader.files) || hasUnappliedConfChange(leader.files)) return false;
   if (last === 0) peer.lagsUntil = now + random.int(...SEED_MS);
   else if (random.chance(LAG_CHANCE)) peer.lagsUntil = now + random.int(...LAG_MS);
   return peer.lagsUntil > 0;

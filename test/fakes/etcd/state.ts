@@ -110,6 +110,12 @@ export function applyChange(state: State, change: Change): Result {
   }
 }
 
+/** The keys with this prefix, in their order. */
+export function prefixed(state: State, prefix: string): readonly StoredKey[] {
+  const keys = [...state.keys.values()].filter((it) => it.key.startsWith(prefix));
+  return keys.sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
 function put(state: State, change: Extract<Change, { readonly kind: 'put' }>): Result {
   const { key, value, leaseId, compare } = change;
   if (compare !== null && (state.keys.get(compare.key)?.createRevision ?? '0') !== compare.createRevision)

@@ -8,7 +8,7 @@ import { createCalls } from './calls.ts';
 import { createCluster, type EtcdCluster } from './cluster.ts';
 import { hearLeader, keepLeading } from './election.ts';
 import { noteLease, watchLeases } from './leases.ts';
-import { isLinked, noteContacts, peerOf, reconnect } from './links.ts';
+import { isLinked, noteContacts, peerOf } from './links.ts';
 import type { EtcdNetwork, EtcdNode, EtcdProcess, Etcds, EtcdWatch } from './node.ts';
 import { isAwake } from './node.ts';
 import { createProbe } from './probe.ts';
@@ -182,9 +182,8 @@ export function createEtcdWorld(deps: EtcdWorldDeps): EtcdWorld {
       const process = processes.get(address);
       if (process === undefined || process.frozen === frozen) return;
       process.frozen = frozen;
-      if (frozen) process.frozenSince = clock.now();
-      else thaw(etcds, process);
-      if (frozen && process.node !== null) stir(process.node.files.clusterId);
+      if (!frozen) thaw(etcds, process);
+      else if (process.node !== null) stir(process.node.files.clusterId);
     },
     machine: (host) =>
       createMachine(host, {
@@ -240,14 +239,11 @@ function learnRemoval(etcds: Etcds, node: EtcdNode): void {
 /** What came to it while it was frozen, it answers with its old beliefs; then it hears how things are. */
 function thaw(etcds: Etcds, process: EtcdProcess): void {
   const { node } = process;
-  const frozenMs = etcds.clock.now() - (process.frozenSince ?? 0);
-  process.frozenSince = null;
   if (process.stopping) {
     etcds.end(process, { signal: 'SIGTERM' });
     return;
   }
   if (node === null) return;
-  reconnect(node, frozenMs);
   node.election?.cancel();
   node.election = null;
   for (const it of process.requests) it.retry();
@@ -257,7 +253,7 @@ function thaw(etcds: Etcds, process: EtcdProcess): void {
 /** Nothing of it runs any more. */
 function stop(node: EtcdNode): void {
   node.election?.cancel();
-  for (const cancel of [node.cancelStepDown, node.cancelLeases, node.cancelRound, node.publishing])
+  for (const cancel of [node.cancelStepDown, node.leaseWatch?.cancel, node.cancelRound, node.publishing])
     cancel?.();
   node.waiters.clear();
 }

@@ -1,0 +1,128 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EtcdExit } from '../../../src/core/local-data.ts';
+import type { AdminPort, EtcdStart } from '../../../src/daemon/ports.ts';
+import { createAdmin } from '../../../src/etcd/admin.ts';
+import { calm, labMember, must } from '../../etcd-lab.ts';
+import { createEtcdLab } from '../../fakes/etcd/lab.ts';
+import { eventually } from '../../tools.ts';
+
+/** A machine of a subject. */
+export interface Slot {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly peerUrl: string;
+}
+
+/** From SIGTERM to SIGKILL; ms. */
+const GRACE_MS = 4_000;
+
+/** Some etcds, the real ones or the model's. */
+export interface EtcdSubject extends AsyncDisposable {
+  readonly slots: readonly Slot[];
+  readonly admin: AdminPort;
+  start(slot: number, initial: EtcdStart['initial']): Promise<void>;
+  /** Ends it by this signal, and waits for its end. */
+  end(slot: number, signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  freeze(slot: number, frozen: boolean): Promise<void>;
+  /** Takes all its data away. */
+  wipe(slot: number): Promise<void>;
+  /** How its last run ended; null: it runs, or never did. */
+  exitOf(slot: number): EtcdExit | null;
+  now(): number;
+  pass(ms: number): Promise<void>;
+}
+
+/** Modelled etcds. */
+export function modelSubject(count: number, seed: number, version: string): EtcdSubject {
+  const lab = createEtcdLab(count, seed, version);
+  // Time passes only while somebody waits.
+  const admin = Object.fromEntries(
+    Object.entries(lab.admin).map(([name, call]: [string, unknown]) => [
+      name,
+      async (...args: readonly unknown[]): Promise<unknown> =>
+        await lab.soon(Reflect.apply(call as (...all: readonly unknown[]) => Promise<unknown>, null, args)),
+    ]),
+  ) as unknown as AdminPort;
+  return {
+    slots: lab.hosts,
+    admin,
+    start: lab.start,
+    async end(slot, signal) {
+      const { running, address } = lab.host(slot);
+      if (signal === 'SIGKILL') lab.etcd.kill(address);
+      if (running !== null) await lab.soon(running.stop(10_000));
+      await lab.clock.settle();
+    },
+    freeze: async (slot, frozen) => await Promise.resolve(lab.etcd.freeze(lab.host(slot).address, frozen)),
+    wipe: async (slot) => await Promise.resolve(lab.host(slot).disk.wipe()),
+    exitOf: (slot) => lab.host(slot).exit,
+    now: () => lab.clock.now(),
+    pass: async (ms) => await lab.clock.advance(ms),
+    [Symbol.asyncDispose]: async () => await Promise.resolve(),
+  };
+}
+
+/** Real etcds of a version, each on an address of its own. Ended and removed with the scope. */
+export async function realSubject(count: number, version: string): Promise<EtcdSubject> {
+  const stack = new AsyncDisposableStack();
+  const admin = stack.use(createAdmin());
+  const machines = await Promise.all(
+    Array.from({ length: count }, async (_, index) => ({
+      member: stack.use(await labMember(version, `n${index + 1}`)),
+      pid: 0,
+      frozen: false,
+      exit: null as EtcdExit | null,
+      exited: Promise.resolve<unknown>(null),
+    })),
+  );
+  const machine = (slot: number): (typeof machines)[number] => {
+    const found = machines[slot];
+    if (found === undefined) throw new Error(`no machine ${slot}`);
+    return found;
+  };
+  const runs = (slot: number): boolean => machine(slot).pid !== 0 && machine(slot).exit === null;
+  const subject: EtcdSubject = {
+    slots: machines.map(({ member }) => member),
+    admin,
+    async start(slot, initial) {
+      const it = machine(slot);
+      const { name, address, version: exact, processes } = it.member;
+      const running = must(await processes.start({ version: exact, name, address, initial }, calm));
+      it.pid = running.pid;
+      it.exit = null;
+      it.exited = running.exited.then((exit) => (it.exit = exit));
+    },
+    async end(slot, signal) {
+      if (!runs(slot)) return;
+      const { pid, exited } = machine(slot);
+      process.kill(pid, signal);
+      // With a frozen peer etcd can hang in its own shutdown.
+      const late = setTimeout(() => {
+        if (runs(slot)) process.kill(pid, 'SIGKILL');
+      }, GRACE_MS);
+      await exited.finally(() => clearTimeout(late));
+    },
+    async freeze(slot, frozen) {
+      const { pid } = machine(slot);
+      if (!runs(slot) || machine(slot).frozen === frozen) return;
+      machine(slot).frozen = frozen;
+      process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT');
+      // A signal is sent before it takes effect.
+      const isStopped = async (): Promise<boolean> =>
+        /^State:\tT/m.test(await readFile(`/proc/${pid}/status`, 'utf8'));
+      await eventually(async () => (await isStopped()) === frozen, 5_000);
+    },
+    wipe: async (slot) =>
+      await rm(join(machine(slot).member.directory, 'etcd'), { recursive: true, force: true }),
+    exitOf: (slot) => machine(slot).exit,
+    now: () => performance.now(),
+    pass: async (ms) => await new Promise((resolve) => setTimeout(resolve, ms)),
+    async [Symbol.asyncDispose]() {
+      for (const [slot] of machines.entries()) await subject.freeze(slot, false);
+      await Promise.all(machines.map(async (_, slot) => await subject.end(slot, 'SIGKILL')));
+      await stack.disposeAsync();
+    },
+  };
+  return subject;
+}
