@@ -56,10 +56,12 @@ export async function runHere(
   const address = config.listenAddress ?? world.ports.self.address;
   const server = await startFaceServer({ address, port: config.statusPort }, { face, log });
   cleanup.defer(async () => await server.close());
+  log.info({ ...world.ports.self, cluster: world.options.cluster }, 'runs');
+  const running = appliance.run(stop);
+  // After the first questions are on their way: what it reads of calendars and time zones takes a while.
   const cron = schedule(NUDGE, () => appliance.nudge(), { noOverlap: true, maxRandomDelay: NUDGE_JITTER_MS });
   cleanup.defer(async () => await cron.destroy());
-  log.info({ ...world.ports.self, cluster: world.options.cluster }, 'runs');
-  await appliance.run(stop);
+  await running;
   log.info({}, 'has left in order');
   return EXIT.done;
 }

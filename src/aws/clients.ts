@@ -20,6 +20,7 @@ import { createCaller } from './caller.ts';
 import type { Call, CallObserver } from './caller.ts';
 import { LIMITS } from './limits.ts';
 import type { Limits } from './limits.ts';
+import { retryOfReads } from './reads-retry.ts';
 import { guardAnswers, listing } from './whole-answer.ts';
 import type { Guarded } from './whole-answer.ts';
 
@@ -83,7 +84,10 @@ export function createClients(options: ClientOptions, deps: { readonly observer:
     },
     route53: () => {
       route53 ??= route53Calls(
-        make(options.region, (config) => new Route53Client(config)),
+        make(options.region, (config) => {
+          const retryStrategy = retryOfReads(limits.tries, Math.random);
+          return new Route53Client({ ...config, retryStrategy });
+        }),
         // A CREATE tried again after its answer was lost would look like a lost race: changes are tried once, with
         // all the time that there is, and zone-change.ts tries again what certainly was not taken.
         make(options.region, (config) => new Route53Client({ ...config, ...onceOnly(limits) })),

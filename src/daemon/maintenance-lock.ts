@@ -40,6 +40,10 @@ interface Held {
   readonly deadline: number;
 }
 
+function leads({ state: { ownStatus } }: Context): boolean {
+  return ownStatus.known && ownStatus.value.leader === ownStatus.value.memberId;
+}
+
 /** A lock over the admin port. */
 export function createMaintenanceLock(context: Context): MaintenanceLock {
   const { admin, clock, self } = context.ports;
@@ -70,6 +74,8 @@ export function createMaintenanceLock(context: Context): MaintenanceLock {
       else freeSince = null;
       if (held !== null && current.value?.createRevision !== held.createRevision) held = null;
       if (held === null) return known({ holder: current.value?.value ?? null, wantedBy: null });
+      // Only the leader's appliance may want it from another.
+      if (leads(context)) return known({ holder: self.id, wantedBy: null });
       const wanted = await admin.read(endpoint, WANTED_KEY, { serializable: true }, signal);
       return known({ holder: self.id, wantedBy: wanted.known ? (wanted.value?.value ?? null) : null });
     },

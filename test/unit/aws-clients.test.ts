@@ -87,6 +87,27 @@ describe('tries', () => {
     expect(server.requests).toHaveLength(3);
   });
 
+  test('of reads that Route 53 throttles come when the next is due, and end after three', async () => {
+    const { clients, seen, server } = await clientsOf((_, earlier) =>
+      earlier === 0 || earlier > 1 ? queryError(400, 'Throttling') : zoneAnswer({ id: 'Z1', name: 'a.' }),
+    );
+    await clients.route53().getHostedZone({ Id: 'Z1' }, never);
+    expect(seen).toMatchObject([{ result: 'ok', tries: 2 }]);
+    expect(seen[0]?.durationMs).toBeGreaterThan(195);
+    await expect(clients.route53().getHostedZone({ Id: 'Z1' }, never)).rejects.toMatchObject({
+      name: 'Throttling',
+    });
+    expect(server.requests).toHaveLength(5);
+  });
+
+  test('of what Route 53 refuses for good there is one', async () => {
+    const { clients, server } = await clientsOf(() => queryError(403, 'AccessDenied'));
+    await expect(clients.route53().getHostedZone({ Id: 'Z1' }, never)).rejects.toMatchObject({
+      name: 'AccessDenied',
+    });
+    expect(server.requests).toHaveLength(1);
+  });
+
   test('that hang leave time for another', async () => {
     const { clients } = await clientsOf((_, earlier) => (earlier < 2 ? 'hang' : ec2Answer([])), {
       tryMs: 100,
