@@ -2,7 +2,6 @@ import type { Fleet } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import { unknown } from '../core/known.ts';
 import { AWS_BACKOFF_MAX_MS, BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
-import type { Removal } from '../core/plan-membership.ts';
 import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
 import type { ChangeOutcome } from '../core/records.ts';
@@ -13,6 +12,7 @@ import type { HousePlan } from './house.ts';
 import { planHouse } from './house.ts';
 import type { Look } from './look.ts';
 import { look } from './look.ts';
+import { mayBecomeVoter, removeMember } from './remove-member.ts';
 import type { HouseRight } from './unlocked.ts';
 import { encodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from './published.ts';
 
@@ -113,7 +113,7 @@ export async function keepHouse(
   const { action, held } = plan.membership;
   context.chronicle.plan('membership', action === null ? held : [action.reason, ...held]);
   context.chronicle.plan('records', plan.recordReasons);
-  if (action !== null) {
+  if (action !== null && !(await mayBecomeVoter(context, latest.value, action, signal))) {
     memory.unfinished = true;
     return await removeMember(context, right, endpoint, action, signal);
   }
@@ -177,34 +177,6 @@ export function backOff(memory: HouseMemory, fleet: Known<Fleet>): void {
   memory.awsBackoffMs = fleet.known
     ? BUSY_AWS_INTERVAL_MS
     : Math.min(AWS_BACKOFF_MAX_MS, memory.awsBackoffMs * 2);
-}
-
-async function removeMember(
-  context: Context,
-  right: HouseRight,
-  endpoint: string,
-  action: Removal,
-  signal: AbortSignal,
-): Promise<boolean> {
-  // Law 5: a learner that has become a voter since it was looked at is not what this removal means.
-  const list = await context.ports.admin.memberList(endpoint, { linearizable: true }, signal);
-  const member = list.known ? list.value.members.find((it) => it.id === action.memberId) : undefined;
-  if (member === undefined || member.learner === action.voter) return list.known;
-  if (!(await right.guard(endpoint, signal))) return false;
-  const outcome = await context.ports.admin.removeMember(endpoint, action.memberId, signal);
-  context.ports.meter.acted('remove-member', outcome.ok ? 'done' : outcome.code);
-  if (!outcome.ok && outcome.code !== 'not-found') {
-    context.chronicle.trouble('remove-member', reason(outcome.code, outcome.message), {
-      memberId: action.memberId,
-    });
-    return false;
-  }
-  context.ports.meter.evicted();
-  context.chronicle.event('remove-member', action.reason, {
-    memberId: action.memberId,
-    instanceId: action.instanceId,
-  });
-  return true;
 }
 
 /** True where the records are as planned. */

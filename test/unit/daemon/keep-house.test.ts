@@ -1,6 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim.ts';
+import {
+  claimRecord,
+  claimWithVoter,
+  formedClaim,
+  foundingClaim,
+  readClaim,
+} from '../../../src/core/claim.ts';
+import { known } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
+import { swap } from '../../../src/core/records.ts';
 import { peerUrl } from '../../../src/core/urls.ts';
 import type { Context } from '../../../src/daemon/context.ts';
 import { createContext } from '../../../src/daemon/context.ts';
@@ -164,6 +172,33 @@ describe('keeping house', () => {
       },
     });
     expect(ids()).toContain(stranger);
+  });
+
+  it('leaves a learner alone that has said in the claim that it becomes a voter, and answers', async () => {
+    const stranger = addStranger();
+    bench.aws.add({ id: 'i-04', address: '10.0.9.9', lifecycle: 'Standby' });
+    const { admin } = keeper.ports;
+    const status: AdminPort['status'] = async (endpoint, signal) => {
+      const answer = await admin.status(endpoint.replace('10.0.9.9', '10.0.0.1'), signal);
+      return endpoint.includes('10.0.9.9') && answer.known
+        ? known({ ...answer.value, memberId: stranger })
+        : answer;
+    };
+    const name = namesOf(NAME).claim;
+    const standing = readClaim(name, bench.zone.records());
+    if (standing.kind !== 'claim') throw new Error('no claim stands');
+    const voter = {
+      memberId: stranger,
+      instanceId: 'i-04',
+      region: 'eu-central-1',
+      address: '10.0.9.9',
+    };
+    const entered = claimRecord(name, claimWithVoter(standing.claim, voter));
+    await bench.soon(bench.zone.port(NAME).change(swap(standing.record, entered), NEVER));
+    await turn({ status });
+    expect(ids()).toContain(stranger);
+    await turn();
+    expect(ids()).not.toContain(stranger);
   });
 
   it('evicts a voter that is silent and terminated for certain, and no other', async () => {
