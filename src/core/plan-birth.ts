@@ -33,7 +33,7 @@ export function planBirth(
   if ('kind' in fleet) return fleet;
   if (seen.probes === undefined) return ask(['probes']);
   // The etcds of the never-formed epoch that is replaced are no obstacle to the next one.
-  const forming = replaced?.claim.state === 'forming' ? seen.formingClusterId : null;
+  const { formingClusterId: forming } = seen;
   const obstacles = seen.probes.filter((it) => forming === null || it.clusterId !== forming);
   if (obstacles.length > 0) return planBesideCluster(seen, fleet, replaced, obstacles);
   const servers = records.filter((it) => it.type === 'SRV');

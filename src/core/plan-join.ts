@@ -3,6 +3,7 @@ import type { Claim } from './claim.ts';
 import type { InstanceEvidence } from './fleet.ts';
 import { isTerminatedForCertain } from './fleet.ts';
 import type { Known } from './known.ts';
+import { valueOr } from './known.ts';
 import type { Member, MemberList } from './members.ts';
 import { isStarted } from './members.ts';
 import { GONE_GROUP_EVIDENCE_MS } from './numbers.ts';
@@ -197,9 +198,5 @@ function planSilence(
 function wentWithItsGroup(evidence: InstanceEvidence | undefined): boolean {
   if (evidence === undefined) return false;
   if (isTerminatedForCertain(evidence)) return true;
-  return (
-    evidence.ec2.known &&
-    evidence.ec2.value === 'not-found' &&
-    evidence.notFoundForMs >= GONE_GROUP_EVIDENCE_MS
-  );
+  return valueOr(evidence.ec2, null) === 'not-found' && evidence.notFoundForMs >= GONE_GROUP_EVIDENCE_MS;
 }

@@ -1,6 +1,7 @@
 import type { Fleet, Instance, InstanceEvidence } from './fleet.ts';
 import { isJoinable, isTerminatedForCertain, UNLISTED_IS_LEFT_MS } from './fleet.ts';
 import type { Known } from './known.ts';
+import { valueOr } from './known.ts';
 import type { Member } from './members.ts';
 import { isStarted, quorumOf } from './members.ts';
 import { CLOSE_ENTRIES, JOIN_LIMIT_MS, PROMOTE_WITHOUT_CLAIM_MS, SNAPSHOT_BYTES_PER_MS } from './numbers.ts';
@@ -112,7 +113,7 @@ function evidenceOfEnd(
   if (isTerminatedForCertain(evidence)) {
     return reason('evict-terminated', `${instanceId} does not answer, and EC2 says that it is gone for good`);
   }
-  const stopped = evidence.ec2.known && evidence.ec2.value === 'stopped';
+  const stopped = valueOr(evidence.ec2, null) === 'stopped';
   const unlisted =
     seen.fleet.known &&
     !seen.fleet.value.instances.some((it) => it.id === instanceId) &&

@@ -11,12 +11,16 @@ export function minorOf(version: string): string {
 
 /** Orders versions by number: negative where `a` is older. */
 export function compareVersions(a: string, b: string): number {
-  const [left, right] = [a, b].map((it) => it.split('.').map(Number));
+  const [left, right] = [numbersOf(a), numbersOf(b)];
   for (let index = 0; index < 3; index += 1) {
-    const difference = (left?.[index] ?? 0) - (right?.[index] ?? 0);
+    const difference = (left[index] ?? 0) - (right[index] ?? 0);
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+function numbersOf(version: string): readonly number[] {
+  return version.split('.').map(Number);
 }
 
 /**

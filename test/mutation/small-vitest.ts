@@ -90,7 +90,8 @@ const MATCHERS = {
     typeof actual === 'string' ? actual.includes(expected) : [...actual].includes(expected),
   toContainEqual: (actual: Iterable<unknown>, expected: unknown) =>
     [...actual].some((it) => equal(it, expected)),
-  toHaveProperty: (actual: unknown, key: string) => key in Object(actual),
+  toHaveProperty: (actual: object, key: string, ...values: readonly unknown[]) =>
+    key in actual && values.every((it) => equal(Reflect.get(actual, key), it)),
   toMatch: (actual: string, expected: RegExp) => expected.test(actual),
   toBeGreaterThan: (actual: number, expected: number) => actual > expected,
   toBeGreaterThanOrEqual: (actual: number, expected: number) => actual >= expected,

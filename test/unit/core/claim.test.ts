@@ -54,13 +54,27 @@ describe('a claim', () => {
     expect(readClaim(NAME, changed('v=1', 'v=1 weather=fine')).kind).toBe('claim');
   });
 
+  it('has empty lists where the words for them are missing', () => {
+    const reading = readClaim(NAME, changed(/ (past|groups|founders|lost|voters)=\S*/g, ''));
+    expect(reading).toMatchObject({
+      kind: 'claim',
+      claim: { groups: [], founders: [], lost: [], voters: [] },
+    });
+  });
+
   it('is none where only other records stand', () => {
-    expect(readClaim(NAME, [markOf(1), { ...recordOf(forming()), name: CLUSTER }]).kind).toBe('none');
+    const others: readonly RecordSet[] = [
+      markOf(1),
+      { ...recordOf(forming()), name: CLUSTER },
+      { ...recordOf(forming()), type: 'A' },
+    ];
+    expect(readClaim(NAME, others).kind).toBe('none');
   });
 
   it.each([
     ['no value', written()],
     ['two values', written(encodeTxt('v=1'), encodeTxt('v=1'))],
+    ['two claims', written(...recordOf(forming()).values, ...recordOf(formed()).values)],
     ['no words', written('"hello world"')],
     ['no TXT notation', written('v=1')],
     ['an empty string', written('""')],

@@ -49,6 +49,7 @@ describe('what is known', () => {
   });
 
   it('has a value, or what stands in for it', () => {
+    expect(unknown('no answer')).toEqual({ known: false, reason: 'no answer' });
     expect([valueOr(known(1), 2), valueOr(unknown('no answer'), 2)]).toEqual([1, 2]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addressOf, quorumOf } from '../../../src/core/members.ts';
-import { member } from '../../fixtures/core/world.ts';
+import { addressOf, isOutOfSpace, quorumOf } from '../../../src/core/members.ts';
+import { member, status } from '../../fixtures/core/world.ts';
 
 describe('quorumOf', () => {
   it.each([
@@ -13,6 +13,16 @@ describe('quorumOf', () => {
     [7, 4],
   ])('of %d voters is %d', (voters, quorum) => {
     expect(quorumOf(voters)).toBe(quorum);
+  });
+});
+
+describe('isOutOfSpace', () => {
+  it.each([
+    [[], false],
+    [['etcdserver: no leader'], false],
+    [['etcdserver: no leader', 'memberID:1 alarm:NOSPACE'], true],
+  ])('errors %j: %s', (errors, is) => {
+    expect(isOutOfSpace(status(1, { errors }))).toBe(is);
   });
 });
 

@@ -135,6 +135,15 @@ const cases: readonly Case[] = [
     codes: ['member-silent-lives'],
   },
   {
+    name: 'silent and running, and not listed by its group for a minute: that is no evidence either',
+    seen: seen([well(1), well(2), silent(3)], {
+      evidence: evidenceOf([3, 'running', 0, 60_000]),
+      fleet: UNLISTED,
+    }),
+    removes: null,
+    codes: ['member-silent-lives'],
+  },
+  {
     name: 'silent, and EC2 does not answer',
     seen: seen([well(1), well(2), silent(3)], { evidence: evidenceOf([3, null]), fleet: UNLISTED }),
     removes: null,

@@ -42,11 +42,27 @@ const CASES: readonly {
     ],
     goes: ['l1', 'discard-never-voter'],
   },
+  ...[
+    ['l1', 'l2', 'l3'],
+    ['l2', 'l3', 'l1'],
+    ['l3', 'l1', 'l2'],
+    ['l3', 'l2', 'l1'],
+  ].map((order) => ({
+    name: `the oldest goes first, found in the order ${order.join()}`,
+    aside: order.map((it) => aside(it, { voter: false }, { at: `2026-01-0${it.slice(1)}` })),
+    goes: ['l1', 'discard-never-voter'] as const,
+  })),
   {
     name: 'what was never born goes before what is older',
     aside: [aside('older', {}), aside('newer', {}, LATER), aside('unborn', UNBORN, LATER)],
     claim: formed({ epoch: 2 }),
     goes: ['unborn', 'discard-never-born'],
+  },
+  {
+    name: 'data that nobody can name, and a later epoch is formed',
+    aside: [aside('a', null)],
+    claim: formed({ epoch: 2 }),
+    goes: null,
   },
   {
     name: 'never formed, as far as it knows, and the claim is unknown',
@@ -102,6 +118,11 @@ const CASES: readonly {
   {
     name: 'older data of the same cluster, and the newer ones are damaged',
     aside: [aside('newer', {}, { ...LATER, reason: 'damaged-data' }), aside('older', {}, FIRST)],
+    goes: null,
+  },
+  {
+    name: 'older data, and newer ones that nobody can name',
+    aside: [aside('newer', null, LATER), aside('older', {}, FIRST)],
     goes: null,
   },
   {

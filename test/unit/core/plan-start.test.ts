@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { planStart } from '../../../src/core/plan-start.ts';
-import type { StartCode } from '../../../src/core/start.ts';
+import { planFormingAnew, planStart } from '../../../src/core/plan-start.ts';
+import type { Ec2State } from '../../../src/core/fleet.ts';
+import { known } from '../../../src/core/known.ts';
+import type { StartCode, StartObservation } from '../../../src/core/start.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
+import { beside, EMPTY_FLEET, NOBODY, start } from '../../fixtures/core/start.ts';
+import { DARK, diskWith, EMPTY_DISK, fleet, forming, instance } from '../../fixtures/core/world.ts';
 import { birthCases } from './start-birth.cases.ts';
 import { claimCases } from './start-claim.cases.ts';
 import { dataCases } from './start-data.cases.ts';
@@ -71,8 +75,48 @@ describe.each(tables)('planStart %s', (_name, cases) => {
     if (row.changes !== undefined) expect(action).toHaveProperty('changes', row.changes);
     // A founder reads the claim once more between its mark and its start; nothing else needs to.
     if (action.kind === 'register') expect(action.readAgain).toBe(action.reason.code === 'mark');
+    if (row.hint !== undefined) expect(action).toHaveProperty('hint', row.hint);
     if (row.mark !== undefined) expect(action).toHaveProperty('mark', row.mark);
     for (const words of row.says ?? []) expect(action.reason.sentence).toContain(words);
+  });
+});
+
+describe('planFormingAnew', () => {
+  const { fleet: whole } = EMPTY_FLEET;
+  const lonely = { local: diskWith({ formed: false }), fleet: known(fleet([1, 4])), quorum: NOBODY };
+  const OVERDUE = { claimStoodMs: 9_999_999 };
+  const founderIs = (state: Ec2State) => ({ ...lonely, fleet: known(fleet([1, instance(2, { state })])) });
+  const cases: readonly (readonly [name: string, seen: StartObservation, code: StartCode])[] = [
+    ['its epoch forms', beside(forming(), { ...lonely, fleet: whole }), 'own-data-forming'],
+    ['too few of its founders are left', beside(forming(), { ...lonely, probes: [] }), 'ask'],
+    ['the fleet was not asked', beside(forming(), { local: lonely.local, quorum: NOBODY }), 'ask'],
+    [
+      'overdue, and the fleet is unknown',
+      beside(forming(), { ...lonely, ...OVERDUE, fleet: DARK }),
+      'fleet-unknown',
+    ],
+    ['one founder is gone, and one shuts down', beside(forming(), founderIs('shutting-down')), 'ask'],
+    ['one founder is gone, and one is terminated', beside(forming(), founderIs('terminated')), 'ask'],
+    ['one founder is gone, and one runs', beside(forming(), founderIs('running')), 'own-data-forming'],
+    [
+      'nobody says whose the data are',
+      beside(forming(), { ...lonely, local: EMPTY_DISK }),
+      'own-data-forming',
+    ],
+    [
+      'its data are of a formed epoch',
+      beside(forming(), { ...lonely, local: diskWith() }),
+      'own-data-forming',
+    ],
+    ['the claim is unknown', start({ ...lonely, zone: DARK }), 'own-data-forming'],
+    ['there is no claim', start(lonely), 'own-data-forming'],
+    ['the claim is of another stack', beside(forming({ stack: 'other' }), lonely), 'own-data-forming'],
+    ['the claim is of another epoch', beside(forming({ token: 'token-2' }), lonely), 'own-data-forming'],
+  ];
+
+  it.each(cases)('%s', (_name, seen, code) => {
+    const action = planFormingAnew(seen);
+    expect([action.kind, action.reason.code]).toEqual([code === 'ask' ? 'ask' : 'wait', code]);
   });
 });
 

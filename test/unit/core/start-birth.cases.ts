@@ -65,6 +65,48 @@ const withoutClaim: readonly StartCase[] = [
     code: 'fleet-incomplete',
   },
   {
+    name: 'as many as desired hold nothing, and one more is silent',
+    seen: start({ ...EMPTY_FLEET, fleet: known(fleet([1, 2, 3, 4], 3)) }),
+    kind: 'wait',
+    code: 'fleet-incomplete',
+  },
+  {
+    name: 'EC2 does not show the address of one that runs, whoever answers for it',
+    seen: start({ ...EMPTY_FLEET, fleet: known(fleet([1, 2, instance(3, { address: null })])) }),
+    kind: 'wait',
+    code: 'fleet-incomplete',
+  },
+  {
+    name: 'another claims first, and has had less than its turn',
+    seen: start({
+      ...EMPTY_FLEET,
+      self: self(2),
+      births: birthsOf([1, nothingHeld(1)], [3, nothingHeld(3)]),
+      standing: { code: 'not-my-turn', forMs: 999 },
+    }),
+    kind: 'wait',
+    code: 'not-my-turn',
+  },
+  ...(
+    [
+      ['that nobody can name: they may be of a cluster that lived', null, 'wait', 'instance-holds-data'],
+      ['of a formed epoch', identity(), 'wait', 'instance-holds-data'],
+      ['that are not known as formed: they do not count', identity({ formed: false }), 'register', 'birth'],
+    ] as const
+  ).map(([what, held, kind, code]): StartCase => ({
+    name: `data were set aside here ${what}`,
+    seen: start({
+      ...EMPTY_FLEET,
+      local: {
+        ...EMPTY_DISK,
+        aside: [{ directory: 'aside/1', identity: held, at: '2026-01-01', reason: 'never-born' }],
+      },
+    }),
+    kind,
+    code,
+    ...(kind === 'register' ? { hint: { epoch: 1, addresses: ['10.0.0.2', '10.0.0.3'] } } : {}),
+  })),
+  {
     name: 'the zone cannot be read',
     seen: start({ zone: DARK, ...EMPTY_FLEET }),
     kind: 'wait',
@@ -81,6 +123,12 @@ const withoutClaim: readonly StartCase[] = [
   {
     name: 'the own instance is in Standby',
     seen: start({ ...EMPTY_FLEET, fleet: known(fleet([instance(1, { lifecycle: 'Standby' }), 2, 3])) }),
+    kind: 'wait',
+    code: 'not-joinable',
+  },
+  {
+    name: 'the own instance is in Standby, and others that are not come first',
+    seen: start({ ...EMPTY_FLEET, fleet: known(fleet([2, instance(1, { lifecycle: 'Standby' }), 3])) }),
     kind: 'wait',
     code: 'not-joinable',
   },

@@ -2,6 +2,7 @@ import { known } from '../../../src/core/known.ts';
 import type { AsideEntry, DataIdentity } from '../../../src/core/local-data.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
+import { serverSet } from '../../fixtures/core/dns.ts';
 import { answers, beside, EMPTY_FLEET, NOBODY, start } from '../../fixtures/core/start.ts';
 import {
   addressOf,
@@ -144,6 +145,12 @@ const founding: readonly StartCase[] = [
     kind: 'register',
     code: 'data-lost',
     changes: swapped(recordOf(forming()), recordOf(lostClaim())),
+  },
+  {
+    name: 'a local mark of another token with the nonce of the record: it is not what was marked here',
+    seen: beside(forming(), { local: mark(false, 'nonce-1', 'token-0'), preflight: null }, [markOf(1)]),
+    kind: 'register',
+    code: 'data-lost',
   },
   {
     name: 'started, without data: the data are lost',
@@ -383,6 +390,80 @@ const joining: readonly StartCase[] = [
     code: 'fleet-unknown',
   },
   {
+    name: 'none | present: another member answers at the own address',
+    seen: beside(formed(), {
+      quorum: answers([1, 2, 3]),
+      fleet: EMPTY_FLEET.fleet,
+      ownAddress: { memberId: memberIdOf(2) },
+      preflight: null,
+    }),
+    kind: 'remove-own',
+    code: 'member-without-data',
+  },
+  {
+    name: 'none | a member that never ran, and is no founder',
+    seen: beside(formed({ founders: [2, 3].map(founder) }), {
+      quorum: answers([member(1, { clientUrls: [] }), 2, 3]),
+      fleet: EMPTY_FLEET.fleet,
+      ownAddress: null,
+      preflight: null,
+    }),
+    kind: 'remove-own',
+    code: 'member-without-data',
+  },
+  {
+    name: 'none | members at other addresses without a name, and at the own address with that of another',
+    seen: beside(formed(), {
+      quorum: answers([
+        2,
+        member(3, { name: '', clientUrls: [] }),
+        member(4, { peerUrls: [`http://${addressOf(1)}:2380`] }),
+      ]),
+      fleet: EMPTY_FLEET.fleet,
+      preflight: null,
+    }),
+    kind: 'join',
+    code: 'join',
+  },
+  {
+    name: 'none | present: the fleet is asked before anything is removed',
+    seen: beside(formed(), { quorum: answers([1, 2, 3]), ownAddress: null, preflight: null }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['fleet'],
+  },
+  {
+    name: 'none | a founder without a name, at the own address: it was added, and is no founder',
+    seen: beside(formed({ founders: [1, 2, 3].map(founder) }), {
+      quorum: answers([2, 3, member(1, { name: '', clientUrls: [] })]),
+      fleet: EMPTY_FLEET.fleet,
+      ownAddress: null,
+      preflight: null,
+    }),
+    kind: 'remove-own',
+    code: 'member-without-data',
+  },
+  {
+    name: 'none | a learner without a name, of which one peer URL is the own address',
+    seen: beside(formed(), {
+      quorum: answers([
+        2,
+        3,
+        member(4, {
+          name: '',
+          clientUrls: [],
+          learner: true,
+          peerUrls: ['http://192.0.2.1:2380', `http://${addressOf(1)}:2380`],
+        }),
+      ]),
+      fleet: EMPTY_FLEET.fleet,
+      ownAddress: null,
+      preflight: null,
+    }),
+    kind: 'remove-own',
+    code: 'member-without-data',
+  },
+  {
     name: 'none | a learner at the own address without a name: it is the own entry',
     seen: beside(formed(), {
       ...EMPTY_FLEET,
@@ -407,6 +488,13 @@ const silence: readonly StartCase[] = [
   {
     name: 'nobody answers: the fleet is asked, in case its groups are gone',
     seen: beside(formed(), { quorum: NOBODY }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['fleet'],
+  },
+  {
+    name: 'nobody answers, and the fleet was not asked',
+    seen: beside(OLD, { quorum: NOBODY }),
     kind: 'ask',
     code: 'ask',
     facts: ['fleet'],
@@ -446,7 +534,7 @@ const silence: readonly StartCase[] = [
   ...(
     [
       ['is running', 'running', 0],
-      ['is only stopped', 'stopped', 0],
+      ['is only stopped', 'stopped', 300_000],
       ['is not known for less than five minutes', 'not-found', 299_999],
       ['cannot be asked for', null, 0],
     ] as const
@@ -475,6 +563,18 @@ const silence: readonly StartCase[] = [
     seen: beside({ ...OLD, voters: [] }, { ...EMPTY_FLEET, quorum: NOBODY, evidence: GONE }),
     kind: 'wait',
     code: 'quorum-lost',
+  },
+  {
+    name: 'it names no group: that proves nothing',
+    seen: beside({ ...OLD, groups: [] }, { ...EMPTY_FLEET, quorum: NOBODY, evidence: GONE }),
+    kind: 'wait',
+    code: 'quorum-lost',
+  },
+  {
+    name: 'its groups exist no more, and its SRV sets still stand: they go with the claim that names them',
+    seen: beside(OLD, { ...EMPTY_FLEET, quorum: NOBODY, evidence: GONE }, [serverSet(1, 2, 3)]),
+    kind: 'register',
+    code: 'groups-gone',
   },
   {
     name: 'its groups exist no more, but an instance holds data of its own',
@@ -551,6 +651,71 @@ const unread: readonly StartCase[] = [
     kind: 'remove-own',
     code: 'member-without-data',
   },
+  {
+    name: 'the claim cannot be read: the fleet is asked first',
+    seen: start({ zone: DARK }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['fleet'],
+  },
+  {
+    name: 'the claim cannot be read, and no member is meant to run here',
+    seen: start({
+      zone: DARK,
+      fleet: known(fleet([instance(1, { lifecycle: 'Standby' }), 2, 3])),
+      births: NAMED,
+      quorum: answers([2, 3]),
+      preflight: null,
+    }),
+    kind: 'wait',
+    code: 'not-joinable',
+  },
+  {
+    name: 'the claim cannot be read, the cluster answers, and etcd cannot start here',
+    seen: start({
+      zone: DARK,
+      fleet: EMPTY_FLEET.fleet,
+      births: NAMED,
+      quorum: answers([2, 3]),
+      preflight: { kind: 'other', why: 'port 2380 is in use' },
+    }),
+    kind: 'wait',
+    code: 'preflight-failed',
+  },
+  {
+    name: 'the claim cannot be read, and one that does not answer changes nothing about what the others name',
+    seen: start({
+      zone: DARK,
+      fleet: EMPTY_FLEET.fleet,
+      births: birthsOf([2, nothingHeld(2, holdsFormed(LIVING))], [3, DARK]),
+      quorum: answers([2, 3]),
+      preflight: null,
+    }),
+    kind: 'join',
+    code: 'join-unread',
+  },
+  ...(
+    [
+      ['of another stack', { ...holdsFormed('ab'.repeat(8)), stack: 'other-main' }],
+      ['whose cluster is not noted', { data: { token: 'token-1', clusterId: null, formed: true } }],
+      ['whose token is not noted', { data: { token: null, clusterId: 'ab'.repeat(8), formed: true } }],
+      [
+        'that are not known as formed',
+        { data: { token: 'token-1', clusterId: 'ab'.repeat(8), formed: false } },
+      ],
+    ] as const
+  ).map(([what, held]): StartCase => ({
+    name: `the claim cannot be read, and data ${what} name no cluster`,
+    seen: start({
+      zone: DARK,
+      fleet: EMPTY_FLEET.fleet,
+      births: birthsOf([2, nothingHeld(2, holdsFormed(LIVING))], [3, nothingHeld(3, held)]),
+      quorum: answers([2, 3]),
+      preflight: null,
+    }),
+    kind: 'join',
+    code: 'join-unread',
+  })),
   {
     name: 'the claim cannot be read, and the fleet disagrees about the cluster',
     seen: start({

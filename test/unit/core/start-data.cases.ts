@@ -135,6 +135,12 @@ const withoutClaim: readonly StartCase[] = [
     code: 'never-born',
   },
   {
+    name: 'no claim, not known as formed here, and another cluster answers',
+    seen: start({ local: UNBORN, quorum: answers([2, 3], 'ab'.repeat(8)) }),
+    kind: 'wait',
+    code: 'own-data-no-claim',
+  },
+  {
     name: 'no claim, not known as formed here, but the own cluster answers with quorum: it may well have been formed',
     seen: start({ local: UNBORN, quorum: answers([1, 2, 3]) }),
     kind: 'start-data',
@@ -154,6 +160,12 @@ const besideForming: readonly StartCase[] = [
     seen: beside(forming({ epoch: 2, token: 'token-2' }), { local: UNBORN }),
     kind: 'set-aside',
     code: 'never-born',
+  },
+  {
+    name: 'forming, as an older reading says, and the own data of that epoch are formed',
+    seen: beside(forming(), { local: OWN, quorum: answers([1, 2, 3]) }),
+    kind: 'start-data',
+    code: 'own-data',
   },
   {
     name: 'forming, and the own data lived',
@@ -271,6 +283,21 @@ const besideFormed: readonly StartCase[] = [
   {
     name: 'of another cluster than the one that lives',
     seen: beside(NEXT, { local: OWN, quorum: answers([2, 3], clusterIdOf('token-2')) }),
+    kind: 'set-aside',
+    code: 'other-cluster',
+  },
+  {
+    name: 'of a cluster that is not noted yet, under the token of the claim',
+    seen: beside(formed(), { local: diskWith({ clusterId: null }), quorum: answers([1, 2, 3]) }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'of a cluster that is not noted yet, under another token than that of the claim',
+    seen: beside(NEXT, {
+      local: diskWith({ clusterId: null }),
+      quorum: answers([2, 3], NEXT.clusterId ?? ''),
+    }),
     kind: 'set-aside',
     code: 'other-cluster',
   },
