@@ -1,16 +1,11 @@
-import { CreateLaunchTemplateCommand, DescribeSubnetsCommand } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { createCloudServer } from '../../src/sandbox/server.ts';
-import { createClients } from '../unit/sandbox/cloud-fixture.ts';
-import { motoServer } from '../tools.ts';
-import { BEHAVIOURS, type AwsSubject } from './aws-contract.ts';
+import { BEHAVIOURS } from './aws-contract.ts';
+import { openMoto, openSandbox, type OpenSubject } from './aws-subjects.ts';
 
 /*
  * One suite of what AWS does, held against the sandbox and against moto, which strangers wrote: a simulation held only
  * against itself proves nothing.
  */
-
-type OpenSubject = AwsSubject & AsyncDisposable;
 
 /** Where moto 5.2.5 is wrong, by the behaviour's name, and why we say so. These must fail: one that passes leaves the table. */
 const MOTO_DEVIATIONS: Readonly<Record<string, string>> = {
@@ -22,6 +17,16 @@ const MOTO_DEVIATIONS: Readonly<Record<string, string>> = {
   'an unhealthy member is replaced': 'leaves the unhealthy alone',
   'members are known by their instance, with the health in capitals': 'writes the health as Healthy',
   'a launching hook holds an instance until its action is completed, once': 'keeps hooks, but runs none',
+  'a malformed id is InvalidInstanceID.Malformed': 'takes it for one that is not found',
+  'a group that is not there is a ValidationError to whoever changes it': 'an HTML page with status 500',
+  'the group of an unknown instance terminates nothing: a ValidationError': 'an HTML page with status 500',
+  'a heartbeat for what does not wait is a ValidationError':
+    'has no heartbeats: an HTML page with status 500',
+  'a terminating hook holds an instance, that runs, until its action is completed':
+    'keeps hooks, but runs none',
+  'an abandoned launch is terminated, and another one made': 'keeps hooks, but runs none',
+  'there is no refresh to cancel where there is none':
+    'has no instance refresh: an HTML page with status 500',
   'an instance refresh replaces every member': 'has no instance refresh: an HTML page with status 500',
   'a new change is pending first': 'has every change in sync at once',
   'creating what exists with other values is refused': 'compares values where AWS compares names and types',
@@ -32,56 +37,18 @@ const MOTO_DEVIATIONS: Readonly<Record<string, string>> = {
   'deleting what is not there is refused in the words of Route 53': 'answers InvalidInput',
   'deleting with other values is refused in the words of Route 53': 'answers InvalidInput',
   'of two that replace the same value one wins': 'takes a DELETE of values that were there once',
+  'deleting with the values in another order deletes': 'minds the order',
+  'the TTL is part of what a DELETE must name': 'answers InvalidInput',
+  'names that differ in case are one name': 'keeps the case, and so two names',
+  'a set without values is refused': 'takes it',
+  'a TXT string above 255 characters is refused': 'checks no values',
+  'the records and the changes of what is not there are NoSuchHostedZone and NoSuchChange':
+    'knows every change',
   'malformed SRV values are refused': 'checks no values',
   'malformed addresses are refused': 'checks no values',
   'an asterisk comes back as an escape': 'gives the asterisk itself',
   'zones by name start at the name and go on': 'gives the exact name alone',
 };
-
-async function openSandbox(): Promise<OpenSubject> {
-  const free = { host: '127.0.0.1', port: 0 };
-  const nothing = async (): Promise<void> => undefined;
-  const server = createCloudServer({
-    hypervisor: { boot: nothing, shutdown: nothing, powerCut: nothing },
-    settings: {
-      launchDelayMs: 5,
-      terminationDelayMs: 5,
-      healthCheckMs: 50,
-      route53PendingMs: 50,
-      route53RateLimit: 0,
-    },
-    aws: free,
-    dns: free,
-    metadata: () => free,
-  });
-  const { awsEndpoint } = await server.start();
-  const clients = createClients(awsEndpoint, 'AKIAOPERATOR');
-  return {
-    ...clients,
-    launch: { template: 'etcd', subnets: 'subnet-a,subnet-b,subnet-c' },
-    async [Symbol.asyncDispose]() {
-      clients.destroy();
-      await server.close();
-    },
-  };
-}
-
-async function openMoto(): Promise<OpenSubject> {
-  const moto = await motoServer();
-  const clients = createClients(moto.url, 'AKIAOPERATOR');
-  const LaunchTemplateData = { ImageId: 'ami-12c6146b', InstanceType: 't3.micro' } as const;
-  await clients.ec2.send(new CreateLaunchTemplateCommand({ LaunchTemplateName: 'etcd', LaunchTemplateData }));
-  const { Subnets } = await clients.ec2.send(new DescribeSubnetsCommand({}));
-  const subnets = (Subnets ?? []).map((subnet) => subnet.SubnetId).join(',');
-  return {
-    ...clients,
-    launch: { template: 'etcd', subnets },
-    async [Symbol.asyncDispose]() {
-      clients.destroy();
-      await moto[Symbol.asyncDispose]();
-    },
-  };
-}
 
 function hold(
   name: string,

@@ -1,4 +1,5 @@
 import {
+  CancelInstanceRefreshCommand,
   CompleteLifecycleActionCommand,
   CreateAutoScalingGroupCommand,
   DescribeAutoScalingGroupsCommand,
@@ -6,11 +7,13 @@ import {
   DescribeInstanceRefreshesCommand,
   DescribeLifecycleHooksCommand,
   PutLifecycleHookCommand,
+  RecordLifecycleActionHeartbeatCommand,
   SetDesiredCapacityCommand,
   SetInstanceHealthCommand,
   StartInstanceRefreshCommand,
   TerminateInstanceInAutoScalingGroupCommand,
   UpdateAutoScalingGroupCommand,
+  paginateDescribeAutoScalingGroups,
   type AutoScalingClient,
   type AutoScalingGroup,
 } from '@aws-sdk/client-auto-scaling';
@@ -31,6 +34,7 @@ import {
   ListResourceRecordSetsCommand,
   type Change,
   type ChangeAction,
+  type ListResourceRecordSetsCommandOutput,
   type RRType,
   type ResourceRecordSet,
   type Route53Client,
@@ -43,6 +47,8 @@ export interface AwsSubject {
   readonly ec2: EC2Client;
   readonly autoScaling: AutoScalingClient;
   readonly route53: Route53Client;
+  /** What its state machines may take; one that never gets there must not hold the suite up. */
+  readonly settleMs: number;
   /** An existing launch template and the subnets of three zones. */
   readonly launch: { readonly template: string; readonly subnets: string };
 }
@@ -57,7 +63,11 @@ function fresh(prefix: string): string {
   return `${prefix}-${String(names)}`;
 }
 
-async function makeGroup(aws: AwsSubject, desired: number): Promise<string> {
+async function makeGroup(
+  aws: AwsSubject,
+  desired: number,
+  tag?: { readonly key: string; readonly value: string },
+): Promise<string> {
   const AutoScalingGroupName = fresh('group');
   await aws.autoScaling.send(
     new CreateAutoScalingGroupCommand({
@@ -67,6 +77,7 @@ async function makeGroup(aws: AwsSubject, desired: number): Promise<string> {
       DesiredCapacity: desired,
       LaunchTemplate: { LaunchTemplateName: aws.launch.template, Version: '1' },
       VPCZoneIdentifier: aws.launch.subnets,
+      ...(tag === undefined ? {} : { Tags: [{ Key: tag.key, Value: tag.value, PropagateAtLaunch: true }] }),
     }),
   );
   await serving(aws, AutoScalingGroupName, desired);
@@ -78,16 +89,13 @@ async function groupOf(aws: AwsSubject, name: string): Promise<AutoScalingGroup 
   return (await aws.autoScaling.send(command)).AutoScalingGroups?.[0];
 }
 
-/** What a state machine may take here; a stranger that never gets there must not hold the suite up. */
-const SETTLE_MS = 5_000;
-
 /** Asks until there is an answer. */
-async function answered<T>(ask: () => Promise<T | undefined>): Promise<T> {
+async function answered<T>(aws: AwsSubject, ask: () => Promise<T | undefined>): Promise<T> {
   let answer: T | undefined;
   await eventually(async () => {
     answer = await ask();
     return answer !== undefined;
-  }, SETTLE_MS);
+  }, aws.settleMs);
   if (answer === undefined) throw new Error('no answer');
   return answer;
 }
@@ -99,7 +107,7 @@ async function serving(
   count: number,
   without: readonly string[] = [],
 ): Promise<readonly string[]> {
-  return answered(async () => {
+  return answered(aws, async () => {
     const members = (await groupOf(aws, name))?.Instances ?? [];
     const ids = members.map((it) => it.InstanceId ?? '');
     const right =
@@ -249,7 +257,7 @@ const GROUPS: Readonly<Record<string, Behaviour>> = {
     const LifecycleTransition = 'autoscaling:EC2_INSTANCE_LAUNCHING';
     await aws.autoScaling.send(new PutLifecycleHookCommand({ ...hook, LifecycleTransition }));
     await aws.autoScaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: 2 }));
-    const InstanceId = await answered(async () => {
+    const InstanceId = await answered(aws, async () => {
       const members = (await groupOf(aws, AutoScalingGroupName))?.Instances ?? [];
       return members.find((it) => it.LifecycleState === 'Pending:Wait')?.InstanceId;
     });
@@ -260,6 +268,129 @@ const GROUPS: Readonly<Record<string, Behaviour>> = {
     await complete();
     await serving(aws, AutoScalingGroupName, 2);
     await expect(complete()).rejects.toMatchObject({ name: 'ValidationError' });
+  },
+  'DescribeAutoScalingGroups comes in pages': async (aws) => {
+    const wanted = [await makeGroup(aws, 1), await makeGroup(aws, 1), await makeGroup(aws, 1)];
+    const found: string[] = [];
+    let pages = 0;
+    for await (const page of paginateDescribeAutoScalingGroups(
+      { client: aws.autoScaling, pageSize: 1 },
+      {},
+    )) {
+      pages += 1;
+      found.push(...(page.AutoScalingGroups ?? []).map((it) => it.AutoScalingGroupName ?? ''));
+    }
+    expect(pages).toBeGreaterThanOrEqual(wanted.length);
+    expect(new Set(found).size).toBe(found.length);
+    expect(found).toEqual(expect.arrayContaining(wanted));
+  },
+  'groups are found by a tag and its value': async (aws) => {
+    const [name] = [await makeGroup(aws, 1, { key: 'of', value: 'mine' }), await makeGroup(aws, 1)];
+    const Filters = [{ Name: 'tag:of', Values: ['mine'] }];
+    const { AutoScalingGroups } = await aws.autoScaling.send(
+      new DescribeAutoScalingGroupsCommand({ Filters }),
+    );
+    expect(AutoScalingGroups?.map((it) => it.AutoScalingGroupName)).toEqual([name]);
+  },
+  'an instance that no group has is in an empty list, not an error': async (aws) => {
+    const command = new DescribeAutoScalingInstancesCommand({ InstanceIds: [UNKNOWN_ID] });
+    expect((await aws.autoScaling.send(command)).AutoScalingInstances).toEqual([]);
+  },
+  'a malformed id is InvalidInstanceID.Malformed': async (aws) => {
+    await expect(instances(aws, { InstanceIds: ['i-xyz'] })).rejects.toMatchObject({
+      name: 'InvalidInstanceID.Malformed',
+    });
+  },
+  'ids and a page size do not go together': async (aws) => {
+    const [id = ''] = await serving(aws, await makeGroup(aws, 1), 1);
+    await expect(instances(aws, { InstanceIds: [id], MaxResults: 5 })).rejects.toMatchObject({
+      name: 'InvalidParameterCombination',
+    });
+  },
+  'terminating what is terminated is no error': async (aws) => {
+    const [gone = ''] = await serving(aws, await makeGroup(aws, 2), 2);
+    const end = () => aws.ec2.send(new TerminateInstancesCommand({ InstanceIds: [gone] }));
+    await end();
+    await eventually(async () => (await instances(aws, byId(gone)))[0]?.State?.Name === 'terminated');
+    expect((await end()).TerminatingInstances).toMatchObject([{ InstanceId: gone }]);
+  },
+  'terminating an unknown id is InvalidInstanceID.NotFound': async (aws) => {
+    const call = aws.ec2.send(new TerminateInstancesCommand({ InstanceIds: [UNKNOWN_ID] }));
+    await expect(call).rejects.toMatchObject({ name: 'InvalidInstanceID.NotFound' });
+  },
+  'a group that is not there is a ValidationError to whoever changes it': async (aws) => {
+    const AutoScalingGroupName = 'no-such-group';
+    for (const call of [
+      aws.autoScaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: 1 })),
+      aws.autoScaling.send(new UpdateAutoScalingGroupCommand({ AutoScalingGroupName, MinSize: 1 })),
+    ]) {
+      await expect(call).rejects.toMatchObject({ name: 'ValidationError' });
+    }
+  },
+  'the group of an unknown instance terminates nothing: a ValidationError': async (aws) => {
+    const call = aws.autoScaling.send(
+      new TerminateInstanceInAutoScalingGroupCommand({
+        InstanceId: UNKNOWN_ID,
+        ShouldDecrementDesiredCapacity: false,
+      }),
+    );
+    await expect(call).rejects.toMatchObject({ name: 'ValidationError' });
+  },
+  'a heartbeat for what does not wait is a ValidationError': async (aws) => {
+    const AutoScalingGroupName = await makeGroup(aws, 1);
+    const [InstanceId] = await serving(aws, AutoScalingGroupName, 1);
+    const hook = { AutoScalingGroupName, LifecycleHookName: 'ready' };
+    const LifecycleTransition = 'autoscaling:EC2_INSTANCE_LAUNCHING';
+    await aws.autoScaling.send(new PutLifecycleHookCommand({ ...hook, LifecycleTransition }));
+    const call = aws.autoScaling.send(new RecordLifecycleActionHeartbeatCommand({ ...hook, InstanceId }));
+    await expect(call).rejects.toMatchObject({ name: 'ValidationError' });
+  },
+  'a terminating hook holds an instance, that runs, until its action is completed': async (aws) => {
+    const AutoScalingGroupName = await makeGroup(aws, 2);
+    const hook = { AutoScalingGroupName, LifecycleHookName: 'leave' };
+    const LifecycleTransition = 'autoscaling:EC2_INSTANCE_TERMINATING';
+    await aws.autoScaling.send(new PutLifecycleHookCommand({ ...hook, LifecycleTransition }));
+    const [InstanceId = ''] = await serving(aws, AutoScalingGroupName, 2);
+    await aws.autoScaling.send(
+      new TerminateInstanceInAutoScalingGroupCommand({ InstanceId, ShouldDecrementDesiredCapacity: true }),
+    );
+    await answered(aws, async () => {
+      const members = (await groupOf(aws, AutoScalingGroupName))?.Instances ?? [];
+      return members.find((it) => it.InstanceId === InstanceId && it.LifecycleState === 'Terminating:Wait');
+    });
+    expect((await instances(aws, byId(InstanceId)))[0]?.State?.Name).toBe('running');
+    await aws.autoScaling.send(
+      new CompleteLifecycleActionCommand({ ...hook, InstanceId, LifecycleActionResult: 'CONTINUE' }),
+    );
+    await serving(aws, AutoScalingGroupName, 1, [InstanceId]);
+  },
+  'an abandoned launch is terminated, and another one made': async (aws) => {
+    const AutoScalingGroupName = await makeGroup(aws, 1);
+    const hook = { AutoScalingGroupName, LifecycleHookName: 'ready' };
+    const LifecycleTransition = 'autoscaling:EC2_INSTANCE_LAUNCHING';
+    await aws.autoScaling.send(new PutLifecycleHookCommand({ ...hook, LifecycleTransition }));
+    await aws.autoScaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: 2 }));
+    const waiting = async (without: string): Promise<string> =>
+      answered(aws, async () => {
+        const members = (await groupOf(aws, AutoScalingGroupName))?.Instances ?? [];
+        const found = members.find((it) => it.LifecycleState === 'Pending:Wait' && it.InstanceId !== without);
+        return found?.InstanceId;
+      });
+    const complete = (InstanceId: string, LifecycleActionResult: string) =>
+      aws.autoScaling.send(
+        new CompleteLifecycleActionCommand({ ...hook, InstanceId, LifecycleActionResult }),
+      );
+    const given = await waiting('');
+    await complete(given, 'ABANDON');
+    await complete(await waiting(given), 'CONTINUE');
+    await serving(aws, AutoScalingGroupName, 2, [given]);
+    await eventually(async () => (await instances(aws, byId(given)))[0]?.State?.Name === 'terminated');
+  },
+  'there is no refresh to cancel where there is none': async (aws) => {
+    const AutoScalingGroupName = await makeGroup(aws, 1);
+    await expect(
+      aws.autoScaling.send(new CancelInstanceRefreshCommand({ AutoScalingGroupName })),
+    ).rejects.toMatchObject({ name: expect.stringMatching(/^ActiveInstanceRefreshNotFound/) as string });
   },
   'an instance refresh replaces every member': async (aws) => {
     const AutoScalingGroupName = await makeGroup(aws, 2);
@@ -463,6 +594,76 @@ const ZONES: Readonly<Record<string, Behaviour>> = {
     await makeZone(aws, `sub.${parent}`);
     const { HostedZones } = await aws.route53.send(new ListHostedZonesByNameCommand({ DNSName: parent }));
     expect(HostedZones?.slice(0, 2).map((it) => it.Name)).toEqual([parent, `sub.${parent}`]);
+  },
+  'deleting with the values in another order deletes': async (aws) => {
+    const zone = await makeZone(aws);
+    await zone.send(change('CREATE', records(zone.name, 'A', '10.0.0.1', '10.0.0.2')));
+    await zone.send(change('DELETE', records(zone.name, 'A', '10.0.0.2', '10.0.0.1')));
+    expect(await zone.own()).toEqual([]);
+  },
+  'the TTL is part of what a DELETE must name': async (aws) => {
+    const zone = await makeZone(aws);
+    await zone.send(change('CREATE', records(zone.name, 'A', '10.0.0.1')));
+    const other = { ...records(zone.name, 'A', '10.0.0.1'), TTL: 61 };
+    await expect(zone.send(change('DELETE', other))).rejects.toMatchObject(refused);
+    expect(await zone.own()).toHaveLength(1);
+  },
+  'names that differ in case are one name': async (aws) => {
+    const zone = await makeZone(aws);
+    await zone.send(change('CREATE', records(`WWW.${zone.name}`, 'A', '10.0.0.1')));
+    expect((await zone.own()).map((it) => it.Name)).toEqual([`www.${zone.name}`]);
+    await expect(
+      zone.send(change('CREATE', records(`www.${zone.name}`, 'A', '10.0.0.1'))),
+    ).rejects.toMatchObject(refused);
+  },
+  'a set without values is refused': async (aws) => {
+    const zone = await makeZone(aws);
+    await expect(zone.send(change('CREATE', records(zone.name, 'A')))).rejects.toMatchObject({
+      name: 'InvalidInput',
+    });
+  },
+  'a TXT string above 255 characters is refused': async (aws) => {
+    const zone = await makeZone(aws);
+    const long = change('CREATE', records(zone.name, 'TXT', `"${'x'.repeat(256)}"`));
+    await expect(zone.send(long)).rejects.toMatchObject(refused);
+  },
+  'pages of any size hold every set once, in the order of the whole list': async (aws) => {
+    const zone = await makeZone(aws);
+    for (const label of ['a.', 'b.', 'b.a.', '_x._tcp.']) {
+      await zone.send(
+        change('CREATE', records(label + zone.name, 'A', '10.0.0.1')),
+        change('CREATE', records(label + zone.name, 'TXT', '"x"')),
+      );
+    }
+    const whole = ((await zone.list()).ResourceRecordSets ?? []).map(
+      (it) => `${it.Name ?? ''} ${it.Type ?? ''}`,
+    );
+    expect(whole).toHaveLength(10);
+    for (const MaxItems of [1, 2, 3, 9]) {
+      const found: string[] = [];
+      let from: object | null = {};
+      while (from !== null) {
+        const page: ListResourceRecordSetsCommandOutput = await zone.list({ MaxItems, ...from });
+        found.push(...(page.ResourceRecordSets ?? []).map((it) => `${it.Name ?? ''} ${it.Type ?? ''}`));
+        const { NextRecordName: StartRecordName, NextRecordType: StartRecordType } = page;
+        from = page.IsTruncated === true ? { StartRecordName, StartRecordType } : null;
+      }
+      expect(found).toEqual(whole);
+    }
+  },
+  'the records and the changes of what is not there are NoSuchHostedZone and NoSuchChange': async (aws) => {
+    const list = new ListResourceRecordSetsCommand({ HostedZoneId: 'Z00000000000000000000' });
+    await expect(aws.route53.send(list)).rejects.toMatchObject({ name: 'NoSuchHostedZone' });
+    const get = new GetChangeCommand({ Id: 'C00000000000000000000' });
+    await expect(aws.route53.send(get)).rejects.toMatchObject({ name: 'NoSuchChange' });
+  },
+  'a new zone has its own SOA and NS alone': async (aws) => {
+    const zone = await makeZone(aws);
+    const { ResourceRecordSets } = await zone.list();
+    expect(ResourceRecordSets?.map((it) => [it.Name, it.Type])).toEqual([
+      [zone.name, 'NS'],
+      [zone.name, 'SOA'],
+    ]);
   },
   'an unknown zone is NoSuchHostedZone': async (aws) => {
     const call = aws.route53.send(new GetHostedZoneCommand({ Id: 'Z00000000000000000000' }));
