@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Ending, Line } from './ending.ts';
+import { drawPlot } from './plot.ts';
 
 /** Longest line; a sentence that goes on is cut. */
 const WIDTH = 240;
@@ -51,7 +53,10 @@ export function tell(ending: Ending, options: TimelineOptions = { lastLines: 120
   ].join('\n');
 }
 
-/** The command that plays one seed again. */
+/** The command that plays it again: by its seed, or, where the plot was cut, from a file. */
 export function replayCommand({ plot }: Ending): string {
-  return `npm run simulate -- --seed ${plot.seed} --profile ${plot.profile} --seeds 1`;
+  const { seed, profile } = plot;
+  return isDeepStrictEqual(plot, drawPlot(seed, profile))
+    ? `npm run simulate -- --seed ${seed} --profile ${profile} --seeds 1`
+    : 'npm run simulate -- --plot FILE, with this plot in it';
 }
