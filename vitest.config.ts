@@ -35,12 +35,12 @@ export default defineConfig({
       project('property', { timeout: 60_000, workers: 4 }),
       project('contract', { timeout: 60_000, workers: 4 }),
       project('integration', { timeout: 60_000, workers: 4 }),
-      // Each file has a fleet of real processes, and waits more than it works: two at a time, after all else.
-      project('e2e', { timeout: 180_000, workers: 2, order: 1, setup: ['test/e2e/build.ts'] }),
+      // Each file has a fleet of real processes, and works a third of the time: two a core, after all else.
+      project('e2e', { timeout: 180_000, workers: 4, order: 1, setup: ['test/e2e/build.ts'] }),
       // Fleets whose instances can be cut off from each other: each file has a network namespace of its own.
       project('network', {
         timeout: 180_000,
-        workers: 2,
+        workers: 4,
         order: 1,
         setup: ['test/e2e/build.ts'],
         pool: namespacePool,
