@@ -97,6 +97,24 @@ const removal = (lockHolder: string | null, n = 2): Happening => ({
   lockHolder,
 });
 
+const batch = (part: Partial<Happening & { readonly kind: 'batch-sent' }>): Happening => ({
+  kind: 'batch-sent',
+  by: 'i-1',
+  forms: false,
+  names: true,
+  lockHolder: null,
+  ...part,
+});
+
+const aside = (part: Partial<Happening & { readonly kind: 'set-aside' }>): Happening => ({
+  kind: 'set-aside',
+  id: 'i-1',
+  memberId: 'm1',
+  voter: true,
+  readable: true,
+  ...part,
+});
+
 const words = (to: string, known: boolean): Happening => ({
   kind: 'evidence-answer',
   to,
@@ -175,6 +193,10 @@ const CASES: Readonly<
       [disk(['c/a']), disk(['c/a', 'c/b'])],
       [disk(['c/a']), disk([], true)],
     ],
+  },
+  'voters-data-used': {
+    bad: [[aside({})]],
+    good: [[aside({ voter: false })], [aside({ readable: false })]],
   },
   'writes-kept': {
     bad: [
@@ -279,6 +301,10 @@ const CASES: Readonly<
       [words('i-1', true), removal('i-3')],
     ],
     good: [[words('i-1', true), removal('i-1')], [removal(null, 1)]],
+  },
+  'names-under-lock': {
+    bad: [[batch({ lockHolder: null })], [batch({ lockHolder: 'i-2' })]],
+    good: [[batch({ lockHolder: 'i-1' })], [batch({ forms: true })], [batch({ names: false })]],
   },
   fenced: {
     bad: [[{ kind: 'fence-passed', by: 'i-1', holder: 'i-2' }]],

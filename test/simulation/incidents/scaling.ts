@@ -38,6 +38,7 @@ export const SCALING_INCIDENTS: Strikes<
   spot: (world, { who }) =>
     withDispensable(world, who, (machine) => {
       announce(world, `${machine.id}: EC2 takes it back in two minutes`);
+      machine.doomed = true;
       machine.metadata.spot = known({ action: 'terminate', time: '' });
       world.tell({ kind: 'told', id: machine.id, to: 'go' });
       later(world, SPOT_NOTICE_MS, () => {
@@ -52,6 +53,7 @@ export const SCALING_INCIDENTS: Strikes<
   'ec2-stop': (world, { who }) =>
     withDispensable(world, who, (machine) => {
       announce(world, `${machine.id}: is stopped through EC2, and its group replaces it`);
+      machine.doomed = true;
       world.busy += 1;
       stopInstance(world, machine, () => {
         world.clock.after(world.random.int(1_000, 30_000), () => {

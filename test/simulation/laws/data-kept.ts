@@ -17,6 +17,16 @@ export const dataKept: LawCheck = {
   },
 };
 
+/** Law 2: readable data that the cluster still counts on as a voter's stay in use. */
+export const votersDataUsed: LawCheck = {
+  law: 2,
+  check: 'voters-data-used',
+  watch: (report) => (it) => {
+    if (it.kind === 'set-aside' && it.voter && it.readable)
+      report(`${it.id} sets aside the data of voter ${it.memberId}, which can be read`);
+  },
+};
+
 /** Law 2: what etcd acknowledged is there for whoever reads it, unless a majority's disks went. */
 export const writesKept: LawCheck = {
   law: 2,

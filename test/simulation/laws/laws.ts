@@ -1,10 +1,10 @@
 import type { Broken } from '../ending.ts';
 import type { Hear } from '../world/happening.ts';
-import { dataKept, writesKept } from './data-kept.ts';
+import { dataKept, votersDataUsed, writesKept } from './data-kept.ts';
 import { evidence } from './eviction.ts';
 import { knownOnly } from './known-only.ts';
 import type { LawCheck } from './law.ts';
-import { fenced, underLock } from './lock.ts';
+import { fenced, namesUnderLock, underLock } from './lock.ts';
 import { foreignUntouched, goneUnnamed, neverEmptied } from './names.ts';
 import { beginsOnce } from './no-old-id.ts';
 import { foundedOnce, onePromise, oneServes, ownToken } from './one-cluster.ts';
@@ -19,6 +19,7 @@ export const LAW_CHECKS: readonly LawCheck[] = [
   foundedOnce,
   ownToken,
   dataKept,
+  votersDataUsed,
   writesKept,
   beginsOnce,
   knownOnly,
@@ -28,6 +29,7 @@ export const LAW_CHECKS: readonly LawCheck[] = [
   evidence,
   stoppedForReason,
   underLock,
+  namesUnderLock,
   fenced,
   neverEmptied,
   foreignUntouched,

@@ -11,6 +11,16 @@ export const underLock: LawCheck = {
   },
 };
 
+/** Law 8: only who holds the lock changes names; the first ones come with the claim's commit, under its own comparison. */
+export const namesUnderLock: LawCheck = {
+  law: 8,
+  check: 'names-under-lock',
+  watch: (report) => (it) => {
+    if (it.kind === 'batch-sent' && it.names && !it.forms && it.lockHolder !== it.by)
+      report(`${it.by} changes names, and the lock is ${it.lockHolder ?? 'nobody'}'s`);
+  },
+};
+
 /** Law 8: what is written under a lock is written only while that lock stands. */
 export const fenced: LawCheck = {
   law: 8,

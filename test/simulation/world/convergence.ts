@@ -17,7 +17,7 @@ export function standingClaim(world: World): Claim | null {
 
 /** Whether the machine could be lost for good, and its data with it, without taking the cluster along. */
 export function isDispensable(world: World, machine: Machine): boolean {
-  const intact = intactVoters(world, (it) => it.state === 'up');
+  const intact = intactVoters(world, (it) => it.state === 'up' && !it.doomed);
   if (intact === null) return true;
   const others = intact.names.filter((it) => it !== machine.id).length;
   return others >= quorumOf(intact.voters);

@@ -78,6 +78,7 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
     state: 'up',
     place,
     powered: true,
+    doomed: false,
     diskFull: false,
     heartbeatAt: 0,
     process: null,

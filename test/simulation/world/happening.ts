@@ -61,6 +61,14 @@ export type Happening =
     }
   /** Data on a machine's disk, in use or set aside, as cluster/member; `wiped`: an incident took what is missing. */
   | { readonly kind: 'disk'; readonly id: string; readonly holds: readonly string[]; readonly wiped: boolean }
+  /** Data leave their use on a machine for the place beside it. `voter`: the formed cluster still counts on this member. */
+  | {
+      readonly kind: 'set-aside';
+      readonly id: string;
+      readonly memberId: string;
+      readonly voter: boolean;
+      readonly readable: boolean;
+    }
   /** The appliance sends a removal of a member. */
   | {
       readonly kind: 'removal-sent';
@@ -85,6 +93,15 @@ export type Happening =
       readonly behind: number;
       /** Whether the machine whose member it is still has that member's data. */
       readonly hasData: boolean;
+    }
+  /** The appliance sends a batch to Route 53. `forms`: it makes the claim formed; `names`: records of ours but TXT change. */
+  | {
+      readonly kind: 'batch-sent';
+      readonly by: string;
+      readonly forms: boolean;
+      readonly names: boolean;
+      /** Who holds the housekeeping lock at this moment, as etcd knows it; null: nobody. */
+      readonly lockHolder: string | null;
     }
   /** A batch was taken by Route 53. */
   | {

@@ -30,6 +30,8 @@ export interface Machine {
   /** Whose it is: the group means it to serve, keeps it in its warm pool, or a person took it out for a while, or for good. */
   place: 'group' | 'pool' | 'standby' | 'detached';
   powered: boolean;
+  /** EC2 has begun to take it away: nobody may count on its data. */
+  doomed: boolean;
   diskFull: boolean;
   /** When a heartbeat of a lifecycle hook was last taken; ms. */
   heartbeatAt: number;

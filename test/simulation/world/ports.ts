@@ -1,6 +1,16 @@
+import { readClaim } from '../../../src/core/claim.ts';
+import type { RecordSet } from '../../../src/core/records.ts';
 import type { Self } from '../../../src/core/fleet.ts';
 import { hostOf } from '../../../src/core/urls.ts';
-import type { AdminPort, FleetPort, HooksPort, Log, Meter, Ports } from '../../../src/daemon/ports.ts';
+import type {
+  AdminPort,
+  FleetPort,
+  HooksPort,
+  Log,
+  Meter,
+  Ports,
+  ZonePort,
+} from '../../../src/daemon/ports.ts';
 import { PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import { ApplianceError, hasCode } from '../../../src/errors.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
@@ -62,7 +72,7 @@ export function portsOf(world: World, machine: Machine): Ports {
     }),
     fleet: heardFleet(world, machine, overNetwork(wire.port(LATENCY.ec2, fleet), awsLink)),
     hooks: overNetwork(wire.port(LATENCY.ec2, hooksOf(world, machine)), awsLink),
-    zone: { ...overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink) },
+    zone: heardZone(world, machine, overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink)),
     ...heardEtcd(world, machine, etcdPorts(world, machine, wire)),
     data: wire.port(LATENCY.disk, dataOf(machine)),
     ids: rememberedIds(etcdIds),
@@ -141,6 +151,28 @@ function heardFleet(world: World, machine: Machine, port: FleetPort): FleetPort 
       return answer;
     },
   };
+}
+
+/** Tells of the batches that this appliance sends, at the moment when it does. */
+function heardZone(world: World, machine: Machine, port: ZonePort): ZonePort {
+  return {
+    ...port,
+    async change(changes, signal) {
+      world.tell({
+        kind: 'batch-sent',
+        by: machine.id,
+        forms: changes.some(({ action, record }) => action === 'CREATE' && isFormed(record)),
+        names: changes.some(({ record }) => record.type !== 'TXT'),
+        lockHolder: lockHolderAt(world, machine.address),
+      });
+      return await port.change(changes, signal);
+    },
+  };
+}
+
+function isFormed(record: RecordSet): boolean {
+  const reading = readClaim(record.name, [record]);
+  return reading.kind === 'claim' && reading.claim.state === 'formed';
 }
 
 type EtcdPorts = Pick<Ports, 'admin' | 'probe' | 'process'>;

@@ -1,5 +1,5 @@
-import { holdings, runningCluster } from './cluster.ts';
-import { intactVoters } from './convergence.ts';
+import { clusterView, holdings, runningCluster } from './cluster.ts';
+import { intactVoters, standingClaim } from './convergence.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
 
@@ -10,6 +10,22 @@ const TIME_EVERY_MS = 2_000;
 export interface Watch {
   /** After each step of the clock. */
   look(): void;
+}
+
+/** Says of what was set aside last whether anybody still counts on it. */
+function tellAside(world: World, machine: Machine): void {
+  const etcd = machine.disk.aside.at(-1)?.etcd ?? null;
+  if (etcd === null) return;
+  const claim = standingClaim(world);
+  const lives = claim?.state === 'formed' && claim.clusterId === etcd.clusterId;
+  const voters = lives ? (clusterView(world, etcd.clusterId)?.voters ?? []) : [];
+  world.tell({
+    kind: 'set-aside',
+    id: machine.id,
+    memberId: etcd.memberId,
+    voter: voters.some((it) => it.id === etcd.memberId),
+    readable: !etcd.unreadable,
+  });
 }
 
 /** A watch over a world; cheap where nothing changed. */
@@ -32,6 +48,7 @@ export function createWatch(world: World): Watch {
         clusterId: etcd.clusterId,
         memberId: etcd.memberId,
       });
+    if (last?.aside !== aside) tellAside(world, machine);
     world.tell({ kind: 'disk', id: machine.id, holds: holdings(machine), wiped: false });
     return true;
   };
