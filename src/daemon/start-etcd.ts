@@ -25,10 +25,10 @@ export async function startData(
     context,
     action,
     identity?.version ?? null,
-    null,
     async (version) => {
       if (identity !== null && identity.version !== version)
         await keepIdentity(context, { ...identity, version }, signal);
+      return null;
     },
     signal,
   );
@@ -44,14 +44,12 @@ export async function found(
   const { ports } = context;
   const { claim } = action;
   const cluster = claim.founders.map((it) => ({ name: it.instanceId, peerUrl: peerUrl(it.address) }));
-  const initial = { state: 'new' as const, cluster, token: claim.token };
   const choice = await versionToStart(context, seen.quorum, signal);
   if (choice.kind === 'missing') return missing(context, choice.why);
   return await run(
     context,
     action,
     choice.version,
-    initial,
     async (version) => {
       await keepIdentity(
         context,
@@ -70,6 +68,7 @@ export async function found(
       );
       // Flushed before etcd is run: whoever finds this without data knows that they are lost.
       await ports.data.writeMark(action.mark, signal);
+      return { state: 'new', cluster, token: claim.token };
     },
     signal,
   );
@@ -96,18 +95,11 @@ export async function join(
   }
   const { memberId, list } = added.value;
   context.chronicle.event('join', action.reason, { memberId });
-  await untilApplied(context, list, signal);
-  const initial = {
-    state: 'existing' as const,
-    cluster: initialCluster(list, memberId, ports.self.id),
-    token: action.claim.token,
-  };
   context.state.joining = true;
   return await run(
     context,
     action,
     choice.version,
-    initial,
     async (version) => {
       await keepIdentity(
         context,
@@ -120,19 +112,50 @@ export async function join(
         },
         signal,
       );
+      const now = await settledList(context, list, memberId, signal);
+      const cluster = initialCluster(now, memberId, ports.self.id);
+      return { state: 'existing', cluster, token: action.claim.token };
     },
     signal,
   );
 }
 
+/** How often the list may change under a joiner before it tries its luck. */
+const SETTLING_LOOKS = 3;
+
 /**
- * Waits until every member that answers has applied the add: a linearizable list makes it catch up first. etcd asks the
- * first peer that it reaches for the members, and ends where that one is behind and lists one too few.
+ * The member list that every member that answers has applied, as it is right before the start: a linearizable list makes
+ * it catch up first. etcd asks the first peer that it reaches for the members, and ends where that lists one too few, or
+ * one too many: a dead member may be evicted between the add and the start.
  */
-async function untilApplied(context: Context, list: MemberList, signal: AbortSignal): Promise<void> {
+async function settledList(
+  context: Context,
+  added: MemberList,
+  memberId: string,
+  signal: AbortSignal,
+): Promise<MemberList> {
   const { admin } = context.ports;
-  const others = list.members.filter(isStarted).map(endpointOf);
-  await Promise.all(others.map((endpoint) => admin.memberList(endpoint, { linearizable: true }, signal)));
+  let list = added;
+  for (let look = 1; look <= SETTLING_LOOKS; look += 1) {
+    const endpoints = list.members.filter(isStarted).map(endpointOf);
+    const answers = await Promise.all(
+      endpoints.map((endpoint) => admin.memberList(endpoint, { linearizable: true }, signal)),
+    );
+    const before = idsOf(list);
+    const changed = answers
+      .flatMap((it) => (it.known && it.value.members.some(({ id }) => id === memberId) ? [it.value] : []))
+      .find((it) => idsOf(it) !== before);
+    if (changed === undefined) return list;
+    list = changed;
+  }
+  return list;
+}
+
+function idsOf({ members }: MemberList): string {
+  return members
+    .map(({ id }) => id)
+    .sort()
+    .join();
 }
 
 /** The member list as `--initial-cluster`: names must be unique and not empty, those of unstarted members are blank. */
@@ -176,13 +199,12 @@ function missing(context: Context, why: string): StepResult {
   return { nextInMs: 5_000 };
 }
 
-/** Starts etcd; `before` is done once the binary is known, and before it runs. */
+/** Starts etcd. `prepare` is done once the binary is known, right before it runs, and says as what it starts. */
 async function run(
   context: Context,
   action: StartAction,
   wanted: string | null,
-  initial: EtcdStart['initial'],
-  before: (version: string) => Promise<void>,
+  prepare: (version: string) => Promise<EtcdStart['initial']>,
   signal: AbortSignal,
 ): Promise<StepResult> {
   const { ports, options } = context;
@@ -193,7 +215,7 @@ async function run(
       context,
       `no etcd ${minorOf(wanted ?? options.etcdVersion ?? 'of any version')} is installed`,
     );
-  await before(version);
+  const initial = await prepare(version);
   const started = await ports.process.start(
     { version, name: ports.self.id, address: ports.self.address, initial },
     signal,

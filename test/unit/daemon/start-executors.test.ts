@@ -224,6 +224,42 @@ describe('joining', () => {
     expect(bench.etcd.processAt('10.0.0.3')?.serving).toBe(true);
   });
 
+  it('starts with the list as it is when a dead member is evicted after the add', async () => {
+    bench = createBench(5);
+    const cluster = await bench.form();
+    await bench.clock.advance(5_000);
+    const [, , , dead, own] = bench.hosts.map(
+      ({ self }) => cluster.members.find((it) => it.name === self.id)?.id,
+    );
+    cluster.removeMember(own ?? '');
+    await bench.clock.advance(6_000);
+    host = bench.host(4);
+    host.disk.wipe();
+    bench.etcd.kill(bench.host(3).self.address);
+    const { data, process } = host.ports;
+    const named: string[] = [];
+    context = createContext(host.context.options, {
+      ...host.ports,
+      data: {
+        ...data,
+        writeIdentity: async (identity, signal) => {
+          cluster.removeMember(dead ?? '');
+          await data.writeIdentity(identity, signal);
+        },
+      },
+      process: {
+        ...process,
+        start: async (start, signal) => {
+          named.push(...(start.initial?.cluster.map(({ name }) => name) ?? []));
+          return await process.start(start, signal);
+        },
+      },
+    });
+    const list = { clusterId: cluster.id, answeredBy: '', members: cluster.list() };
+    await run(join(), { quorum: { kind: 'answers', endpoint: bench.host(1).url, list } });
+    expect(named.toSorted()).toEqual([0, 1, 2, 4].map((index) => bench.host(index).self.id));
+  });
+
   it('starts nothing where it was refused, and comes back soon', async () => {
     const quorum = await pair();
     const [cluster] = bench.etcd.clusters.values();
