@@ -104,14 +104,14 @@ export async function diskIsFull(fleet: Fleet, role: Role, fullMs: number): Prom
   const [victim, members, views] = [await memberOf(fleet, role), await memberIds(fleet), await fleet.view()];
   const other = views.find(({ instanceId }) => instanceId !== victim.instanceId);
   const writeMuch = async (): Promise<void> => {
-    const value = 'x'.repeat(64 * 1_024);
+    const value = 'x'.repeat(1 << 20);
     await admin.put(clientUrl(other?.address ?? ''), 'much', value, {}, new AbortController().signal);
   };
   {
     await using disk = await onSmallDisk(fleet, victim.instanceId, DISK_MIB);
     await whole(views.length);
     await disk.fill();
-    // Of what it has kept in advance it could live for long.
+    // Its database has 16 MiB or more in advance, of which it could live for long.
     await untilUnnamed(fleet, victim, writeMuch);
     await nobodyIsRemoved(fleet, members, fullMs);
     await disk.clear();
