@@ -6,7 +6,7 @@ import { countersOf, createGroup, type Group, isCall, ready, textOf } from './gr
 import { type Life, median } from './measures.ts';
 
 /** What comes right after a birth, the first look for drift among it, is not the steady state. */
-const CALM_MS = 15_000;
+const CALM_MS = 30_000;
 const SAMPLES = 30;
 const HOUR_MS = 3_600_000;
 
