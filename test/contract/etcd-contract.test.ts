@@ -14,7 +14,7 @@ import { modelSubject, realSubject } from './etcd/subject.ts';
 const SEQUENCES = Number(process.env['ETCD_CONTRACT_SEQUENCES'] ?? 2);
 const FIRST_SEED = Number(process.env['ETCD_CONTRACT_SEED'] ?? Date.now() % 1_000_000);
 /** No operation is begun later than this; ms. */
-const BEGIN_WITHIN_MS = Number(process.env['ETCD_CONTRACT_MS'] ?? 17_000);
+const BEGIN_WITHIN_MS = Number(process.env['ETCD_CONTRACT_MS'] ?? 14_000);
 const MACHINES = 5;
 /** For a sequence whose last operation takes long, on a machine that others use, too; ms. */
 const PATIENCE_MS = BEGIN_WITHIN_MS + 100_000;
@@ -62,6 +62,15 @@ function tell({ operation, said }: Step): string {
   return `${kind} ${Object.values(rest).join(' ')}: ${said}`;
 }
 
+/**
+ * What becomes of a wiped member depends on whether the leader changes meanwhile, as it may on a machine that is busy: the
+ * leader to whom it had acknowledged something lets it panic, another one takes it for new.
+ */
+function isRace(one: string | undefined, other: string | undefined): boolean {
+  const ends = [one, other].map((it) => /^wipe \d: (ended 2|serves)/.exec(it ?? '')?.[1]);
+  return ends.every((it) => it !== undefined) && ends[0] !== ends[1];
+}
+
 describe.concurrent.each(TESTED_MINORS)('the model of etcd %s', (minor) => {
   it.concurrent.each(Array.from({ length: SEQUENCES }, (_, index) => FIRST_SEED + index))(
     'says what real etcd says, seed %i',
@@ -76,6 +85,7 @@ describe.concurrent.each(TESTED_MINORS)('the model of etcd %s', (minor) => {
       if (process.env['ETCD_CONTRACT_TELL'] !== undefined)
         console.log(`${version}, seed ${seed}\n${history}`);
       // Only the first difference counts: what follows it is its consequence.
+      if (isRace(told?.[differs], said?.[differs])) return;
       expect(said?.[differs], `ETCD_CONTRACT_SEED=${seed}, etcd ${version}, after\n${history}`).toBe(
         told?.[differs],
       );

@@ -104,7 +104,8 @@ function faults(standing: Standing): readonly Draw[] {
   ) => slots.map((slot) => ({ kind, slot }) as const);
   const [break_, mend] = hasMajority(standing) ? [1, 3] : [0.2, 8];
   // What a wiped member does to who is down or frozen too, is a matter of who comes first.
-  const whole = running.length === members.length && voters.length > 1 && waiting.length === 0;
+  // With two voters, either leaves the other without a majority, and so does what becomes of the wiped one.
+  const whole = running.length === members.length && voters.length > 2 && waiting.length === 0;
   return [
     [break_, each('kill', running)],
     [break_, each('stop', running)],

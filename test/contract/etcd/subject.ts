@@ -99,7 +99,11 @@ export async function realSubject(count: number, version: string): Promise<EtcdS
       process.kill(pid, signal);
       // With a frozen peer etcd can hang in its own shutdown.
       const late = setTimeout(() => {
-        if (runs(slot)) process.kill(pid, 'SIGKILL');
+        try {
+          if (runs(slot)) process.kill(pid, 'SIGKILL');
+        } catch {
+          // It has ended, and its end is being noticed.
+        }
       }, GRACE_MS);
       await exited.finally(() => clearTimeout(late));
     },

@@ -125,6 +125,19 @@ describe('the strict check', () => {
     expect(await add(0, 5)).toMatchObject({ code: 'unhealthy-cluster' });
   });
 
+  it('counts a frozen voter as connected, as etcd does since 3.5; before, only for 5 s', async () => {
+    lab.etcd.freeze(lab.host(2).address, true);
+    await lab.clock.advance(60_000);
+    expect(await add(0, 3)).toMatchObject({ ok: true });
+    lab = createEtcdLab(5, 1, '3.4.23');
+    cluster = await lab.found(3);
+    cluster.lead(idOf(0));
+    await lab.clock.advance(5_100);
+    lab.etcd.freeze(lab.host(2).address, true);
+    await lab.clock.advance(5_100);
+    expect(await add(0, 3)).toMatchObject({ code: 'unhealthy-cluster' });
+  });
+
   it('lets a dead voter go, and a living one only while all are connected', async () => {
     const dead = idOf(2);
     lab.etcd.kill(lab.host(2).address);
