@@ -115,7 +115,7 @@ export function drawPlot(seed: number, profile: Profile): Plot {
   // The world's streams come from the seed itself: these must not be theirs.
   const random = createSeededRandom(seed ^ 0x5eed_9107);
   const table = TABLES[tableOf(random, profile)];
-  const desired = random.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
+  const desired = random.pick([1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 6, 7]);
   const hooks = random.pick<readonly Transition[]>([
     [],
     [],
@@ -135,7 +135,7 @@ export function drawPlot(seed: number, profile: Profile): Plot {
     clockDrift: random.pick([0, 0, 0.005, 0.05]),
     writeEveryMs: random.pick([1_000, 3_000]),
     // Longer than AWS is looked at without a cause; but most histories have found what they can by then.
-    restMs: random.chance(0.1) ? 150_000 : 8_000,
+    restMs: random.chance(0.06) ? 150_000 : 8_000,
     mayLoseMajority: random.chance(table.mayLoseMajority),
     incidents: drawIncidents(random, table, desired),
   };

@@ -2,6 +2,7 @@ import type { Claim } from '../../../src/core/claim.ts';
 import { readClaim } from '../../../src/core/claim.ts';
 import { quorumOf } from '../../../src/core/members.ts';
 import { hostName, namesOf } from '../../../src/core/names.ts';
+import type { RecordSet } from '../../../src/core/records.ts';
 import { clusterView, memberOnDisk } from './cluster.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER } from './names.ts';
@@ -11,9 +12,18 @@ const NAMES = namesOf(CLUSTER);
 
 /** The claim that stands, where one does. */
 export function standingClaim(world: World): Claim | null {
-  const reading = readClaim(NAMES.claim, world.zone.records());
-  return reading.kind === 'claim' ? reading.claim : null;
+  const records = world.zone.records();
+  let claim = claims.get(records);
+  if (claim === undefined) {
+    const reading = readClaim(NAMES.claim, records);
+    claim = reading.kind === 'claim' ? reading.claim : null;
+    claims.set(records, claim);
+  }
+  return claim;
 }
+
+/** The zone gives the same list until something changes, and what it says is asked for after every other step. */
+const claims = new WeakMap<readonly RecordSet[], Claim | null>();
 
 /** Whether the machine could be lost for good, and its data with it, without taking the cluster along. */
 export function isDispensable(world: World, machine: Machine): boolean {
