@@ -4,7 +4,7 @@ import { votersOf } from '../src/core/members.ts';
 import { form } from './appliance.ts';
 import { writeBig } from './big-data.ts';
 import { answers200, createGroup, type Group, ready, roles, running, type Start } from './group.ts';
-import type { Life } from './measures.ts';
+import { type Life, onlyOf } from './measures.ts';
 import { until } from './wait.ts';
 
 /** A cluster of three with 1 GiB of data, of which a follower is terminated: how soon its successor has its place. */
@@ -36,7 +36,7 @@ export async function liveBig(binary: EtcdBinary, signal: AbortSignal): Promise<
   recorder.record('big.port', portMs);
   recorder.record('big.ready', readyMs);
   recorder.record('big.settled', readyMs - Math.max(voterMs, portMs));
-  return { samples: recorder.samples, milestones: new Map(), timelines: new Map() };
+  return onlyOf('big', recorder);
 }
 
 async function untilVoter({ sandbox, admin, signal }: Group, successor: Start): Promise<number> {

@@ -148,6 +148,12 @@ export interface Life {
   readonly timelines: ReadonlyMap<Told, string>;
 }
 
+/** A life of which only one part's samples count: what came before that is measured by others. */
+export function onlyOf(part: Part, { samples }: Pick<Life, 'samples'>): Life {
+  const own = [...samples].filter(([name]) => name.startsWith(`${part}.`));
+  return { samples: new Map(own), milestones: new Map(), timelines: new Map() };
+}
+
 /** Samples by measure, as they come in. */
 export interface Recorder {
   readonly record: (name: MeasureName, ...values: readonly number[]) => void;

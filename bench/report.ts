@@ -77,15 +77,20 @@ export function createReport(
       loadBefore: before.load,
     },
     versions: { node: process.version, etcd: before.etcd, commit: before.commit },
-    runs: lives.bare.length,
+    runs: runsOf(lives),
     rows: rowsOf(lives),
-    fleets: fleets.map((it) => ({ size: it.size, runs: it.bare.length, rows: rowsOf(it) })),
+    fleets: fleets.map((it) => ({ size: it.size, runs: runsOf(it), rows: rowsOf(it) })),
     milestones: {
       forming: milestonesOf('form', appliance),
       'replacing a terminated instance': milestonesOf('terminate', appliance),
       'replacing one that lost its power': milestonesOf('power-cut', appliance),
     },
   };
+}
+
+/** Lives that began with a birth that counts; those that were watched for one thing alone do not. */
+function runsOf({ appliance }: Lives): number {
+  return appliance.filter(({ samples }) => samples.has('form.whole')).length;
 }
 
 function rowsOf({ appliance, bare }: Lives): readonly Row[] {

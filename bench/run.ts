@@ -7,7 +7,7 @@ import { etcdBinary } from '../test/tools.ts';
 import { liveAppliances } from './appliance.ts';
 import { liveBare } from './bare.ts';
 import { liveBig } from './big.ts';
-import { type Life, type Part, PARTS, type Told } from './measures.ts';
+import { type Life, onlyOf, type Part, PARTS, type Told } from './measures.ts';
 import { createReport, type Lives, lookBefore, renderReport, type Report } from './report.ts';
 import { liveSteady } from './steady.ts';
 
@@ -83,7 +83,7 @@ async function bench({ runs, parts, etcd, minutes, write }: Options, signal: Abo
   if (parts.has('big')) {
     console.error('1 GB of data: the appliance, then bare etcd');
     others.appliance.push(await liveBig(binary, signal));
-    others.bare.push(await liveBare(binary, SIZE, parts, signal));
+    others.bare.push(onlyOf('big', await liveBare(binary, SIZE, new Set<Part>(['big']), signal)));
   }
   const fleets: (Lives & { readonly size: number })[] = [];
   for (const size of parts.has('fleets') ? SIZES : []) {

@@ -3,7 +3,7 @@ import type { EtcdBinary } from '../src/etcd/binaries.ts';
 import { form } from './appliance.ts';
 import { callsOf, type Counters } from './counters.ts';
 import { countersOf, createGroup, type Group, isCall, ready, textOf } from './group.ts';
-import { type Life, median } from './measures.ts';
+import { type Life, median, onlyOf } from './measures.ts';
 
 /** What comes right after a birth, the first look for drift among it, is not the steady state. */
 const CALM_MS = 30_000;
@@ -23,10 +23,7 @@ export async function liveSteady(
   await ready(group);
   await delay(CALM_MS, undefined, { signal: group.signal });
   await watch(group, minutes * 60_000);
-  const { samples } = group.recorder;
-  // Its birth is no sample of births: those are taken in turn with bare etcd's.
-  const own = [...samples].filter(([name]) => name.startsWith('steady.'));
-  return { samples: new Map(own), milestones: new Map(), timelines: new Map() };
+  return onlyOf('steady', group.recorder);
 }
 
 async function watch(group: Group, windowMs: number): Promise<void> {

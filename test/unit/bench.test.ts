@@ -38,7 +38,7 @@ describe('a report', () => {
       bare: [life({ 'form.whole': [100] }), life({ 'form.whole': [800] })],
     },
     before,
-    [{ size: 5, appliance: [life({ 'form.launched': [7] })], bare: [life({})] }],
+    [{ size: 5, appliance: [life({ 'form.whole': [7] })], bare: [life({})] }],
   );
 
   test('sets each figure against that of bare etcd in the same run', () => {
@@ -49,7 +49,7 @@ describe('a report', () => {
       { name: 'steady.memory', appliance: { median: 145, min: 130, max: 150 }, bare: null, ratio: null },
     ]);
     expect(report.rows[0]?.ratio).toBeCloseTo(4.9, 1);
-    expect(report.fleets).toMatchObject([{ size: 5, runs: 1, rows: [{ name: 'form.launched' }] }]);
+    expect(report.fleets).toMatchObject([{ size: 5, runs: 1, rows: [{ name: 'form.whole', target: null }] }]);
     expect(report.milestones['forming']).toEqual({ formed: 40 });
   });
 
