@@ -12,7 +12,7 @@ import { present } from './world/world.ts';
  * ids, latencies and elections. Every law is judged at every step.
  */
 
-const SEEDS = [1, 2, 3];
+const SEEDS = [1, 2];
 const MINUTE_MS = 60_000;
 
 /** The cluster that the claim names. */
@@ -95,9 +95,9 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     'answers of AWS that are %s cost no member later',
     async (weather) => {
       const history = await formed({ seed, desired: 3 });
-      await history.happens({ kind: 'aws', weather, lastsMs: 5 * MINUTE_MS });
+      await history.happens({ kind: 'aws', weather, lastsMs: 3 * MINUTE_MS });
       await history.happens({ kind: 'kill', what: 'etcd' }, machine(history, 0));
-      await history.pass(5 * MINUTE_MS);
+      await history.pass(3 * MINUTE_MS);
       expect(cluster(history)?.members).toHaveLength(3);
       await history.settled(MINUTE_MS);
     },
