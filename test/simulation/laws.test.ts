@@ -145,6 +145,7 @@ const CASES: Readonly<
     bad: [
       [records(formed('c')), records(formed('d', LATER))],
       [records(formed('c')), records(null)],
+      [records(formed('c')), records(LATER)],
       [records(null, { name: NAMES.claim, type: 'TXT', ttl: 5, values: ['"garbage"'] })],
     ],
     good: [[records(FORMING), records(LATER), records(formed('d', LATER)), records(formed('d', LATER))]],

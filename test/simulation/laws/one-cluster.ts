@@ -17,8 +17,11 @@ export const onePromise: LawCheck = {
       if (reading.kind === 'unreadable') report(`the claim cannot be read: ${reading.why}`);
       if (reading.kind === 'none' && promised !== null && !released)
         report('the claim of a cluster that lives is gone');
-      if (reading.kind !== 'claim' || reading.claim.state !== 'formed') return;
-      const { clusterId, epoch } = reading.claim;
+      if (reading.kind !== 'claim') return;
+      const { clusterId, epoch, state } = reading.claim;
+      if (state === 'forming' && promised !== null && !released)
+        report(`epoch ${epoch} forms, and cluster ${promised} was promised before`);
+      if (state !== 'formed') return;
       if (promised !== null && promised !== clusterId)
         report(`cluster ${clusterId ?? ''} is promised in epoch ${epoch}, and ${promised} was before`);
       promised = clusterId;
