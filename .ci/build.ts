@@ -22,19 +22,25 @@ const BANNER = [
 ].join('\n');
 
 /**
- * What is run. It lets Node keep the compiled form of what it loads beside the program, and read it at the next start: a
- * third of the start's processor time. Where the folder is another user's, or cannot be written, nothing is kept.
+ * Lets Node keep the compiled form of what it loads beside the program, wherever that is moved to, and read it at the
+ * next start: a third of the start's processor time. Where the folder is another user's, or cannot be written, nothing is
+ * kept. The variable and not an option: Node before 24.12 takes a path and nothing else.
  */
+const KEEP_COMPILED = `
+process.env.NODE_COMPILE_CACHE_PORTABLE = '1';
+process.getBuiltinModule('node:module').enableCompileCache(FOLDER + '/cache');
+delete process.env.NODE_COMPILE_CACHE_PORTABLE;
+`;
+
+/** What is run. */
 const ENTRY = `#!/usr/bin/env node
-process.getBuiltinModule('node:module').enableCompileCache({ directory: import.meta.dirname + '/cache', portable: true });
-await import('./cli.js');
+const FOLDER = import.meta.dirname;${KEEP_COMPILED}await import('./cli.js');
 `;
 
 /** Loads every file but those that run something, so that their compiled form is kept. */
 const LOAD_ALL = `
-const { enableCompileCache } = process.getBuiltinModule('node:module');
-enableCompileCache({ directory: process.argv[1] + '/cache', portable: true });
-for (const file of process.argv.slice(2)) await import(process.argv[1] + '/' + file);
+const [FOLDER, ...files] = process.argv.slice(1);${KEEP_COMPILED}
+for (const file of files) await import(FOLDER + '/' + file);
 process.exit(0);
 `;
 
