@@ -57,6 +57,8 @@ export interface EtcdExit {
   readonly saysRemoved: boolean;
   /** It named the write-ahead log or the database unreadable. */
   readonly saysDamaged: 'wal' | 'database' | null;
+  /** It never began: its peers list other members than it was told to join. So it wrote nothing that a member holds. */
+  readonly saysOtherMembers?: boolean;
   /** The last fatal or panic line, shortened; empty where there was none. */
   readonly lastWords: string;
 }

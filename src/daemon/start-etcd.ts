@@ -21,6 +21,8 @@ export async function startData(
   signal: AbortSignal,
 ): Promise<StepResult> {
   const { identity } = seen.local;
+  const joiner = neverBegan(context, seen);
+  if (joiner !== null) return await startJoiner(context, action, joiner, signal);
   return await run(
     context,
     action,
@@ -29,6 +31,49 @@ export async function startData(
       if (identity !== null && identity.version !== version)
         await keepIdentity(context, { ...identity, version }, signal);
       return null;
+    },
+    signal,
+  );
+}
+
+interface Joiner {
+  readonly identity: DataIdentity;
+  readonly memberId: string;
+  readonly list: MemberList;
+}
+
+/**
+ * This instance's etcd was to join, and ended before it began, since a member came or went meanwhile; what it left holds
+ * nothing. Null where it is not so, or not known: a learner that has never started, and that ended just so.
+ */
+function neverBegan(context: Context, seen: StartObservation): Joiner | null {
+  const { identity } = seen.local;
+  const { quorum } = seen;
+  if (context.state.lastExit?.saysOtherMembers !== true || quorum?.kind !== 'answers') return null;
+  if (identity === null || identity.voter || identity.memberId === null) return null;
+  const { memberId } = identity;
+  const own = quorum.list.members.find(({ id }) => id === memberId);
+  return own?.learner === true && !isStarted(own) ? { identity, memberId, list: quorum.list } : null;
+}
+
+/** Starts the etcd of a learner that was added and never began, with the members as they are now. */
+async function startJoiner(
+  context: Context,
+  action: StartAction,
+  { identity, memberId, list }: Joiner,
+  signal: AbortSignal,
+): Promise<StepResult> {
+  await context.ports.data.setAside('never-began', signal);
+  context.state.joining = true;
+  return await run(
+    context,
+    action,
+    identity.version,
+    async (version) => {
+      await keepIdentity(context, { ...identity, version }, signal);
+      const now = await settledList(context, list, memberId, signal);
+      const cluster = initialCluster(now, memberId, context.ports.self.id);
+      return { state: 'existing', cluster, token: identity.token };
     },
     signal,
   );

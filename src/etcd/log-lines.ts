@@ -45,6 +45,7 @@ export function parseLogLine(text: string): LogLine {
 
 /** What the lines of one run say about its end; grows line by line. */
 export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 'lastWords'> {
+  readonly saysOtherMembers: boolean;
   /** It restarted from a log that names no member: that ends in a panic, differently worded in each version. */
   readonly namelessLog: boolean;
   /** Go's runtime stopped it, and where is not told yet: the first function of etcd's in the stack says it. */
@@ -55,6 +56,7 @@ export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 
 
 export const NO_VERDICT: Verdict = {
   saysRemoved: false,
+  saysOtherMembers: false,
   saysDamaged: null,
   lastWords: '',
   namelessLog: false,
@@ -69,6 +71,8 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
   const repeats = isLast && line.error === '' && verdict.lastWords.startsWith(line.message.slice(0, 200));
   return {
     saysRemoved: verdict.saysRemoved || line.error.includes('the member has been permanently removed'),
+    saysOtherMembers:
+      verdict.saysOtherMembers || (isLast && line.error.startsWith('error validating peerURLs')),
     saysDamaged: verdict.saysDamaged ?? damageAfter(verdict, line, isLast),
     stoppedByRuntime: isRuntimeError(line) || (verdict.stoppedByRuntime && !OWN_FUNCTION.test(line.message)),
     namelessLog: verdict.namelessLog || isNameless(line),

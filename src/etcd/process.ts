@@ -233,11 +233,12 @@ function supervise(
   const finish = async (): Promise<EtcdExit> => {
     const end = await exit;
     over = true;
-    const { saysRemoved, saysDamaged, lastWords } = await words.end();
+    const { saysRemoved, saysDamaged, saysOtherMembers, lastWords } = await words.end();
     const last = lastWords === '' && end.code !== 0 ? await silentEnd(layout) : lastWords;
     await removeRecord(layout.process).catch(() => undefined);
     // Without a log etcd does not call its data damaged: it tries to join a cluster with what is left of them.
-    return { ...end, saysRemoved, saysDamaged: saysDamaged ?? (walMissing ? 'wal' : null), lastWords: last };
+    const damage = saysDamaged ?? (walMissing ? 'wal' : null);
+    return { ...end, saysRemoved, saysDamaged: damage, saysOtherMembers, lastWords: last };
   };
   const exited = finish();
   return {

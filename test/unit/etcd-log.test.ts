@@ -97,6 +97,14 @@ describe("etcd's log lines", () => {
     });
   });
 
+  test('name a start that its peers know other members than', () => {
+    const said = 'error validating peerURLs {ClusterID:1 Members:[]}: member count is unequal';
+    const fatal = { level: 'fatal', msg: 'discovery failed', error: said };
+    expect(verdictOf(JSON.stringify(fatal))).toMatchObject({ saysOtherMembers: true, saysDamaged: null });
+    expect(verdictOf(JSON.stringify({ ...fatal, level: 'warn' })).saysOtherMembers).toBe(false);
+    expect(verdictOf(JSON.stringify({ ...fatal, error: 'no space left' })).saysOtherMembers).toBe(false);
+  });
+
   test('of another member that was removed do not count', () => {
     const line = { level: 'warn', msg: 'rejected stream from remote peer because it was removed' };
     expect(verdictOf(JSON.stringify(line)).saysRemoved).toBe(false);

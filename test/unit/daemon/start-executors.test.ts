@@ -14,6 +14,7 @@ import { decide } from '../../../src/daemon/starter.ts';
 import { ApplianceError } from '../../../src/errors.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { createEtcdFiles } from '../../fakes/etcd/files.ts';
 
 let bench: Bench;
 let host: Host;
@@ -258,6 +259,60 @@ describe('joining', () => {
     const list = { clusterId: cluster.id, answeredBy: '', members: cluster.list() };
     await run(join(), { quorum: { kind: 'answers', endpoint: bench.host(1).url, list } });
     expect(named.toSorted()).toEqual([0, 1, 2, 4].map((index) => bench.host(index).self.id));
+  });
+
+  /** A learner that was added, and whose etcd ended before it began, with the list as it is by then. */
+  async function neverBegan(): Promise<Partial<StartObservation>> {
+    const { quorum } = await pair();
+    const { process } = context.ports;
+    const fails: Ports['process']['start'] = async () =>
+      await Promise.resolve({ known: false, reason: 'it ends' });
+    context = createContext(host.context.options, {
+      ...context.ports,
+      process: { ...process, start: fails },
+    });
+    await run(join(), { ...(quorum === undefined ? {} : { quorum }) });
+    const [cluster] = bench.etcd.clusters.values();
+    const { identity } = host.disk;
+    host.disk.etcd = createEtcdFiles(cluster?.id ?? '', identity?.memberId ?? '');
+    context = createContext(host.context.options, noted(host.ports));
+    context.state.lastExit = {
+      code: 1,
+      signal: null,
+      saysRemoved: false,
+      saysDamaged: null,
+      saysOtherMembers: true,
+      lastWords: 'discovery failed',
+    };
+    steps = [];
+    const list = { clusterId: cluster?.id ?? '', answeredBy: '', members: cluster?.list() ?? [] };
+    return { quorum: { kind: 'answers', endpoint: bench.host(1).url, list } };
+  }
+  const ownData = (): StartAction => ({ kind: 'start-data', reason: reason('own-data', 'test') });
+
+  it('goes on as the member that it is where its etcd ended before it began', async () => {
+    const quorum = await neverBegan();
+    const memberId = host.disk.identity?.memberId;
+    await run(ownData(), quorum);
+    expect(steps).toEqual(['identity 1 formed', 'start existing']);
+    await bench.clock.advance(5_000);
+    expect(host.disk.identity?.memberId).toBe(memberId);
+    expect(host.disk.etcd?.memberId).toBe(memberId);
+    expect(bench.etcd.processAt('10.0.0.3')?.serving).toBe(true);
+  });
+
+  it('starts its data as they are where etcd ended otherwise, or may have had a vote', async () => {
+    const quorum = await neverBegan();
+    const { lastExit } = context.state;
+    context.state.lastExit = lastExit === null ? null : { ...lastExit, saysOtherMembers: false };
+    await run(ownData(), quorum);
+    expect(steps).toEqual(['start data']);
+    await host.ports.process.adopt(NEVER);
+    const again = await neverBegan();
+    const { identity } = host.disk;
+    host.disk.identity = identity === null ? null : { ...identity, voter: true };
+    await run(ownData(), again);
+    expect(steps).toEqual(['start data']);
   });
 
   it('starts nothing where it was refused, and comes back soon', async () => {
