@@ -18,5 +18,6 @@ test('every instance loses a tenth of what it is sent', async () => {
 });
 
 test('nothing was lost, and there was one cluster all the time', async () => {
-  await fleet().verify();
+  // Where packets are lost, a joiner may have to begin again.
+  await fleet().verify({ joinersBeginAgain: true });
 });
