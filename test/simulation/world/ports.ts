@@ -215,13 +215,21 @@ function logOf(world: World, machine: Machine): Log {
     warn: say,
     error: (fields, message) => {
       const { error } = fields as { readonly error?: unknown };
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const text = error instanceof Error ? traceOf(error) : String(error);
       world.note(machine.id, `${message}: ${text}`);
       // A full disk is weather, though no value says it: the loop goes on when there is room.
       if (hasCode(error, 'cannot-write')) return;
       world.tell({ kind: 'threw', id: machine.id, what: `${message}: ${text}` });
     },
   };
+}
+
+/** The error with its way through the appliance; the simulator's own frames differ from one player to the other. */
+function traceOf(error: Error): string {
+  const frames = (error.stack ?? '').split('\n').filter((it) => /^ +at .*\/src\//.test(it));
+  return [`${error.name}: ${error.message}`, ...frames.map((it) => it.replace(/\S*\/src\//, 'src/'))].join(
+    '\n',
+  );
 }
 
 const SILENT_METER: Meter = {
