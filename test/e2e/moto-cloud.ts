@@ -167,7 +167,9 @@ async function makeGroup({ ec2, autoScaling }: Clients, prefix: string): Promise
     new CreateAutoScalingGroupCommand({
       AutoScalingGroupName: STACK,
       LaunchTemplate: { LaunchTemplateName: STACK, Version: '1' },
-      ...{ MinSize: 0, MaxSize: 9, DesiredCapacity: 3 },
+      MinSize: 0,
+      MaxSize: 9,
+      DesiredCapacity: 3,
       VPCZoneIdentifier: Subnet?.SubnetId,
       // moto takes the tags that on AWS only CloudFormation can give.
       Tags: [{ Key: 'aws:cloudformation:stack-name', Value: STACK, PropagateAtLaunch: true }],
@@ -194,7 +196,11 @@ function startMirror(mirrored: Mirrored, onFailure: (error: unknown) => void): {
     await mirrored.hypervisor.boot({
       instanceId: id,
       address,
-      ...{ region: REGION, zone: `${REGION}a`, stackName: STACK, groupName: STACK, launchedAtMs: Date.now() },
+      region: REGION,
+      zone: `${REGION}a`,
+      stackName: STACK,
+      groupName: STACK,
+      launchedAtMs: Date.now(),
       metadataEndpoint: `http://${address}:${METADATA_PORT}`,
     });
   };
