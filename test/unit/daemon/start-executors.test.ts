@@ -271,7 +271,7 @@ describe('joining', () => {
       ...context.ports,
       process: { ...process, start: fails },
     });
-    await run(join(), { ...(quorum === undefined ? {} : { quorum }) });
+    await run(join(), quorum === undefined ? {} : { quorum });
     const [cluster] = bench.etcd.clusters.values();
     const { identity } = host.disk;
     host.disk.etcd = createEtcdFiles(cluster?.id ?? '', identity?.memberId ?? '');
