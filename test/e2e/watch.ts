@@ -79,14 +79,19 @@ function watchMembers(
   /** Instance of every member that was ever seen. */
   const owners = new Map<string, string>();
   const voters = new Set<string>();
+  /** Founders that nobody has seen started: where the claim cannot be read they join anew, and nothing is lost. */
+  const unborn = new Set<string>();
   let last: MemberList | null = null;
 
   const note = (list: MemberList): void => {
     clusterIds.add(list.clusterId);
     last = list;
     const { instances } = sandbox.cloud.describe();
-    for (const { id, name, peerUrls, learner } of list.members) {
-      if (!learner) voters.add(id);
+    for (const { id, name, peerUrls, clientUrls, learner } of list.members) {
+      const isUnborn = !learner && clientUrls.length === 0 && !voters.has(id);
+      if (isUnborn) unborn.add(id);
+      else unborn.delete(id);
+      if (!learner && !isUnborn) voters.add(id);
       // An address may be a predecessor's: of those that had it, the last.
       const at = instances.findLast(({ address }) => peerUrls.includes(peerUrl(address)));
       const owner = name === '' ? at?.instanceId : name;
@@ -118,7 +123,7 @@ function watchMembers(
   };
   const unjustified: Watch['unjustified'] = (of) => {
     const left = countEnds(sandbox);
-    const judged = removed().filter((id) => of === 'all' || voters.has(id));
+    const judged = removed().filter((id) => voters.has(id) || (of === 'all' && !unborn.has(id)));
     return judged.flatMap((id) => {
       const owner = owners.get(id) ?? '';
       const ends = left.get(owner) ?? 0;
