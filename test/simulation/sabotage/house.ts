@@ -1,0 +1,134 @@
+import type { isTerminatedForCertain } from '../../../src/core/fleet.ts';
+import { known } from '../../../src/core/known.ts';
+import type { planDns } from '../../../src/core/plan-dns.ts';
+import type { planLock } from '../../../src/core/plan-lock.ts';
+import type { planMembership } from '../../../src/core/plan-membership.ts';
+import { reason } from '../../../src/core/reason.ts';
+import type { createMaintenanceLock } from '../../../src/daemon/maintenance-lock.ts';
+import type { Ports } from '../../../src/daemon/ports.ts';
+import type { Bug } from './bug.ts';
+import { bugIn } from './planted.ts';
+import { together } from './when.ts';
+
+/** Bugs against laws 4, 6, 8, 9 and 10: of those who keep house. */
+export const HOUSE_BUGS: readonly Bug[] = [
+  {
+    name: 'who EC2 does not answer about is terminated',
+    law: 4,
+    profile: 'aws',
+    when: together(['lose'], ['aws'], 15_000),
+    ports: (ports) => ({ ...ports, fleet: { ...ports.fleet, evidence: takingSilenceForTheEnd(ports) } }),
+  },
+  {
+    name: 'what is not known of an instance is its end',
+    law: 4,
+    profile: 'aws',
+    when: together(['lose'], ['aws'], 15_000),
+    source: bugIn<typeof isTerminatedForCertain>(
+      'isTerminatedForCertain',
+      (original) => (evidence) => !evidence.ec2.known || original(evidence),
+    ),
+  },
+  {
+    name: 'an instance that is stopped is gone, whatever its group lists',
+    law: 6,
+    profile: 'scaling',
+    source: bugIn<typeof isTerminatedForCertain>(
+      'isTerminatedForCertain',
+      (original) => (evidence) =>
+        original(evidence) || (evidence.ec2.known && evidence.ec2.value.startsWith('stop')),
+    ),
+  },
+  {
+    name: 'who does not answer is evicted',
+    law: 6,
+    profile: 'network',
+    source: bugIn<typeof isTerminatedForCertain>('isTerminatedForCertain', () => () => true),
+  },
+  {
+    name: 'nobody is ever evicted',
+    law: 6,
+    shows: [9],
+    profile: 'scaling',
+    stuck: true,
+    source: bugIn<typeof planMembership>('planMembership', (original) => (seen) => ({
+      ...original(seen),
+      action: null,
+    })),
+  },
+  {
+    name: 'everybody keeps house',
+    law: 8,
+    profile: 'scaling',
+    source: bugIn<typeof createMaintenanceLock>('createMaintenanceLock', (original) => (context) => ({
+      ...original(context),
+      holds: () => true,
+      guard: async () => true,
+    })),
+  },
+  {
+    name: 'the leader keeps house, and takes no lock',
+    law: 8,
+    profile: 'scaling',
+    source: bugIn<typeof planLock>('planLock', (original) => (seen) => {
+      const action = original(seen);
+      return action.kind === 'take' ? { ...action, kind: 'unlocked' } : action;
+    }),
+  },
+  {
+    name: 'every address under the name is ours',
+    law: 9,
+    profile: 'mixed',
+    source: bugIn<typeof planDns>('planDns', (original) => (seen) => {
+      const plan = original(seen);
+      const hosts = new Set(seen.members.map((it) => it.name));
+      const strangers = seen.records.filter(
+        (it) =>
+          it.type === 'A' &&
+          it.name.endsWith(`.${seen.cluster}`) &&
+          !it.name.startsWith('etcd-server.') &&
+          !it.name.startsWith('i-') &&
+          !hosts.has(it.name),
+      );
+      return {
+        ...plan,
+        changes: [...plan.changes, ...strangers.map((record) => ({ action: 'DELETE' as const, record }))],
+      };
+    }),
+  },
+  {
+    name: 'what is gone stays named',
+    law: 9,
+    profile: 'scaling',
+    stuck: true,
+    source: bugIn<typeof planDns>(
+      'planDns',
+      (original) => (seen) => original({ ...seen, fleetKnown: false }),
+    ),
+  },
+  {
+    name: 'the records are written anew in every look',
+    law: 10,
+    profile: 'mixed',
+    stuck: true,
+    source: bugIn<typeof planDns>('planDns', (original) => (seen) => {
+      const plan = original(seen);
+      const record = seen.records.find((it) => it.type === 'A' && it.name === seen.cluster);
+      if (record === undefined || plan.changes.length > 0) return plan;
+      return {
+        changes: [
+          { action: 'DELETE', record },
+          { action: 'CREATE', record },
+        ],
+        reasons: [reason('dns-change', 'writes them anew')],
+      };
+    }),
+  },
+];
+
+function takingSilenceForTheEnd({ fleet }: Ports): Ports['fleet']['evidence'] {
+  return async (instances, signal) => {
+    const answer = await fleet.evidence(instances, signal);
+    return answer.known ? answer : known(new Map(instances.map((it) => [it.id, 'terminated' as const])));
+  };
+}

@@ -1,0 +1,87 @@
+import { isStarted } from '../../../src/core/members.ts';
+import type { planMember } from '../../../src/core/plan-member.ts';
+import type { planStart } from '../../../src/core/plan-start.ts';
+import { reason } from '../../../src/core/reason.ts';
+import { clientUrl } from '../../../src/core/urls.ts';
+import type { keepHouse } from '../../../src/daemon/keep-house.ts';
+import type { Ports } from '../../../src/daemon/ports.ts';
+import type { Bug } from './bug.ts';
+import { bugIn } from './planted.ts';
+import { together } from './when.ts';
+
+/** Bugs against laws 2, 5 and 7: of one member, its data and its vote. */
+export const MEMBER_BUGS: readonly Bug[] = [
+  {
+    name: 'what was to be set aside is deleted',
+    law: 2,
+    profile: 'scaling',
+    ports: (ports) => ({ ...ports, data: { ...ports.data, setAside: deleting(ports) } }),
+  },
+  {
+    name: 'data of a cluster that is silent are set aside',
+    law: 2,
+    profile: 'crash',
+    when: together(['power-cut', 'kill'], ['power-cut', 'kill'], 3_000),
+    stuck: true,
+    source: bugIn<typeof planStart>('planStart', (original) => (seen) => {
+      const action = original(seen);
+      if (action.reason.code !== 'own-data-quorum-lost') return action;
+      return { kind: 'set-aside', reason: reason('other-cluster', 'nobody answers') };
+    }),
+  },
+  {
+    name: 'whoever sees a learner promotes it',
+    law: 5,
+    profile: 'scaling',
+    ports: (ports) => ({ ...ports, admin: { ...ports.admin, memberList: promoting(ports) } }),
+  },
+  {
+    name: 'who keeps house promotes learners',
+    law: 5,
+    profile: 'scaling',
+    source: bugIn<typeof keepHouse>('keepHouse', (original) => async (context, right, memory, signal) => {
+      await promoting(context.ports)(clientUrl(context.ports.self.address), { linearizable: true }, signal);
+      return await original(context, right, memory, signal);
+    }),
+  },
+  {
+    name: 'etcd is stopped where Route 53 is silent',
+    law: 7,
+    profile: 'aws',
+    source: bugIn<typeof planMember>(
+      'planMember',
+      (original) => (seen) =>
+        seen.registerSilentMs > 0
+          ? { kind: 'stop', reason: reason('claim-silent', 'the claim is silent') }
+          : original(seen),
+    ),
+  },
+  {
+    name: 'etcd is started again where it has no quorum',
+    law: 7,
+    profile: 'network',
+    source: bugIn<typeof planMember>('planMember', (original) => (seen) => {
+      const action = original(seen);
+      return action.reason.code === 'member-no-quorum' ? { kind: 'stop', reason: action.reason } : action;
+    }),
+  },
+];
+
+function promoting({ admin }: Ports): Ports['admin']['memberList'] {
+  return async (endpoint, options, signal) => {
+    const list = await admin.memberList(endpoint, options, signal);
+    const learner = list.known ? list.value.members.find((it) => it.learner && isStarted(it)) : undefined;
+    if (learner !== undefined) await admin.promote(endpoint, learner.id, signal);
+    return list;
+  };
+}
+
+function deleting({ data }: Ports): Ports['data']['setAside'] {
+  return async (why, signal) => {
+    const before = (await data.read(signal)).aside.map((it) => it.directory);
+    await data.setAside(why, signal);
+    const { aside } = await data.read(signal);
+    for (const it of aside.filter((one) => !before.includes(one.directory)))
+      await data.discard(it.directory, signal);
+  };
+}
