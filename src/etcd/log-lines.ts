@@ -112,7 +112,7 @@ function damageIn(line: LogLine): 'wal' | 'database' | null {
   const said = (patterns: readonly RegExp[], text: string): boolean =>
     patterns.some((pattern) => pattern.test(text));
   // Its error is the decoder's, as of a log; the message says of what.
-  if (/^failed to unmarshal mvccpb/.test(line.message)) return 'database';
+  if (line.message.startsWith('failed to unmarshal mvccpb')) return 'database';
   if (said(DATABASE_ERRORS, line.error) || said(DATABASE_PANICS, line.message)) return 'database';
   if (said(WAL_ERRORS, line.error) || said(WAL_PANICS, line.message)) return 'wal';
   return null;

@@ -33,10 +33,10 @@ function definer(define: (name: string, run: () => unknown) => void): Definer {
   });
 }
 
-export const it = definer((name, run) =>
-  tests.push({ name: [...path, name, `(${tests.length})`].join(' > '), run }),
-);
-export const test = it;
+const define = (name: string, run: () => unknown): unknown =>
+  tests.push({ name: [...path, name, `(${tests.length})`].join(' > '), run });
+export const it = definer(define);
+export const test = definer(define);
 export const describe = definer((name, run) => {
   path.push(name);
   run();
