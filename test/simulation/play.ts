@@ -1,5 +1,5 @@
 import type { Ending, EndingKind, PlayOptions } from './ending.ts';
-import { type IncidentKind, lastsMsOf } from './incident.ts';
+import { type Incident, type IncidentKind, lastsMsOf } from './incident.ts';
 import { strike } from './incidents/strike.ts';
 import type { Plot } from './plot.ts';
 import { openStage, type Stage } from './stage.ts';
@@ -26,7 +26,7 @@ export async function play(plot: Plot, options: PlayOptions = {}): Promise<Endin
     if (!strike(world, incident)) continue;
     await world.clock.settle();
     const lastsMs = lastsMsOf(incident);
-    world.tell({ kind: 'fault', lastsMs });
+    world.tell({ kind: 'fault', lastsMs: isPlain(incident) ? 0 : lastsMs });
     faults[incident.kind] = (faults[incident.kind] ?? 0) + 1;
     calmAt = Math.max(calmAt, world.clock.now() + lastsMs);
   }
@@ -42,6 +42,11 @@ export async function play(plot: Plot, options: PlayOptions = {}): Promise<Endin
     reasons: world.reasons,
     timeline: world.timeline,
   };
+}
+
+/** Whoever looks sees at once what does not answer at all: that excuses nothing that is done later. */
+function isPlain(incident: Incident): boolean {
+  return incident.kind === 'power-cut' || (incident.kind === 'freeze' && incident.what === 'etcd');
 }
 
 /** Waits until the fleet is as it should be and nobody does anything any more. */

@@ -31,8 +31,3 @@ export function together(
         ),
     );
 }
-
-/** Plots with incidents of each of these kinds. */
-export function withAll(...kinds: readonly IncidentKind[]): (plot: Plot) => boolean {
-  return ({ incidents }) => kinds.every((kind) => incidents.some((it) => it.kind === kind));
-}

@@ -3,7 +3,7 @@ import { readClaim } from '../../../src/core/claim.ts';
 import { quorumOf } from '../../../src/core/members.ts';
 import { hostName, namesOf } from '../../../src/core/names.ts';
 import type { RecordSet } from '../../../src/core/records.ts';
-import { clusterView, memberOnDisk } from './cluster.ts';
+import { clusterView } from './cluster.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER } from './names.ts';
 import { present, type World } from './world.ts';
@@ -51,10 +51,17 @@ export function intactVoters(
   if (cluster === null) return null;
   const machines = [...world.machines.values()];
   const names = cluster.voters.flatMap((voter) => {
-    const there = machines.find((it) => counts(it) && memberOnDisk(it)?.memberId === voter.id);
+    const there = machines.find((it) => counts(it) && keeps(it, voter.id));
     return there === undefined ? [] : [there.id];
   });
   return { names, voters: cluster.voters.length };
+}
+
+/** Whether this machine has the data of that member, in use or set aside: data set aside count as data. */
+function keeps({ disk }: Machine, memberId: string): boolean {
+  return [disk.etcd, ...disk.aside.map((it) => it.etcd)].some(
+    (it) => it !== null && !it.unreadable && it.memberId === memberId,
+  );
 }
 
 /** Null where the fleet is as it should be: N healthy voters, claim and names right; else what is not. */
