@@ -6,7 +6,7 @@ import type { Known } from './known.ts';
 import { valueOr } from './known.ts';
 import type { Member, MemberList } from './members.ts';
 import { isStarted } from './members.ts';
-import { GONE_GROUP_EVIDENCE_MS } from './numbers.ts';
+import { GONE_GROUP_EVIDENCE_MS, PROMOTE_WITHOUT_CLAIM_MS } from './numbers.ts';
 import type { StandingClaim } from './claim.ts';
 import { joinableFleet, planBirth } from './plan-birth.ts';
 import { hostOf } from './urls.ts';
@@ -59,7 +59,11 @@ export function planJoinUnread(seen: StartObservation, why: string): StartAction
   if (quorum === undefined) return ask(['quorum']);
   if (quorum.kind === 'nobody' || quorum.list.clusterId !== named.clusterId) return unread;
   const own = ownMember(quorum.list, seen);
-  if (own !== undefined) return planRemoveOwn(seen, null, quorum.endpoint, own);
+  if (own !== undefined) {
+    // A founder that never ran is to found yet: whether it may, the claim says, which may be read in a moment.
+    const mayFound = !own.learner && !isStarted(own) && seen.waitedMs < PROMOTE_WITHOUT_CLAIM_MS;
+    return mayFound ? unread : planRemoveOwn(seen, null, quorum.endpoint, own);
+  }
   const obstacle = planObstacle(seen, null);
   if (obstacle !== null) return obstacle;
   return {
