@@ -57,6 +57,16 @@ export const HOUSE_BUGS: readonly Bug[] = [
     })),
   },
   {
+    name: 'the lock is not looked at before an act',
+    law: 8,
+    profile: 'mixed',
+    when: together(['lose', 'terminate', 'scale', 'refresh'], ['freeze'], 10_000),
+    source: bugIn<typeof createMaintenanceLock>('createMaintenanceLock', (original) => (context) => ({
+      ...original(context),
+      guard: async () => true,
+    })),
+  },
+  {
     name: 'everybody keeps house',
     law: 8,
     profile: 'scaling',
