@@ -109,8 +109,12 @@ export async function ask<T>(
   }
 }
 
+/** Names of errors that the SDK throws over an answer, and no code of AWS's. */
+const OF_THE_READER: ReadonlySet<string> = new Set(['Error', 'TypeError', 'RangeError', 'SyntaxError']);
+
 /** A failure as a clause: "answered Throttling (Rate exceeded)", "did not answer (connect ECONNREFUSED ...)". */
 export function clauseOf(failure: Failure): string {
-  const verb = failure.status === null ? 'did not answer' : `answered ${failure.name.slice(0, 100)}`;
+  const answered = OF_THE_READER.has(failure.name) ? 'what cannot be read' : failure.name.slice(0, 100);
+  const verb = failure.status === null ? 'did not answer' : `answered ${answered}`;
   return `${verb} (${failure.message})`;
 }

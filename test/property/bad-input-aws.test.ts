@@ -282,4 +282,13 @@ describe('metadata', () => {
     expectClear(answer.known ? '' : answer.reason);
     await eventually(() => server.openConnections() === 0);
   });
+
+  test.each(['', 'yesterday'])('a change submitted at %j', async (time) => {
+    const change = QUESTIONS['Route 53 to change records'];
+    const body = bodyOf(change?.good ?? 'hang').replace(/<SubmittedAt>[^<]*</, `<SubmittedAt>${time}<`);
+    server.say({ bytes: httpAnswer(body), after: 'end' });
+    const reason = reasonOf(await change?.ask()) ?? '';
+    expectClear(reason);
+    expect(reason).toContain('Route 53 answered what cannot be read');
+  });
 });
