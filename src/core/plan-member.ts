@@ -42,6 +42,7 @@ export type MemberCode =
   | 'member-steady'
   | 'member-no-answer'
   | 'member-no-quorum'
+  | 'member-removed'
   | 'foreign-claim'
   | 'unborn'
   | 'claim-silent'
@@ -80,11 +81,30 @@ export function planMember(seen: MemberObservation): MemberAction {
     const outdated = planOutdated(seen, seen.claim.value.claim);
     if (outdated !== null) return outdated;
   }
+  if (!status.known && wasRemoved(seen)) {
+    return {
+      kind: 'stop',
+      reason: reason(
+        'member-removed',
+        `member ${identity.memberId ?? ''} was removed before it served: it stops, and joins anew`,
+      ),
+    };
+  }
   if (!status.known) return none('member-no-answer', `the own etcd does not answer: ${status.reason}`);
   if (status.value.learner) return planPromotion(seen, status.value);
   if (!identity.formed) return planFormation(seen, status.value);
   if (!seen.list.known) return none('member-no-quorum', `no linearizable answer: ${seen.list.reason}`);
   return none('member-steady', `member ${status.value.memberId} serves`);
+}
+
+/** Whether the voters of its own cluster no longer have this member. */
+function wasRemoved({ identity, list }: MemberObservation): boolean {
+  return (
+    list.known &&
+    identity.memberId !== null &&
+    list.value.clusterId === identity.clusterId &&
+    !list.value.members.some((it) => it.id === identity.memberId)
+  );
 }
 
 /** The claim says that this etcd is not of the cluster that lives, or never was born: it stops, and its data stay. */

@@ -42,7 +42,12 @@ export async function explain(context: Context, signal: AbortSignal): Promise<Pl
   }
   await context.register.read(0, signal);
   const member = planMember(
-    await observeMember(context, local.identity, { servedFormingMs: 0, answeredOnce: true }, signal),
+    await observeMember(
+      context,
+      local.identity,
+      { servedFormingMs: 0, answeredOnce: true, silentMs: 0 },
+      signal,
+    ),
   );
   const steps: PlanStep[] = [];
   const notTaken: PlanStep[] = [];

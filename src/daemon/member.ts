@@ -94,7 +94,7 @@ async function tick(
   const seen = await observeMember(
     context,
     identity,
-    { servedFormingMs, answeredOnce: memory.answeredOnce },
+    { servedFormingMs, answeredOnce: memory.answeredOnce, silentMs: silentMs(context, memory) },
     signal,
   );
   const serves = seen.list.known && !seen.identity.formed;
@@ -115,7 +115,11 @@ async function tick(
 
 /** Without an answer for a while there is no hurry: what is waited for takes its time. */
 function longSilent(context: Context, memory: Memory): boolean {
-  return memory.silentSince !== null && context.ports.clock.now() - memory.silentSince > LONG_SILENCE_MS;
+  return silentMs(context, memory) > LONG_SILENCE_MS;
+}
+
+function silentMs(context: Context, memory: Memory): number {
+  return memory.silentSince === null ? 0 : context.ports.clock.now() - memory.silentSince;
 }
 
 /**

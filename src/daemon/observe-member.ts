@@ -1,7 +1,7 @@
 import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import type { DataIdentity } from '../core/local-data.ts';
-import type { MemberStatus } from '../core/members.ts';
+import type { MemberList, MemberStatus } from '../core/members.ts';
 import { CLAIM_READ_INTERVAL_MS, STARTING_ASK_MS } from '../core/numbers.ts';
 import type { MemberObservation } from '../core/plan-member.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -16,7 +16,12 @@ export interface MemberMemory {
   readonly servedFormingMs: number;
   /** Whether it ever answered. */
   readonly answeredOnce: boolean;
+  /** For how long it has answered nothing; ms. */
+  readonly silentMs: number;
 }
+
+/** A joiner that serves after this long without a word is late; why, the voters may know. */
+const JOINER_LATE_MS = 10_000;
 
 /** Everything that a running member's plan rests on. Beside the loop, `plan` asks it, too. */
 export async function observeMember(
@@ -32,7 +37,7 @@ export async function observeMember(
   const learner = status.known && status.value.learner;
   const { list, leader } = status.known
     ? await votersList(context, learner, status.value.leader, signal)
-    : { list: unknown(status.reason), leader: null };
+    : { list: await listOfLateJoiner(context, status.reason, memory, signal), leader: null };
   state.list = list;
   const needsClaim = status.known && (learner || !identity.formed);
   if (needsClaim) await learnClaim(context, own, identity, learner, signal);
@@ -50,6 +55,22 @@ export async function observeMember(
     registerSilentMs: register.silentMs(),
     leaving: state.phase === 'leaving',
   };
+}
+
+/**
+ * The members as the voters have them, for a joiner that has not served for long: one that was removed before it had the log
+ * hears of it from nobody, and would wait for its snapshot for ever.
+ */
+async function listOfLateJoiner(
+  context: Context,
+  why: string,
+  { answeredOnce, silentMs }: MemberMemory,
+  signal: AbortSignal,
+): Promise<Known<MemberList>> {
+  if (answeredOnce || silentMs < JOINER_LATE_MS || context.state.identity?.voter !== false)
+    return unknown(why);
+  await context.register.read(JOINER_LATE_MS, signal);
+  return (await votersList(context, true, null, signal)).list;
 }
 
 /** Asks the own etcd for its status; one that has not served yet is not waited for a whole deadline. */

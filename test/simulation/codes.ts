@@ -71,6 +71,7 @@ const MEMBER: Readonly<Record<MemberCode, Reach>> = {
   'member-steady': 'reached',
   'member-no-answer': 'reached',
   'member-no-quorum': 'reached',
+  'member-removed': 'reached',
   'foreign-claim': unreachable('no operator releases a claim in a history'),
   unborn: 'reached',
   'claim-silent': 'reached',

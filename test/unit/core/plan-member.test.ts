@@ -371,6 +371,30 @@ const cases: readonly Case[] = [
     code: 'learner-leaving',
   },
   {
+    name: 'a joiner that does not serve, and that the voters no longer have: it would wait for ever',
+    seen: learning({ status: DARK, list: known(listOf([1, 2, 3])) }),
+    kind: 'stop',
+    code: 'member-removed',
+  },
+  {
+    name: 'a joiner that does not serve, and that the voters have',
+    seen: learning({ status: DARK }),
+    kind: 'none',
+    code: 'member-no-answer',
+  },
+  {
+    name: 'a joiner that does not serve, and another cluster has no such member',
+    seen: learning({ status: DARK, list: known(listOf([1, 2, 3], 'ab'.repeat(8))) }),
+    kind: 'none',
+    code: 'member-no-answer',
+  },
+  {
+    name: 'a member that does not serve, and nobody says who the members are',
+    seen: learning({ status: DARK, list: DARK }),
+    kind: 'none',
+    code: 'member-no-answer',
+  },
+  {
     name: 'a learner, and no voter answers',
     seen: learning({ list: DARK }),
     kind: 'none',
@@ -432,6 +456,7 @@ describe('planMember', () => {
         'member-steady': true,
         'member-no-answer': true,
         'member-no-quorum': true,
+        'member-removed': true,
         'foreign-claim': true,
         unborn: true,
         'claim-silent': true,
