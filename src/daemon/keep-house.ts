@@ -29,6 +29,8 @@ const WRITE_PAUSE_MAX_MS = 30_000;
 export interface HouseMemory {
   /** Learners: their applied index, and since when it stands still. */
   readonly progress: Map<string, { readonly index: number; readonly since: number }>;
+  /** Learners whose removal is held off, because they may be promoted: since when. */
+  readonly heldSince: Map<string, number>;
   /** Who was a member at the last tick that asked AWS. */
   membersKey: string;
   /** The last tick left something to do. */
@@ -49,6 +51,7 @@ export interface HouseMemory {
 export function freshMemory(): HouseMemory {
   return {
     progress: new Map(),
+    heldSince: new Map(),
     membersKey: '',
     unfinished: true,
     awsBackoffMs: BUSY_AWS_INTERVAL_MS,
@@ -113,7 +116,7 @@ export async function keepHouse(
   const { action, held } = plan.membership;
   context.chronicle.plan('membership', action === null ? held : [action.reason, ...held]);
   context.chronicle.plan('records', plan.recordReasons);
-  if (action !== null && !(await mayBecomeVoter(context, latest.value, action, signal))) {
+  if (action !== null && !(await mayBecomeVoter(context, latest.value, action, memory.heldSince, signal))) {
     memory.unfinished = true;
     return await removeMember(context, right, endpoint, action, signal);
   }

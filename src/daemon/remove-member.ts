@@ -4,19 +4,28 @@ import type { Context } from './context.ts';
 import type { Look } from './look.ts';
 import type { HouseRight } from './unlocked.ts';
 
+/** A learner that has entered the claim is promoted within this time, or its appliance does not mean to; ms. */
+const PROMOTION_MS = 15_000;
+
 /**
  * Whether a learner that is to be removed may be promoted at any moment: it answers, and has said in the claim that it
  * becomes a voter (or the claim cannot be read). Nothing makes its own appliance wait, and the removal would meet a voter. An
- * appliance that lives promotes it within a second; the machine of one that does not, goes or starts it again.
+ * appliance that means to, promotes it within seconds: one that leaves, or is away, does not, and must not hold the slot.
  */
 export async function mayBecomeVoter(
   context: Context,
   seen: Look,
   action: Removal,
+  /** Since when each learner's removal has been held off by this; ms. */
+  heldSince: Map<string, number>,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (action.reason.code !== 'learner-of-nobody' || !seen.answering.has(action.memberId)) return false;
-  const { register } = context;
+  const { register, ports } = context;
+  const now = ports.clock.now();
+  const since = heldSince.get(action.memberId) ?? now;
+  heldSince.set(action.memberId, since);
+  if (now - since >= PROMOTION_MS) return false;
   // Asked now: what is read once and again may be older than its word.
   if (!(await register.read(0, signal)).known) return true;
   const reading = register.claim();
