@@ -98,7 +98,10 @@ function planDataBesideForming(seen: StartObservation, identity: DataIdentity, c
   if (identity.token === claim.token) {
     // The reading is older than what was written down beside the data: that epoch is formed.
     if (identity.formed) return startOrReplace(seen, identity, `epoch ${identity.epoch} is formed`);
-    return startData('own-data-forming', `founding epoch ${claim.epoch}`);
+    // Nothing of it was promised, and started again and again they would keep the epoch from forming, and from ending.
+    return seen.damagedStarts >= DAMAGED_STARTS
+      ? setAside('damaged-data', `etcd could not read its data in ${seen.damagedStarts} starts`)
+      : startData('own-data-forming', `founding epoch ${claim.epoch}`);
   }
   if (!identity.formed && claim.epoch > identity.epoch) {
     return setAside(

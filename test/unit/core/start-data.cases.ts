@@ -156,6 +156,18 @@ const besideForming: readonly StartCase[] = [
     code: 'own-data-forming',
   },
   {
+    name: 'forming, the own epoch, and damaged once',
+    seen: beside(forming(), { local: UNBORN, damagedStarts: 1 }),
+    kind: 'start-data',
+    code: 'own-data-forming',
+  },
+  {
+    name: 'forming, the own epoch, and damaged: nothing of it was promised, and it would never form',
+    seen: beside(forming(), { local: UNBORN, damagedStarts: 2 }),
+    kind: 'set-aside',
+    code: 'damaged-data',
+  },
+  {
     name: 'forming a later epoch, the own was never formed',
     seen: beside(forming({ epoch: 2, token: 'token-2' }), { local: UNBORN }),
     kind: 'set-aside',
