@@ -188,11 +188,19 @@ const CASES: Readonly<
   'data-kept': {
     bad: [
       [disk(['c/a']), disk([])],
-      [disk(['c/a']), disk(['c/b'])],
+      [disk(['c/a']), disk(['d/b'])],
+      [
+        membership({ change: 'add', member: member(2, true), learners: 1 }),
+        disk(['c/a', 'c/m2']),
+        disk(['c/m2']),
+      ],
     ],
     good: [
       [disk(['c/a']), disk(['c/a', 'c/b'])],
       [disk(['c/a']), disk([], true)],
+      // Room was made: newer data of the cluster stand for them, or they were never a voter's.
+      [disk(['c/a', 'c/b']), disk(['c/b'])],
+      [membership({ change: 'add', member: member(2, true) }), disk(['c/m2']), disk([])],
     ],
   },
   'voters-data-used': {

@@ -1,18 +1,31 @@
 import type { LawCheck } from './law.ts';
 
-/** Law 2: what was once on a disk stays there, in use or set aside. */
+/**
+ * Law 2: what was once on a disk stays there, in use or set aside; but for the data of a member that was never a voter, and
+ * those that a voter's of the same cluster beside them stand for, which go where the disk is short.
+ */
 export const dataKept: LawCheck = {
   law: 2,
   check: 'data-kept',
   watch: (report) => {
     const held = new Map<string, ReadonlySet<string>>();
+    /** Members that were added, and never promoted. */
+    const learners = new Set<string>();
+    const partsOf = (one: string): readonly string[] => one.split('/');
     return (it) => {
+      if (it.kind === 'membership' && it.change === 'add') learners.add(it.member.id);
+      if (it.kind === 'membership' && it.change === 'promote') learners.delete(it.member.id);
       if (it.kind !== 'disk') return;
       const now = new Set(it.holds);
-      if (!it.wiped)
-        for (const one of held.get(it.id) ?? [])
-          if (!now.has(one)) report(`the data of ${one} on ${it.id} are gone`);
+      const before = held.get(it.id) ?? new Set();
       held.set(it.id, now);
+      if (it.wiped) return;
+      const voters = it.holds.map(partsOf).filter(([, member = '']) => !learners.has(member));
+      for (const one of before) {
+        const [cluster, member = ''] = partsOf(one);
+        const dispensable = learners.has(member) || voters.some(([other]) => other === cluster);
+        if (!now.has(one) && !dispensable) report(`the data of ${one} on ${it.id} are gone`);
+      }
     };
   },
 };
