@@ -43,6 +43,7 @@ export type MemberCode =
   | 'member-no-answer'
   | 'member-no-quorum'
   | 'member-removed'
+  | 'member-other-id'
   | 'foreign-claim'
   | 'unborn'
   | 'claim-silent'
@@ -91,10 +92,28 @@ export function planMember(seen: MemberObservation): MemberAction {
     };
   }
   if (!status.known) return none('member-no-answer', `the own etcd does not answer: ${status.reason}`);
+  if (runsAsAnother(identity, status.value)) {
+    return {
+      kind: 'stop',
+      reason: reason(
+        'member-other-id',
+        `etcd took the id of member ${status.value.memberId}, which was at this address before, for ${identity.memberId ?? ''}: it stops, and joins anew`,
+      ),
+    };
+  }
   if (status.value.learner) return planPromotion(seen, status.value);
   if (!identity.formed) return planFormation(seen, status.value);
   if (!seen.list.known) return none('member-no-quorum', `no linearizable answer: ${seen.list.reason}`);
   return none('member-steady', `member ${status.value.memberId} serves`);
+}
+
+/** A joiner's etcd takes its id from the first peer that it reaches, which may not know yet that a predecessor is gone (law 3). */
+function runsAsAnother(identity: DataIdentity, status: MemberStatus): boolean {
+  return (
+    identity.memberId !== null &&
+    identity.clusterId === status.clusterId &&
+    identity.memberId !== status.memberId
+  );
 }
 
 /** Whether the voters of its own cluster no longer have this member. */

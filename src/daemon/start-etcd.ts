@@ -8,8 +8,8 @@ import { peerUrl } from '../core/urls.ts';
 import { minorOf, pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import type { AdminRefusal, EtcdStart } from './ports.ts';
-import { endpointOf } from './look.ts';
 import { versionToStart } from './start-facts.ts';
+import { settledMembers } from './settle-members.ts';
 import type { ActionOf, StepResult } from './start-step.ts';
 import { soon, standsForMs } from './start-step.ts';
 
@@ -71,7 +71,8 @@ async function startJoiner(
     identity.version,
     async (version) => {
       await keepIdentity(context, { ...identity, version }, signal);
-      const now = await settledList(context, list, memberId, signal);
+      const now = await settledMembers(context, list, memberId, signal);
+      if (now === null) return 'not-now';
       const cluster = initialCluster(now, memberId, context.ports.self.id);
       return { state: 'existing', cluster, token: identity.token };
     },
@@ -157,50 +158,13 @@ export async function join(
         },
         signal,
       );
-      const now = await settledList(context, list, memberId, signal);
+      const now = await settledMembers(context, list, memberId, signal);
+      if (now === null) return 'not-now';
       const cluster = initialCluster(now, memberId, ports.self.id);
       return { state: 'existing', cluster, token: action.claim.token };
     },
     signal,
   );
-}
-
-/** How often the list may change under a joiner before it tries its luck. */
-const SETTLING_LOOKS = 3;
-
-/**
- * The member list that every member that answers has applied, as it is right before the start: a linearizable list makes
- * it catch up first. etcd asks the first peer that it reaches for the members, and ends where that lists one too few, or
- * one too many: a dead member may be evicted between the add and the start.
- */
-async function settledList(
-  context: Context,
-  added: MemberList,
-  memberId: string,
-  signal: AbortSignal,
-): Promise<MemberList> {
-  const { admin } = context.ports;
-  let list = added;
-  for (let look = 1; look <= SETTLING_LOOKS; look += 1) {
-    const endpoints = list.members.filter(isStarted).map(endpointOf);
-    const answers = await Promise.all(
-      endpoints.map((endpoint) => admin.memberList(endpoint, { linearizable: true }, signal)),
-    );
-    const before = idsOf(list);
-    const changed = answers
-      .flatMap((it) => (it.known && it.value.members.some(({ id }) => id === memberId) ? [it.value] : []))
-      .find((it) => idsOf(it) !== before);
-    if (changed === undefined) return list;
-    list = changed;
-  }
-  return list;
-}
-
-function idsOf({ members }: MemberList): string {
-  return members
-    .map(({ id }) => id)
-    .sort()
-    .join();
 }
 
 /** The member list as `--initial-cluster`: names must be unique and not empty, those of unstarted members are blank. */
@@ -244,12 +208,12 @@ function missing(context: Context, why: string): StepResult {
   return { nextInMs: 5_000 };
 }
 
-/** Starts etcd. `prepare` is done once the binary is known, right before it runs, and says as what it starts. */
+/** Starts etcd. `prepare` is done once the binary is known, right before it runs, and says as what it starts, or that it must not. */
 async function run(
   context: Context,
   action: StartAction,
   wanted: string | null,
-  prepare: (version: string) => Promise<EtcdStart['initial']>,
+  prepare: (version: string) => Promise<EtcdStart['initial'] | 'not-now'>,
   signal: AbortSignal,
 ): Promise<StepResult> {
   const { ports, options } = context;
@@ -261,6 +225,7 @@ async function run(
       `no etcd ${minorOf(wanted ?? options.etcdVersion ?? 'of any version')} is installed`,
     );
   const initial = await prepare(version);
+  if (initial === 'not-now') return soon(context);
   const started = await ports.process.start(
     { version, name: ports.self.id, address: ports.self.address, initial },
     signal,

@@ -72,6 +72,7 @@ const MEMBER: Readonly<Record<MemberCode, Reach>> = {
   'member-no-answer': 'reached',
   'member-no-quorum': 'reached',
   'member-removed': 'reached',
+  'member-other-id': unreachable('a joiner waits while a member that is behind lists its predecessor'),
   'foreign-claim': unreachable('no operator releases a claim in a history'),
   unborn: 'reached',
   'claim-silent': 'reached',

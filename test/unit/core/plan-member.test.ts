@@ -371,6 +371,33 @@ const cases: readonly Case[] = [
     code: 'learner-leaving',
   },
   {
+    name: "a joiner whose etcd took a predecessor's id",
+    seen: learning({ identity: identity({ instanceId: idOf(4), memberId: memberIdOf(5) }) }),
+    kind: 'stop',
+    code: 'member-other-id',
+  },
+  {
+    name: 'a joiner of whose cluster nothing is noted',
+    seen: learning({
+      identity: identity({ instanceId: idOf(4), memberId: memberIdOf(5), clusterId: null }),
+      claim: reading(ENTERED),
+    }),
+    kind: 'promote',
+    code: 'promote',
+  },
+  {
+    name: 'a joiner that does not serve and never noted its id',
+    seen: learning({ status: DARK, identity: identity({ instanceId: idOf(4), memberId: null }) }),
+    kind: 'none',
+    code: 'member-no-answer',
+  },
+  {
+    name: 'a joiner that never noted its id',
+    seen: learning({ identity: identity({ instanceId: idOf(4), memberId: null }), claim: reading(ENTERED) }),
+    kind: 'promote',
+    code: 'promote',
+  },
+  {
     name: 'a joiner that does not serve, and that the voters no longer have: it would wait for ever',
     seen: learning({ status: DARK, list: known(listOf([1, 2, 3])) }),
     kind: 'stop',
@@ -457,6 +484,7 @@ describe('planMember', () => {
         'member-no-answer': true,
         'member-no-quorum': true,
         'member-removed': true,
+        'member-other-id': true,
         'foreign-claim': true,
         unborn: true,
         'claim-silent': true,

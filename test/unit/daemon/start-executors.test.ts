@@ -261,6 +261,39 @@ describe('joining', () => {
     expect(named.toSorted()).toEqual([0, 1, 2, 4].map((index) => bench.host(index).self.id));
   });
 
+  it('starts no etcd where it is removed between the add and the start', async () => {
+    const quorum = await pair();
+    const [cluster] = bench.etcd.clusters.values();
+    const { data } = context.ports;
+    const writeIdentity: Ports['data']['writeIdentity'] = async (identity, signal) => {
+      await data.writeIdentity(identity, signal);
+      cluster?.removeMember(identity.memberId ?? '');
+    };
+    context = createContext(host.context.options, { ...context.ports, data: { ...data, writeIdentity } });
+    expect(await run(join(), quorum)).toHaveProperty('nextInMs');
+    expect(steps).toEqual(['add', 'identity 1 formed']);
+  });
+
+  it('starts no etcd while a member that is behind lists a predecessor at its address', async () => {
+    const quorum = await pair();
+    const behind = bench.host(0).url;
+    let old = true;
+    const { admin } = context.ports;
+    const memberList: Ports['admin']['memberList'] = async (endpoint, options, signal) => {
+      const answer = await admin.memberList(endpoint, options, signal);
+      if (endpoint !== behind || !answer.known || !old) return answer;
+      if (options.linearizable) return { known: false, reason: 'no answer in 2000 ms' };
+      const members = answer.value.members.map((it) => (it.learner ? { ...it, id: 'd'.repeat(16) } : it));
+      return { known: true, value: { ...answer.value, members } };
+    };
+    context = createContext(host.context.options, { ...context.ports, admin: { ...admin, memberList } });
+    bench.clock.after(2_000, () => (old = false));
+    const began = bench.clock.now();
+    expect(await run(join(), quorum)).toHaveProperty('pid');
+    expect(bench.clock.now() - began).toBeGreaterThanOrEqual(2_000);
+    expect(steps).toEqual(['add', 'identity 1 formed', 'start existing']);
+  });
+
   /** A learner that was added, and whose etcd ended before it began, with the list as it is by then. */
   async function neverBegan(): Promise<Partial<StartObservation>> {
     const { quorum } = await pair();
