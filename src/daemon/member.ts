@@ -19,6 +19,9 @@ const HURRY_MS = 100;
 /** Where the own etcd has been silent for this long, a look at the usual pace is enough. */
 const LONG_SILENCE_MS = 10_000;
 
+/** Asks of an etcd that is silent follow each other in less, deadline and pause together; after more, this process stood still. */
+const LISTENING_GAP_MS = 10_000;
+
 /** What one life of the etcd process came to. */
 export interface MemberLife {
   readonly exit: EtcdExit;
@@ -31,6 +34,8 @@ interface Memory {
   wellSince: number | null;
   /** Since when no ask was answered; null: the last one was. */
   silentSince: number | null;
+  /** When the last ask ended, answered or not. */
+  listenedAt: number;
   answeredOnce: boolean;
   /** Since when a joiner's snapshot has been in place; null: no joiner, or none is. */
   seededSince: number | null;
@@ -51,6 +56,7 @@ export async function watchMember(
   const memory: Memory = {
     wellSince: null,
     silentSince: null,
+    listenedAt: clock.now(),
     answeredOnce: false,
     seededSince: null,
     servedFormingSince: null,
@@ -132,9 +138,11 @@ function judgeHealth(context: Context, seen: MemberObservation, memory: Memory):
     memory.silentSince = null;
     memory.answeredOnce = true;
   } else {
-    // From the first ask that failed on: a thawed appliance has not heard silence, it has not listened.
+    // From the first ask that failed on, one after the other: a thawed appliance has not heard silence, it has not listened.
+    if (now - memory.listenedAt > LISTENING_GAP_MS) memory.silentSince = null;
     memory.silentSince ??= now;
   }
+  memory.listenedAt = now;
   const why = whyNotServing(seen);
   const becameWell = why === null && memory.wellSince === null;
   if (why !== null) memory.wellSince = null;
