@@ -30,6 +30,8 @@ export function startRegisters(endpoints: () => readonly string[], count = 4): R
   const histories = new Map<string, Call[]>();
   const beganMs = performance.now();
   let answered = 0;
+  /** Endpoints that answered since they last failed: what fails on such a connection may have been sent. */
+  const connected = new Set<string>();
 
   const note = (key: string, call: Call): void => {
     const history = histories.get(key) ?? [];
@@ -50,7 +52,9 @@ export function startRegisters(endpoints: () => readonly string[], count = 4): R
       const asked = ask(`${client}.${number}`, seen.get(key) ?? null);
       const calledMs = performance.now();
       const outcome: Outcome =
-        endpoint === undefined ? { kind: 'not-sent' } : await carryOut(pool, endpoint, key, asked);
+        endpoint === undefined
+          ? { kind: 'not-sent' }
+          : await carryOut({ pool, connected }, endpoint, key, asked);
       const returnedMs = performance.now();
       if (outcome.kind === 'answered') {
         const { operation } = outcome;
@@ -94,22 +98,28 @@ function holdsAfter(operation: Operation): string | null {
 
 type Outcome =
   | { readonly kind: 'answered'; readonly operation: Operation }
-  /** It never left this process: nothing was connected. */
+  /** It never left this process: nothing was connected, nor had been since the last failure. */
   | { readonly kind: 'not-sent' }
   | { readonly kind: 'no-answer' };
 
 async function carryOut(
-  pool: ClientPool,
+  { pool, connected }: { readonly pool: ClientPool; readonly connected: Set<string> },
   endpoint: string,
   key: string,
   operation: Operation,
 ): Promise<Outcome> {
+  // A call that met the end of its connection is begun again by gRPC, and then "no connection" tells of the second try.
+  const mayBeSent = connected.has(endpoint);
   try {
-    return { kind: 'answered', operation: await call(pool, endpoint, key, operation) };
+    const answer = await call(pool, endpoint, key, operation);
+    connected.add(endpoint);
+    return { kind: 'answered', operation: answer };
   } catch (error) {
+    connected.delete(endpoint);
     if (isDisconnected(error)) pool.drop(endpoint);
     const { message } = refusalOf(error);
-    return { kind: /No connection established/.test(message) ? 'not-sent' : 'no-answer' };
+    const notSent = !mayBeSent && message.includes('No connection established');
+    return { kind: notSent ? 'not-sent' : 'no-answer' };
   }
 }
 
