@@ -320,12 +320,13 @@ const GROUPS: Readonly<Record<string, Behaviour>> = {
   },
   'a group that is not there is a ValidationError to whoever changes it': async (aws) => {
     const AutoScalingGroupName = 'no-such-group';
-    for (const call of [
-      aws.autoScaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: 1 })),
-      aws.autoScaling.send(new UpdateAutoScalingGroupCommand({ AutoScalingGroupName, MinSize: 1 })),
-    ]) {
-      await expect(call).rejects.toMatchObject({ name: 'ValidationError' });
-    }
+    const change = () =>
+      aws.autoScaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: 1 }));
+    const update = () =>
+      aws.autoScaling.send(new UpdateAutoScalingGroupCommand({ AutoScalingGroupName, MinSize: 1 }));
+    // One after the other: where the first is another's deviation, nobody would wait for the second.
+    await expect(change()).rejects.toMatchObject({ name: 'ValidationError' });
+    await expect(update()).rejects.toMatchObject({ name: 'ValidationError' });
   },
   'the group of an unknown instance terminates nothing: a ValidationError': async (aws) => {
     const call = aws.autoScaling.send(

@@ -55,9 +55,9 @@ describe('a sandbox', () => {
     try {
       await sandbox.start();
       const [address] = await answering(sandbox, 2);
-      const { env } = (await (await fetch(`http://${address}:2378/`)).json()) as {
-        env: Record<string, string>;
-      };
+      // The stand-in starts its etcd first, and listens then.
+      const answer = await vi.waitFor(() => fetch(`http://${address}:2378/`), { timeout: 20_000 });
+      const { env } = (await answer.json()) as { env: Record<string, string> };
       const { DATA_DIR, HOME, PATH, ...rest } = env;
       expect(rest).toEqual({
         HOSTED_ZONE: 'example.org',
