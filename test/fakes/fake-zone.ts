@@ -101,10 +101,16 @@ function applied(
   zoneName: string,
 ): ReadonlyMap<string, RecordSet> | string {
   const after = new Map(before);
+  /** What was done to a set so far: it may be changed once in a batch, or deleted and then made anew. */
+  const changed = new Map<string, RecordChange['action']>();
   for (const { action, record } of changes) {
     const key = keyOf(record);
     const what = `[name='${record.name}.', type='${record.type}']`;
     const current = after.get(key);
+    const earlier = changed.get(key);
+    if (earlier === 'CREATE' || (earlier === 'DELETE' && action === 'DELETE'))
+      return `The request contains an invalid set of changes for a resource record set ${what}`;
+    changed.set(key, action);
     const malformed = problemOf(record, zoneName);
     if (malformed !== null) return `${what}: ${malformed}`;
     if (action === 'CREATE') {
