@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClientPool, type ClientPool } from '../../src/etcd/admin-client.ts';
-import { isDisconnected, refusalOf } from '../../src/etcd/refusals.ts';
+import { isDisconnected } from '../../src/etcd/refusals.ts';
 import { checkRegister } from '../linearizability/checker.ts';
 import { type Call, type Operation, tellCall } from '../linearizability/history.ts';
 
@@ -30,8 +30,6 @@ export function startRegisters(endpoints: () => readonly string[], count = 4): R
   const histories = new Map<string, Call[]>();
   const beganMs = performance.now();
   let answered = 0;
-  /** Endpoints that answered since they last failed: what fails on such a connection may have been sent. */
-  const connected = new Set<string>();
 
   const note = (key: string, call: Call): void => {
     const history = histories.get(key) ?? [];
@@ -51,22 +49,17 @@ export function startRegisters(endpoints: () => readonly string[], count = 4): R
       const key = `${PREFIX}${epoch}/${Math.floor(Math.random() * AT_A_TIME)}`;
       const asked = ask(`${client}.${number}`, seen.get(key) ?? null);
       const calledMs = performance.now();
-      const outcome: Outcome =
-        endpoint === undefined
-          ? { kind: 'not-sent' }
-          : await carryOut({ pool, connected }, endpoint, key, asked);
+      const did = endpoint === undefined ? null : await carryOut(pool, endpoint, key, asked);
       const returnedMs = performance.now();
-      if (outcome.kind === 'answered') {
-        const { operation } = outcome;
-        note(key, { client: `client ${client}`, operation, calledMs, returnedMs });
-        seen.set(key, holdsAfter(operation));
+      if (did !== null) {
+        note(key, { client: `client ${client}`, operation: did, calledMs, returnedMs });
+        seen.set(key, holdsAfter(did));
       } else {
-        if (outcome.kind === 'no-answer') {
+        if (endpoint !== undefined)
           note(key, { client: `client ${client}`, operation: asked, calledMs, returnedMs: null });
-        }
         favourite += 1;
       }
-      const pauseMs = outcome.kind === 'answered' ? PACE_MS : PAUSE_MS;
+      const pauseMs = did === null ? PAUSE_MS : PACE_MS;
       await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   };
@@ -96,30 +89,21 @@ function holdsAfter(operation: Operation): string | null {
   return operation.saw === operation.from ? operation.to : operation.saw;
 }
 
-type Outcome =
-  | { readonly kind: 'answered'; readonly operation: Operation }
-  /** It never left this process: nothing was connected, nor had been since the last failure. */
-  | { readonly kind: 'not-sent' }
-  | { readonly kind: 'no-answer' };
-
+/**
+ * What it gave; null: no answer. Whatever the error says, it may have been sent then: a call that met the end of its
+ * connection is begun again by gRPC, and "no connection" tells of the second try alone.
+ */
 async function carryOut(
-  { pool, connected }: { readonly pool: ClientPool; readonly connected: Set<string> },
+  pool: ClientPool,
   endpoint: string,
   key: string,
   operation: Operation,
-): Promise<Outcome> {
-  // A call that met the end of its connection is begun again by gRPC, and then "no connection" tells of the second try.
-  const mayBeSent = connected.has(endpoint);
+): Promise<Operation | null> {
   try {
-    const answer = await call(pool, endpoint, key, operation);
-    connected.add(endpoint);
-    return { kind: 'answered', operation: answer };
+    return await call(pool, endpoint, key, operation);
   } catch (error) {
-    connected.delete(endpoint);
     if (isDisconnected(error)) pool.drop(endpoint);
-    const { message } = refusalOf(error);
-    const notSent = !mayBeSent && message.includes('No connection established');
-    return { kind: notSent ? 'not-sent' : 'no-answer' };
+    return null;
   }
 }
 
