@@ -112,6 +112,9 @@ export const LEAVE_GRACE_MS = 20_000;
  */
 export const NOTICE_GRACE_MS = 100_000;
 
+/** A learner that has entered the claim is promoted within this time, or its appliance does not mean to. */
+export const PROMOTION_MS = 15_000;
+
 /** How long a departure waits for the client records to forget it: the housekeeper writes them within a tick. */
 export const LEAVE_DNS_MS = 6_000;
 

@@ -1,36 +1,37 @@
 import type { Removal } from '../core/plan-membership.ts';
+import { planRemoval } from '../core/plan-removal.ts';
 import { reason } from '../core/reason.ts';
 import type { Context } from './context.ts';
 import type { Look } from './look.ts';
 import type { HouseRight } from './unlocked.ts';
 
-/** A learner that has entered the claim is promoted within this time, or its appliance does not mean to; ms. */
-const PROMOTION_MS = 15_000;
-
 /**
- * Whether a learner that is to be removed may be promoted at any moment: it answers, and has said in the claim that it
- * becomes a voter (or the claim cannot be read). Nothing makes its own appliance wait, and the removal would meet a voter. An
- * appliance that means to, promotes it within seconds: one that leaves, or is away, does not, and must not hold the slot.
+ * Whether a removal waits, since it would meet a voter; reads the claim where the rule asks for it. `heldSince`: since when
+ * each learner's removal has been held off; ms.
  */
 export async function mayBecomeVoter(
   context: Context,
   seen: Look,
   action: Removal,
-  /** Since when each learner's removal has been held off by this; ms. */
   heldSince: Map<string, number>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (action.reason.code !== 'learner-of-nobody' || !seen.answering.has(action.memberId)) return false;
-  const { register, ports } = context;
-  const now = ports.clock.now();
+  const now = context.ports.clock.now();
   const since = heldSince.get(action.memberId) ?? now;
+  const facts = { action, answers: seen.answering.has(action.memberId), heldForMs: now - since };
+  const verdict = planRemoval(facts);
+  if (verdict !== 'ask') return verdict === 'hold';
   heldSince.set(action.memberId, since);
-  if (now - since >= PROMOTION_MS) return false;
-  // Asked now: what is read once and again may be older than its word.
-  if (!(await register.read(0, signal)).known) return true;
+  return planRemoval({ ...facts, claimed: await isClaimed(context, action.memberId, signal) }) === 'hold';
+}
+
+/** Whether the claim lists a member as a voter; null: it cannot be read. Asked now: what was read before may be older than its word. */
+async function isClaimed(context: Context, memberId: string, signal: AbortSignal): Promise<boolean | null> {
+  const { register } = context;
+  if (!(await register.read(0, signal)).known) return null;
   const reading = register.claim();
-  if (!reading.known || reading.value.kind !== 'claim') return true;
-  return reading.value.claim.voters.some((it) => it.memberId === action.memberId);
+  if (!reading.known || reading.value.kind !== 'claim') return null;
+  return reading.value.claim.voters.some((it) => it.memberId === memberId);
 }
 
 /** Removes a member under the lock; true: again at once. What it means by now is looked at right before. */
