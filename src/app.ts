@@ -1,4 +1,6 @@
 import { arrive } from './app-arrival.ts';
+import type { Arrival } from './app-arrival.ts';
+import type * as Wiring from './app-wiring.ts';
 import type { Config } from './config.ts';
 import type { PlanReport } from './daemon/explain.ts';
 import type { ExitCode } from './errors.ts';
@@ -17,17 +19,25 @@ export interface AppDeps {
 /** Runs the appliance until `stop` is aborted, or its instance goes, and it has left in order; the process's exit code. */
 export async function runAppliance(config: Config, deps: AppDeps, stop: AbortSignal): Promise<ExitCode> {
   await using cleanup = new AsyncDisposableStack();
-  const arrival = arrive(config, { log: deps.log.component('app'), env: deps.env }, cleanup, stop);
-  await arrival.asked;
-  const { runHere } = await import('./app-wiring.ts');
-  return await runHere(config, deps, arrival, stop);
+  const { arrival, wiring } = await begin(config, deps, cleanup, stop);
+  return await wiring.runHere(config, deps, arrival, stop);
 }
 
 /** Observes once and plans, without acting. */
 export async function planAppliance(config: Config, deps: AppDeps, signal: AbortSignal): Promise<PlanReport> {
   await using cleanup = new AsyncDisposableStack();
-  const arrival = arrive(config, { log: deps.log.component('app'), env: deps.env }, cleanup, signal);
+  const { arrival, wiring } = await begin(config, deps, cleanup, signal);
+  return await wiring.planHere(config, deps, arrival, signal);
+}
+
+/** Asks the first questions, and loads the rest of the program while their answers are under way. */
+async function begin(
+  config: Config,
+  { log, env }: AppDeps,
+  cleanup: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<{ readonly arrival: Arrival; readonly wiring: typeof Wiring }> {
+  const arrival = arrive(config, { log: log.component('app'), env }, cleanup, signal);
   await arrival.asked;
-  const { planHere } = await import('./app-wiring.ts');
-  return await planHere(config, deps, arrival, signal);
+  return { arrival, wiring: await import('./app-wiring.ts') };
 }

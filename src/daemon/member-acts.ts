@@ -8,6 +8,7 @@ import { clientUrl, hostOf } from '../core/urls.ts';
 import { hasCode } from '../errors.ts';
 import { changeClaimAndNames } from './change-names.ts';
 import type { Context } from './context.ts';
+import { keepIdentity } from './keep-identity.ts';
 import { endpointOf, look } from './look.ts';
 import type { RunningEtcd } from './ports.ts';
 
@@ -67,7 +68,7 @@ export async function noteFormed(
   identity: DataIdentity,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!(await keepIdentity(context, { ...identity, formed: true }, 'note-formed', signal))) return;
+  if (!(await noteIdentity(context, { ...identity, formed: true }, 'note-formed', signal))) return;
   context.chronicle.event('formed', reason('note-formed', `epoch ${identity.epoch} is formed`));
   context.houseBell.ring();
 }
@@ -81,24 +82,23 @@ export async function noteVoter(
   identity: DataIdentity,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return identity.voter || (await keepIdentity(context, { ...identity, voter: true }, 'note-voter', signal));
+  return identity.voter || (await noteIdentity(context, { ...identity, voter: true }, 'note-voter', signal));
 }
 
-async function keepIdentity(
+async function noteIdentity(
   context: Context,
   identity: DataIdentity,
   what: string,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    await context.ports.data.writeIdentity(identity, signal);
+    await keepIdentity(context, identity, signal);
   } catch (error) {
     // A full disk must not end the watch over an etcd that serves: the next tick tries again.
     if (!hasCode(error, 'cannot-write')) throw error;
     context.chronicle.trouble(what, reason('cannot-write', error.message));
     return false;
   }
-  context.state.identity = identity;
   return true;
 }
 

@@ -124,6 +124,7 @@ function longSilent(context: Context, memory: Memory): boolean {
   return silentMs(context, memory) > LONG_SILENCE_MS;
 }
 
+/** For how long no ask was answered; ms. */
 function silentMs(context: Context, memory: Memory): number {
   return memory.silentSince === null ? 0 : context.ports.clock.now() - memory.silentSince;
 }
@@ -176,7 +177,7 @@ async function restartIfDead(
   if (context.state.joining && etcd.seeded()) memory.seededSince ??= clock.now();
   const facts = {
     seededMs: memory.seededSince === null ? null : clock.now() - memory.seededSince,
-    silentMs: memory.silentSince === null ? 0 : clock.now() - memory.silentSince,
+    silentMs: silentMs(context, memory),
     answeredOnce: memory.answeredOnce,
   };
   let verdict = planLiveness({ ...facts, peersAnswered: null });

@@ -20,7 +20,7 @@ export interface MemberMemory {
   readonly silentMs: number;
 }
 
-/** A joiner that serves after this long without a word is late; why, the voters may know. */
+/** A joiner that has said nothing for this long is late; why, the voters may know. */
 const JOINER_LATE_MS = 10_000;
 
 /** Everything that a running member's plan rests on. Beside the loop, `plan` asks it, too. */
@@ -37,7 +37,7 @@ export async function observeMember(
   const learner = status.known && status.value.learner;
   const { list, leader } = status.known
     ? await votersList(context, learner, status.value.leader, signal)
-    : { list: await listOfLateJoiner(context, status.reason, memory, signal), leader: null };
+    : { list: await listOfLateJoiner(context, identity, status.reason, memory, signal), leader: null };
   state.list = list;
   const needsClaim = status.known && (learner || !identity.formed);
   if (needsClaim) await learnClaim(context, own, identity, learner, signal);
@@ -63,12 +63,12 @@ export async function observeMember(
  */
 async function listOfLateJoiner(
   context: Context,
+  identity: DataIdentity,
   why: string,
   { answeredOnce, silentMs }: MemberMemory,
   signal: AbortSignal,
 ): Promise<Known<MemberList>> {
-  if (answeredOnce || silentMs < JOINER_LATE_MS || context.state.identity?.voter !== false)
-    return unknown(why);
+  if (answeredOnce || silentMs < JOINER_LATE_MS || identity.voter) return unknown(why);
   await context.register.read(JOINER_LATE_MS, signal);
   return (await votersList(context, true, null, signal)).list;
 }

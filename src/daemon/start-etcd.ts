@@ -8,6 +8,7 @@ import { peerUrl } from '../core/urls.ts';
 import { minorOf, pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import type { AdminRefusal, EtcdStart } from './ports.ts';
+import { keepIdentity } from './keep-identity.ts';
 import { versionToStart } from './start-facts.ts';
 import { settledMembers } from './settle-members.ts';
 import type { ActionOf, StepResult } from './start-step.ts';
@@ -22,7 +23,10 @@ export async function startData(
 ): Promise<StepResult> {
   const { identity } = seen.local;
   const joiner = neverBegan(context, seen);
-  if (joiner !== null) return await startJoiner(context, action, joiner, signal);
+  if (joiner !== null) {
+    await context.ports.data.setAside('never-began', signal);
+    return await startJoiner(context, action, joiner, signal);
+  }
   return await run(
     context,
     action,
@@ -56,14 +60,13 @@ function neverBegan(context: Context, seen: StartObservation): Joiner | null {
   return own?.learner === true && !isStarted(own) ? { identity, memberId, list: quorum.list } : null;
 }
 
-/** Starts the etcd of a learner that was added and never began, with the members as they are now. */
+/** Starts the etcd of a learner that was added and has never begun, with the members as they are now. */
 async function startJoiner(
   context: Context,
   action: StartAction,
   { identity, memberId, list }: Joiner,
   signal: AbortSignal,
 ): Promise<StepResult> {
-  await context.ports.data.setAside('never-began', signal);
   context.state.joining = true;
   return await run(
     context,
@@ -141,30 +144,14 @@ export async function join(
   }
   const { memberId, list } = added.value;
   context.chronicle.event('join', action.reason, { memberId });
-  context.state.joining = true;
-  return await run(
-    context,
-    action,
-    choice.version,
-    async (version) => {
-      await keepIdentity(
-        context,
-        {
-          ...identityOf(context, action.claim, version),
-          clusterId: list.clusterId,
-          memberId,
-          formed: true,
-          voter: false,
-        },
-        signal,
-      );
-      const now = await settledMembers(context, list, memberId, signal);
-      if (now === null) return 'not-now';
-      const cluster = initialCluster(now, memberId, ports.self.id);
-      return { state: 'existing', cluster, token: action.claim.token };
-    },
-    signal,
-  );
+  const identity = {
+    ...identityOf(context, action.claim, choice.version),
+    clusterId: list.clusterId,
+    memberId,
+    formed: true,
+    voter: false,
+  };
+  return await startJoiner(context, action, { identity, memberId, list }, signal);
 }
 
 /** The member list as `--initial-cluster`: names must be unique and not empty, those of unstarted members are blank. */
@@ -195,12 +182,6 @@ function identityOf(
     version,
     register: zone.register,
   };
-}
-
-/** Writes the identity beside the data, flushed, and shows it. */
-async function keepIdentity(context: Context, identity: DataIdentity, signal: AbortSignal): Promise<void> {
-  await context.ports.data.writeIdentity(identity, signal);
-  context.state.identity = identity;
 }
 
 function missing(context: Context, why: string): StepResult {

@@ -1,4 +1,3 @@
-import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { MaintenanceLock } from './maintenance-lock.ts';
 import { LOCK_KEY } from './maintenance-lock.ts';
@@ -12,14 +11,13 @@ export type HouseRight = Pick<MaintenanceLock, 'fence' | 'guard'>;
  * removal names a member by its id, and records are changed by their old values (law 8).
  */
 export function createUnlockedRight(context: Context): HouseRight {
-  const { admin, self } = context.ports;
-  const own = clientUrl(self.address);
+  const { admin } = context.ports;
   return {
     fence: () => null,
     async guard(endpoint, signal) {
       const holder = await admin.read(endpoint, LOCK_KEY, { serializable: false }, signal);
       if (!holder.known || holder.value !== null) return false;
-      const status = await admin.status(own, signal);
+      const status = await admin.status(endpoint, signal);
       return status.known && status.value.leader === status.value.memberId;
     },
   };
