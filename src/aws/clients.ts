@@ -21,7 +21,7 @@ import type { Call, CallObserver } from './caller.ts';
 import { LIMITS } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { retryOfReads } from './reads-retry.ts';
-import { guardAnswers, listing } from './whole-answer.ts';
+import { guardAnswers, holding } from './whole-answer.ts';
 import type { Guarded } from './whole-answer.ts';
 
 /** How to reach AWS. What is absent, the SDK finds by its own rules (environment, profile, container, metadata). */
@@ -136,7 +136,7 @@ function ec2Calls(client: EC2Client, call: Call): Ec2Calls {
   return {
     describeInstances: (input, signal) =>
       call('ec2', 'DescribeInstances', signal, async (abortSignal) =>
-        listing(await client.send(new DescribeInstancesCommand(input), { abortSignal }), 'Reservations'),
+        holding(await client.send(new DescribeInstancesCommand(input), { abortSignal }), 'Reservations'),
       ),
   };
 }
@@ -145,21 +145,21 @@ function autoScalingCalls(client: AutoScalingClient, call: Call): AutoScalingCal
   return {
     describeAutoScalingGroups: (input, signal) =>
       call('autoscaling', 'DescribeAutoScalingGroups', signal, async (abortSignal) =>
-        listing(
+        holding(
           await client.send(new DescribeAutoScalingGroupsCommand(input), { abortSignal }),
           'AutoScalingGroups',
         ),
       ),
     describeAutoScalingInstances: (input, signal) =>
       call('autoscaling', 'DescribeAutoScalingInstances', signal, async (abortSignal) =>
-        listing(
+        holding(
           await client.send(new DescribeAutoScalingInstancesCommand(input), { abortSignal }),
           'AutoScalingInstances',
         ),
       ),
     describeLifecycleHooks: (input, signal) =>
       call('autoscaling', 'DescribeLifecycleHooks', signal, async (abortSignal) =>
-        listing(
+        holding(
           await client.send(new DescribeLifecycleHooksCommand(input), { abortSignal }),
           'LifecycleHooks',
         ),
@@ -179,7 +179,7 @@ function route53Calls(client: Route53Client, changing: Route53Client, call: Call
   return {
     listHostedZonesByName: (input, signal) =>
       call('route53', 'ListHostedZonesByName', signal, async (abortSignal) =>
-        listing(await client.send(new ListHostedZonesByNameCommand(input), { abortSignal }), 'HostedZones'),
+        holding(await client.send(new ListHostedZonesByNameCommand(input), { abortSignal }), 'HostedZones'),
       ),
     getHostedZone: (input, signal) =>
       call('route53', 'GetHostedZone', signal, (abortSignal) =>
@@ -187,14 +187,14 @@ function route53Calls(client: Route53Client, changing: Route53Client, call: Call
       ),
     listResourceRecordSets: (input, signal) =>
       call('route53', 'ListResourceRecordSets', signal, async (abortSignal) =>
-        listing(
+        holding(
           await client.send(new ListResourceRecordSetsCommand(input), { abortSignal }),
           'ResourceRecordSets',
         ),
       ),
     changeResourceRecordSets: (input, signal) =>
       call('route53', 'ChangeResourceRecordSets', signal, async (abortSignal) =>
-        listing(
+        holding(
           await changing.send(new ChangeResourceRecordSetsCommand(input), { abortSignal }),
           'ChangeInfo',
         ),

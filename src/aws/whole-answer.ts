@@ -72,8 +72,8 @@ function badAnswer(what: string, httpStatusCode: number): Error {
   return Object.assign(new Error(`the answer ${what}`), { name: 'BadAnswer', $metadata: { httpStatusCode } });
 }
 
-/** The output, where it has the list that each answer of its kind has, if only an empty one. Throws where it has not. */
-export function listing<Output extends object>(output: Output, field: keyof Output & string): Output {
+/** The output, where it has the field that each answer of its kind has, if only an empty list. Throws where it has not. */
+export function holding<Output extends object>(output: Output, field: keyof Output & string): Output {
   if (output[field] !== undefined) return output;
   throw badAnswer(`holds no ${field}`, 200);
 }

@@ -57,15 +57,14 @@ function wasNeverBorn(identity: DataIdentity, claim: Claim): boolean {
   );
 }
 
-/** Whether `newer` holds all that could be wanted of `older`. Damaged data stand for none. */
+/** Whether `newer`, both a voter's, holds all that could be wanted of `older`. Damaged data stand for none. */
 function standsFor(newer: AsideEntry, older: AsideEntry): boolean {
+  const clusterId = older.identity?.clusterId ?? null;
   return (
-    newer.at > older.at &&
+    clusterId !== null &&
     older.at !== '' &&
-    older.identity !== null &&
-    older.identity.clusterId !== null &&
-    newer.identity?.clusterId === older.identity.clusterId &&
-    newer.identity.voter !== false &&
+    newer.at > older.at &&
+    newer.identity?.clusterId === clusterId &&
     newer.reason !== 'damaged-data'
   );
 }

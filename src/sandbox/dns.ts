@@ -74,6 +74,13 @@ function isQuery(message: Buffer): boolean {
   return message.length >= HEADER_BYTES && (message.readUInt8(2) & RESPONSE) === 0;
 }
 
+/** Where the first of length-prefixed messages ends; null: it has not come whole. */
+function endOfFirst(bytes: Buffer): number | null {
+  if (bytes.length < 2) return null;
+  const end = 2 + bytes.readUInt16BE(0);
+  return bytes.length < end ? null : end;
+}
+
 /**
  * Reads length-prefixed queries off a stream and writes the answers. As long as answers wait to be read nothing is read,
  * so that a client that only asks cannot fill the memory.
@@ -81,11 +88,9 @@ function isQuery(message: Buffer): boolean {
 function serveStream(socket: Socket, answer: (message: Buffer) => Buffer | null): void {
   let pending = Buffer.alloc(0);
   const work = (): void => {
-    while (
-      !socket.writableNeedDrain &&
-      pending.length >= 2 + (pending.length < 2 ? 0 : pending.readUInt16BE(0))
-    ) {
-      const end = 2 + pending.readUInt16BE(0);
+    while (!socket.writableNeedDrain) {
+      const end = endOfFirst(pending);
+      if (end === null) break;
       const reply = answer(pending.subarray(2, end));
       pending = pending.subarray(end);
       if (reply === null) continue;
