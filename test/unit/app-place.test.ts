@@ -2,21 +2,12 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { findResidence } from '../../src/app-place.ts';
-import { createClients } from '../../src/aws/clients.ts';
 import { readConfig } from '../../src/config.ts';
 import { ec2Answer, zonesAnswer } from '../fakes/wire-answers.ts';
-import { startWireServer } from '../fakes/wire-server.ts';
+import { WIRE_IDENTITY, WIRE_TAGS, wireAwsForTest } from '../fakes/wire-aws.ts';
 import { temporaryDirectory } from '../tools.ts';
 
 const never = new AbortController().signal;
-const IDENTITY = {
-  instanceId: 'i-1',
-  region: 'eu-central-1',
-  zone: 'eu-central-1a',
-  address: '10.0.0.1',
-  accountId: '123456789012',
-};
-const TAGS = { 'aws:cloudformation:stack-name': 'etcd-demo', 'aws:autoscaling:groupName': 'g' };
 const FIRST = { id: 'Z1', name: 'example.org' };
 const SECOND = { id: 'Z2', name: 'example.org', private: true };
 
@@ -24,22 +15,10 @@ const SECOND = { id: 'Z2', name: 'example.org', private: true };
 async function world() {
   const place = await temporaryDirectory();
   let zones = [FIRST];
-  const server = await startWireServer(({ service }) =>
-    service === 'ec2' ? ec2Answer([{ id: 'i-1', tags: TAGS }]) : zonesAnswer(zones),
+  const { clients } = await wireAwsForTest(({ service }) =>
+    service === 'ec2' ? ec2Answer([{ id: 'i-1', tags: WIRE_TAGS }]) : zonesAnswer(zones),
   );
-  const clients = createClients(
-    {
-      region: 'eu-central-1',
-      endpoint: server.endpoint,
-      credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
-    },
-    { observer: { onCall: () => undefined } },
-  );
-  onTestFinished(async () => {
-    clients.destroy();
-    await server[Symbol.asyncDispose]();
-    await place[Symbol.asyncDispose]();
-  });
+  onTestFinished(() => place[Symbol.asyncDispose]());
   const errors: string[] = [];
   const quiet = (): void => undefined;
   const log = {
@@ -57,7 +36,7 @@ async function world() {
     dataDir,
     errors,
     setZones: (more: typeof zones) => (zones = more),
-    find: async () => await findResidence(config, IDENTITY, clients, log, never),
+    find: async () => await findResidence(config, WIRE_IDENTITY, clients, log, never),
   };
 }
 

@@ -1,11 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { IAM_ACTIONS } from '../../src/aws/actions.ts';
 import type { ObservedCall } from '../../src/aws/caller.ts';
-import { createClients } from '../../src/aws/clients.ts';
 import type { Limits } from '../../src/aws/limits.ts';
-import { startWireServer } from '../fakes/wire-server.ts';
-import type { WireAnswer, WireRequest } from '../fakes/wire-server.ts';
 import {
   ec2Answer,
   ec2Error,
@@ -14,6 +11,8 @@ import {
   recordsAnswer,
   zoneAnswer,
 } from '../fakes/wire-answers.ts';
+import { wireAwsForTest } from '../fakes/wire-aws.ts';
+import type { WireAnswer, WireRequest } from '../fakes/wire-server.ts';
 
 const never = new AbortController().signal;
 
@@ -21,21 +20,8 @@ async function clientsOf(
   answer: (request: WireRequest, earlier: number) => WireAnswer,
   limits: Partial<Limits> = {},
 ) {
-  const server = await startWireServer(answer);
   const seen: ObservedCall[] = [];
-  const clients = createClients(
-    {
-      region: 'eu-central-1',
-      endpoint: server.endpoint,
-      credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
-      limits,
-    },
-    { observer: { onCall: (call) => seen.push(call) } },
-  );
-  onTestFinished(async () => {
-    clients.destroy();
-    await server[Symbol.asyncDispose]();
-  });
+  const { clients, server } = await wireAwsForTest(answer, { limits, onCall: (call) => seen.push(call) });
   return { clients, server, seen };
 }
 

@@ -1,10 +1,9 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { createClients } from '../../src/aws/clients.ts';
+import { describe, expect, test } from 'vitest';
 import { createFleet } from '../../src/aws/fleet.ts';
-import { startWireServer } from '../fakes/wire-server.ts';
-import type { WireAnswer, WireRequest } from '../fakes/wire-server.ts';
 import { ec2Answer, ec2Error, groupsAnswer, queryError } from '../fakes/wire-answers.ts';
 import type { WireGroup, WireInstance } from '../fakes/wire-answers.ts';
+import { wireAwsForTest } from '../fakes/wire-aws.ts';
+import type { WireAnswer, WireRequest } from '../fakes/wire-server.ts';
 
 const SELF = {
   id: 'i-1',
@@ -35,23 +34,13 @@ interface World {
 }
 
 async function fleetOf(world: World) {
-  const server = await startWireServer((request) => {
-    if (request.service === 'autoscaling') return world.groups?.(request) ?? groupsAnswer([GROUP]);
-    return world.instances?.(request) ?? ec2Answer(RUNNING);
-  });
-  const clients = createClients(
-    {
-      region: 'eu-central-1',
-      endpoint: server.endpoint,
-      credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
-      limits: { tryMs: 150 },
+  const { clients, server } = await wireAwsForTest(
+    (request) => {
+      if (request.service === 'autoscaling') return world.groups?.(request) ?? groupsAnswer([GROUP]);
+      return world.instances?.(request) ?? ec2Answer(RUNNING);
     },
-    { observer: { onCall: () => undefined } },
+    { limits: { tryMs: 150 } },
   );
-  onTestFinished(async () => {
-    clients.destroy();
-    await server[Symbol.asyncDispose]();
-  });
   const time = { ms: 0 };
   const { activeRegions = [], group = 'g' } = world;
   const fleet = createFleet({ self: SELF, group, activeRegions }, { clients, now: () => time.ms });

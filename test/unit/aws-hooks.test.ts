@@ -1,9 +1,8 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { createClients } from '../../src/aws/clients.ts';
+import { describe, expect, test } from 'vitest';
 import { createHooks } from '../../src/aws/hooks.ts';
-import { startWireServer } from '../fakes/wire-server.ts';
-import type { WireAnswer, WireRequest } from '../fakes/wire-server.ts';
 import { autoScalingAnswer, queryError } from '../fakes/wire-answers.ts';
+import { WIRE_REGION, wireAwsForTest } from '../fakes/wire-aws.ts';
+import type { WireAnswer, WireRequest } from '../fakes/wire-server.ts';
 
 const never = new AbortController().signal;
 const LAUNCHING = 'autoscaling:EC2_INSTANCE_LAUNCHING';
@@ -34,26 +33,14 @@ async function hooksOf(
   group: string | null = 'g',
   lifecycle = 'InService',
 ) {
-  const server = await startWireServer((request) => {
+  const { clients, server } = await wireAwsForTest((request) => {
     if (request.action === 'DescribeAutoScalingInstances') return instanceAnswer(lifecycle);
     return request.action === 'DescribeLifecycleHooks' ? described() : acted(request);
-  });
-  const clients = createClients(
-    {
-      region: 'eu-central-1',
-      endpoint: server.endpoint,
-      credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
-    },
-    { observer: { onCall: () => undefined } },
-  );
-  onTestFinished(async () => {
-    clients.destroy();
-    await server[Symbol.asyncDispose]();
   });
   const time = { ms: 0 };
   const hooks = createHooks(
     { instanceId: 'i-1', group },
-    { autoScaling: clients.autoScaling('eu-central-1'), now: () => time.ms },
+    { autoScaling: clients.autoScaling(WIRE_REGION), now: () => time.ms },
   );
   return { hooks, server, time };
 }

@@ -1,35 +1,15 @@
-import { expect, onTestFinished, test } from 'vitest';
-import { createClients } from '../../src/aws/clients.ts';
+import { expect, test } from 'vitest';
 import { findPlace } from '../../src/aws/identity.ts';
-import { startWireServer } from '../fakes/wire-server.ts';
-import type { WireAnswer } from '../fakes/wire-server.ts';
 import { autoScalingAnswer, ec2Answer, queryError } from '../fakes/wire-answers.ts';
+import { WIRE_IDENTITY, WIRE_REGION, WIRE_TAGS, wireAwsForTest } from '../fakes/wire-aws.ts';
+import type { WireAnswer } from '../fakes/wire-server.ts';
 
 const never = new AbortController().signal;
-const IDENTITY = {
-  instanceId: 'i-1',
-  region: 'eu-central-1',
-  zone: 'eu-central-1a',
-  address: '10.0.0.1',
-  accountId: '123456789012',
-};
-const TAGS = { 'aws:cloudformation:stack-name': 'etcd-demo', 'aws:autoscaling:groupName': 'g' };
 
 async function place(ec2: WireAnswer, configured: string | null, autoScaling: WireAnswer = 'reset') {
-  await using server = await startWireServer(({ service }) => (service === 'ec2' ? ec2 : autoScaling));
-  const clients = createClients(
-    {
-      region: 'eu-central-1',
-      endpoint: server.endpoint,
-      credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
-    },
-    { observer: { onCall: () => undefined } },
-  );
-  onTestFinished(() => {
-    clients.destroy();
-  });
-  const calls = { ec2: clients.ec2('eu-central-1'), autoScaling: clients.autoScaling('eu-central-1') };
-  return await findPlace(IDENTITY, configured, calls, never);
+  const { clients } = await wireAwsForTest(({ service }) => (service === 'ec2' ? ec2 : autoScaling));
+  const calls = { ec2: clients.ec2(WIRE_REGION), autoScaling: clients.autoScaling(WIRE_REGION) };
+  return await findPlace(WIRE_IDENTITY, configured, calls, never);
 }
 
 const member = (group: string) =>
@@ -39,7 +19,7 @@ const member = (group: string) =>
   );
 
 test('stack and group come from the tags', async () => {
-  expect(await place(ec2Answer([{ id: 'i-1', tags: TAGS }]), 'configured')).toEqual({
+  expect(await place(ec2Answer([{ id: 'i-1', tags: WIRE_TAGS }]), 'configured')).toEqual({
     known: true,
     value: {
       self: {
@@ -79,7 +59,7 @@ test('neither tag nor configuration is a configuration error that names STACK_NA
 
 test('an answer that does not show the own instance tells nothing about its tags', async () => {
   expect(await place(ec2Answer([]), null)).toMatchObject({ known: false });
-  expect(await place(ec2Answer([{ id: 'i-2', tags: TAGS }]), null)).toMatchObject({ known: false });
+  expect(await place(ec2Answer([{ id: 'i-2', tags: WIRE_TAGS }]), null)).toMatchObject({ known: false });
 });
 
 test('is unknown where Auto Scaling does not tell', async () => {

@@ -1,11 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createClients } from '../../src/aws/clients.ts';
 import { findHostedZone } from '../../src/aws/hosted-zone.ts';
 import { createZone } from '../../src/aws/zone.ts';
 import type { RecordChange } from '../../src/core/records.ts';
-import { startWireServer } from '../fakes/wire-server.ts';
-import type { WireAnswer, WireRequest } from '../fakes/wire-server.ts';
 import { CHANGE_TAKEN, queryError, recordsAnswer, zoneAnswer, zonesAnswer } from '../fakes/wire-answers.ts';
+import { wireAwsForTest } from '../fakes/wire-aws.ts';
+import { startWireServer, type WireAnswer, type WireRequest } from '../fakes/wire-server.ts';
 
 const never = new AbortController().signal;
 const CLAIM: readonly RecordChange[] = [
@@ -23,20 +22,10 @@ async function zoneOf(
   answer: (request: WireRequest, earlier: number) => WireAnswer,
   options: { deadlineMs?: number; name?: string; endpoint?: string } = {},
 ) {
-  const server = await startWireServer(answer);
   const deadlineMs = options.deadlineMs ?? 5_000;
-  const clients = createClients(
-    {
-      region: 'eu-central-1',
-      endpoint: options.endpoint ?? server.endpoint,
-      credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
-      limits: { tryMs: 150, callDeadlineMs: deadlineMs },
-    },
-    { observer: { onCall: () => undefined } },
-  );
-  onTestFinished(async () => {
-    clients.destroy();
-    await server[Symbol.asyncDispose]();
+  const { clients, server } = await wireAwsForTest(answer, {
+    limits: { tryMs: 150, callDeadlineMs: deadlineMs },
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
   });
   const pauses: number[] = [];
   const calls = clients.route53();
