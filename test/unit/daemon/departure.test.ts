@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { known, unknown } from '../../../src/core/known.ts';
-import type { DataIdentity } from '../../../src/core/local-data.ts';
 import type { Departure } from '../../../src/core/plan-leave.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { leave } from '../../../src/daemon/departure.ts';
@@ -10,7 +9,8 @@ import { encodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from '../../../src/dae
 import { askWhyStopping, watchForDeparture } from '../../../src/daemon/why-stopping.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
-import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { createBench, NEVER } from '../../fakes/bench.ts';
+import { voterIdentity } from '../../fakes/bench-voter.ts';
 
 let bench: Bench;
 let cluster: EtcdCluster;
@@ -66,21 +66,6 @@ interface Instead {
   readonly formed?: boolean;
 }
 
-function identity(formed: boolean): DataIdentity {
-  return {
-    format: 1,
-    instanceId: host.self.id,
-    token: TOKEN,
-    epoch: 1,
-    clusterId: cluster.id,
-    memberId: null,
-    formed,
-    voter: true,
-    version: '3.5.35',
-    register: host.ports.zone.register,
-  };
-}
-
 /** An answer that never comes. */
 const hang = async (): Promise<never> => await new Promise(() => undefined);
 
@@ -98,7 +83,10 @@ async function depart(departure: Departure, ordered = false, instead: Instead = 
       },
     },
   });
-  context.state.identity = identity(instead.formed ?? true);
+  context.state.identity = voterIdentity(host, {
+    clusterId: cluster.id,
+    formed: instead.formed ?? true,
+  });
   const adopted = await host.ports.process.adopt(NEVER);
   if (adopted === null) throw new Error('no etcd runs');
   const orderedAt = ordered ? bench.clock.now() : null;

@@ -4,7 +4,8 @@ import { createContext } from '../../../src/daemon/context.ts';
 import { createHousekeeper } from '../../../src/daemon/housekeeper.ts';
 import { LOCK_KEY } from '../../../src/daemon/maintenance-lock.ts';
 import type { AdminPort } from '../../../src/daemon/ports.ts';
-import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { createBench } from '../../fakes/bench.ts';
+import { seatVoter } from '../../fakes/bench-voter.ts';
 
 const NO_SPACE = unknown('etcdserver: mvcc: database space exceeded');
 
@@ -32,30 +33,10 @@ it("evicts and keeps the names right while etcd takes no writes, on the leader's
       ...host.ports,
       admin: outOfSpace(host.ports.admin),
     });
-    const member = cluster.members.find((it) => it.name === host.self.id);
-    context.state.identity = {
-      format: 1,
-      instanceId: host.self.id,
-      token: TOKEN,
-      epoch: 1,
-      clusterId: cluster.id,
-      memberId: member?.id ?? null,
-      formed: true,
-      voter: true,
-      version: '3.5.35',
-      register: host.ports.zone.register,
-    };
-    context.state.etcd = {
-      pid: 1,
-      version: '3.5.35',
-      exited: new Promise(() => undefined),
-      seeded: () => false,
-      stop: () => new Promise(() => undefined),
-    };
     return { host, context };
   });
   for (const { host, context } of contexts) {
-    context.state.ownStatus = await bench.soon(context.ports.admin.status(host.url, NEVER));
+    await seatVoter(bench, host, context, cluster);
     void createHousekeeper(context)
       .run(loops.signal)
       .catch(() => undefined);

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { createContext } from '../../../src/daemon/context.ts';
 import { createHousekeeper } from '../../../src/daemon/housekeeper.ts';
-import type { DataIdentity } from '../../../src/core/local-data.ts';
-import { createBench, TOKEN } from '../../fakes/bench.ts';
+import { createBench } from '../../fakes/bench.ts';
+import { seatVoter } from '../../fakes/bench-voter.ts';
 
 // A machine that is off answers nothing at all on EC2: each look at it takes the whole deadline of a call (2 s).
 it.each([50, 300, 700])(
@@ -32,27 +32,7 @@ it.each([50, 300, 700])(
       },
     };
     const context = createContext(leader.context.options, ports);
-    const identity: DataIdentity = {
-      format: 1,
-      instanceId: leader.self.id,
-      token: TOKEN,
-      epoch: 1,
-      clusterId: cluster.id,
-      memberId: cluster.leader,
-      formed: true,
-      voter: true,
-      version: '3.5.35',
-      register: ports.zone.register,
-    };
-    context.state.identity = identity;
-    context.state.etcd = {
-      pid: 1,
-      version: '3.5.35',
-      exited: new Promise(() => undefined),
-      seeded: () => false,
-      stop: () => new Promise(() => undefined),
-    };
-    context.state.ownStatus = await bench.soon(ports.admin.status(leader.url, new AbortController().signal));
+    await seatVoter(bench, leader, context, cluster);
     const loops = new AbortController();
     void createHousekeeper(context)
       .run(loops.signal)

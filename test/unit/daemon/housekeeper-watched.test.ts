@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { createFace } from '../../../src/app-face.ts';
-import type { DataIdentity } from '../../../src/core/local-data.ts';
 import { createAppliance } from '../../../src/daemon/appliance.ts';
 import { createHousekeeper } from '../../../src/daemon/housekeeper.ts';
 import { createMetrics } from '../../../src/http/metrics.ts';
-import { createBench, TOKEN } from '../../fakes/bench.ts';
+import { createBench } from '../../fakes/bench.ts';
+import { voterIdentity } from '../../fakes/bench-voter.ts';
 
 // What a follower shows decides nothing: looking at it all the time was half of what an idle appliance did.
 it('lets a follower look at all members when somebody watches, and six times a minute else', async () => {
@@ -28,19 +28,7 @@ it('lets a follower look at all members when somebody watches, and six times a m
     version: '0',
     cluster: 'c',
   });
-  const identity: DataIdentity = {
-    format: 1,
-    instanceId: follower.self.id,
-    token: TOKEN,
-    epoch: 1,
-    clusterId: cluster.id,
-    memberId: null,
-    formed: true,
-    voter: true,
-    version: '3.5.35',
-    register: ports.zone.register,
-  };
-  state.identity = identity;
+  state.identity = voterIdentity(follower, { clusterId: cluster.id });
   state.etcd = await ports.process.adopt(new AbortController().signal);
   state.ownStatus = await bench.soon(admin.status(follower.url, new AbortController().signal));
   const published = { format: 1, by: 'i-1', at: 'now', claim: null, fleet: null, named: [] };

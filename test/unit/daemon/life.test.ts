@@ -1,35 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import type { DataIdentity } from '../../../src/core/local-data.ts';
 import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { live } from '../../../src/daemon/life.ts';
 import { known } from '../../../src/core/known.ts';
 import type { DataPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
-import type { Host } from '../../fakes/bench.ts';
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
-
-function identityOf(host: Host, register: string): DataIdentity {
-  return {
-    format: 1,
-    instanceId: host.self.id,
-    token: TOKEN,
-    epoch: 1,
-    clusterId: null,
-    memberId: null,
-    formed: true,
-    voter: true,
-    version: '3.5.35',
-    register,
-  };
-}
+import { voterIdentity } from '../../fakes/bench-voter.ts';
 
 describe('an etcd that runs already', () => {
   it('is left running, and not taken over, where its data belong to another register', async () => {
     const bench = createBench();
     const cluster = await bench.form();
     const host = bench.host(0);
-    host.disk.identity = identityOf(host, 'route53:ZOTHER/_etcd-cluster.main.example.org');
+    host.disk.identity = voterIdentity(host, {
+      register: 'route53:ZOTHER/_etcd-cluster.main.example.org',
+    });
     await expect(bench.soon(live(host.context, NEVER))).rejects.toMatchObject({ code: 'configuration' });
     expect(host.context.state.etcd).toBeNull();
     expect(cluster.upVoters()).toHaveLength(1);
@@ -39,7 +25,7 @@ describe('an etcd that runs already', () => {
     const bench = createBench();
     await bench.form();
     const host = bench.host(0);
-    host.disk.identity = identityOf(host, host.ports.zone.register);
+    host.disk.identity = voterIdentity(host);
     const end = new AbortController();
     const life = live(host.context, end.signal);
     await bench.clock.advance(1_000);
@@ -64,7 +50,7 @@ describe('an etcd that runs already', () => {
     const founding = foundingClaim({ stack, token: TOKEN, groups: ['g'], founders: [], before: null });
     const record = claimRecord(namesOf(NAME).claim, formedClaim(founding, cluster.id, voters));
     await host.ports.zone.change([{ action: 'CREATE', record }], NEVER);
-    host.disk.identity = identityOf(host, host.ports.zone.register);
+    host.disk.identity = voterIdentity(host);
     const { process } = host.ports;
     let rotten = true;
     const damaged = (etcd: RunningEtcd): RunningEtcd => ({
@@ -103,7 +89,7 @@ describe('an etcd that runs already', () => {
     const bench = createBench();
     await bench.form();
     const host = bench.host(0);
-    host.disk.identity = identityOf(host, host.ports.zone.register);
+    host.disk.identity = voterIdentity(host);
     const { data } = host.ports;
     let reads = 0;
     // Only the adoption reads the disk: the start after it waits for a slow one.

@@ -5,6 +5,7 @@ import { namesOf } from '../../../src/core/names.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { live } from '../../../src/daemon/life.ts';
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { voterIdentity } from '../../fakes/bench-voter.ts';
 
 // Measured with 3.4.23, 3.5.35 and 3.6.16: an etcd that has had no quorum since it was started does not open its client
 // port (30 s and more); its peer port answers /version and /members.
@@ -27,18 +28,10 @@ it('leaves an etcd alone whose cluster has no quorum', async () => {
     NEVER,
   );
   await host.ports.data.writeIdentity(
-    {
-      format: 1,
-      instanceId: host.self.id,
-      token: TOKEN,
-      epoch: 1,
+    voterIdentity(host, {
       clusterId: cluster.id,
       memberId: cluster.members.find((it) => it.name === host.self.id)?.id ?? '',
-      formed: true,
-      voter: true,
-      version: '3.5.35',
-      register: host.ports.zone.register,
-    },
+    }),
     NEVER,
   );
   for (const { self } of bench.hosts) bench.etcd.kill(self.address);

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Claim } from '../../../src/core/claim.ts';
 import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim.ts';
-import type { DataIdentity } from '../../../src/core/local-data.ts';
 import { markRecord } from '../../../src/core/mark.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { reason } from '../../../src/core/reason.ts';
@@ -14,6 +13,7 @@ import { decide } from '../../../src/daemon/starter.ts';
 import { ApplianceError } from '../../../src/errors.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { voterIdentity } from '../../fakes/bench-voter.ts';
 import { createEtcdFiles } from '../../fakes/etcd/files.ts';
 
 let bench: Bench;
@@ -380,18 +380,7 @@ describe('the other steps', () => {
     await bench.form();
     bench.etcd.kill(host.self.address);
     const { etcd } = host.disk;
-    const identity: DataIdentity = {
-      format: 1,
-      instanceId: 'i-01',
-      token: TOKEN,
-      epoch: 1,
-      clusterId: null,
-      memberId: null,
-      formed: true,
-      voter: true,
-      version: '3.5.35',
-      register: host.ports.zone.register,
-    };
+    const identity = voterIdentity(host);
     host.disk.identity = identity;
     await run({ kind: 'set-aside', reason: reason('other-cluster', 'test') });
     expect(host.disk.etcd).toBe(null);
@@ -399,10 +388,11 @@ describe('the other steps', () => {
     expect(host.disk.aside).toMatchObject([{ identity, etcd, reason: 'other-cluster' }]);
   });
 
-  it('clear a mark', async () => {
-    host.disk.mark = mark;
-    await run({ kind: 'clear-mark', reason: reason('stale-mark', 'test') });
-    expect(host.disk.mark).toBe(null);
+  it('put a mark of no epoch in the place of a stale one', async () => {
+    host.disk.mark = { ...mark, started: true };
+    const next = { token: null, nonce: 'next', started: false };
+    await run({ kind: 'clear-mark', mark: next, reason: reason('stale-mark', 'test') });
+    expect(host.disk.mark).toEqual(next);
   });
 
   it('halt with the exit code of configuration', async () => {
