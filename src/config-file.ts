@@ -1,5 +1,7 @@
 import { open } from 'node:fs/promises';
 import { parseDocument } from 'yaml';
+import { MOST_PROBLEMS, printable, quote, shorten } from './config-content.ts';
+import type { FileContent } from './config-content.ts';
 import { ApplianceError, describeError } from './errors.ts';
 
 /** Our settings are a page of text; what is larger is another file. */
@@ -31,15 +33,6 @@ function unreadable(file: string, what: string, cause?: unknown): ApplianceError
   if (cause instanceof ApplianceError) return cause;
   const problem = `--config: ${quote(file)} ${what}; allowed is the path of a readable YAML file`;
   return new ApplianceError({ code: 'configuration', problems: [problem] }, problem, { cause });
-}
-
-/** A file that is something else has thousands of problems: the first ones tell. */
-export const MOST_PROBLEMS = 20;
-
-/** What stands in a file, by key; empty where there are problems, one line each. */
-export interface FileContent {
-  readonly values: Readonly<Record<string, unknown>>;
-  readonly problems: readonly string[];
 }
 
 /**
@@ -79,18 +72,4 @@ function resolved(document: ReturnType<typeof parseDocument>, wrong: string[]): 
     wrong.push(`${why}; allowed are values without aliases`);
     return null;
   }
-}
-
-/** A value for a message: as JSON, short, in one line. */
-export function quote(value: unknown): string {
-  return shorten(printable(JSON.stringify(value) ?? String(value)), 80);
-}
-
-function shorten(text: string, most: number): string {
-  return text.length > most ? `${text.slice(0, most - 3)}...` : text;
-}
-
-/** Without what would move a terminal's cursor. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '\ufffd');
 }

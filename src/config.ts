@@ -1,6 +1,6 @@
 import type * as z from 'zod';
-import { MOST_PROBLEMS, quote, readConfigFile, readYaml } from './config-file.ts';
-import type { FileContent } from './config-file.ts';
+import { MOST_PROBLEMS, NO_FILE, quote } from './config-content.ts';
+import type { FileContent } from './config-content.ts';
 import { KEYS, SETTINGS } from './config-schema.ts';
 import type { ConfigKey } from './config-schema.ts';
 import { ApplianceError } from './errors.ts';
@@ -61,11 +61,10 @@ interface Given {
 }
 
 /**
- * Makes a configuration of environment variables and a YAML text, the environment first. An
+ * Makes a configuration of environment variables and what a file holds, the environment first. An
  * empty value counts as not given. Throws `configuration` with every problem there is, one line each.
  */
-export function readConfig(env: Environment, yamlText: string | null, checks: ConfigChecks): LoadedConfig {
-  const file: FileContent = yamlText === null ? { values: {}, problems: [] } : readYaml(yamlText);
+export function readConfig(env: Environment, file: FileContent, checks: ConfigChecks): LoadedConfig {
   const given = new Map<ConfigKey, Given>();
   for (const key of KEYS) {
     const fromEnv = env[key]?.trim();
@@ -101,7 +100,13 @@ export async function loadConfig(
   file: string | null,
   checks: ConfigChecks,
 ): Promise<LoadedConfig> {
-  return readConfig(env, file === null ? null : await readConfigFile(file), checks);
+  return readConfig(env, file === null ? NO_FILE : await readFileAt(file), checks);
+}
+
+/** What reads YAML is loaded where there is some: nothing should hold up the first questions of a start. */
+async function readFileAt(file: string): Promise<FileContent> {
+  const { readConfigFile, readYaml } = await import('./config-file.ts');
+  return readYaml(await readConfigFile(file));
 }
 
 function unknownKeys(file: FileContent): readonly string[] {

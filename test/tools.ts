@@ -5,7 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultEtcdDirectory, type EtcdBinary, listBinaries, pickBinary } from '../src/etcd/binaries.ts';
+import { type EtcdBinary, listBinaries, pickBinary } from '../src/etcd/binaries.ts';
+import { defaultEtcdDirectory } from '../src/etcd/layout.ts';
 
 /** The minors that the tests run with. */
 export const TESTED_MINORS = ['3.4', '3.5', '3.6', '3.7'] as const;

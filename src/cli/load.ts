@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { loadConfig } from '../config.ts';
 import type { LoadedConfig } from '../config.ts';
-import { defaultEtcdDirectory } from '../etcd/binaries.ts';
+import { defaultEtcdDirectory } from '../etcd/layout.ts';
 import { collidingFlags } from '../etcd/flags.ts';
 
 /** The words of `--config`, the same for every verb that has it. */

@@ -19,7 +19,8 @@ export function addRunCommand(program: Command): void {
     });
 }
 
-async function run(file: string | undefined): Promise<ExitCode> {
+/** Runs the appliance, configured by the environment and the file, if any; its exit code. Throws `configuration`. */
+export async function run(file?: string): Promise<ExitCode> {
   const { config, notices } = await loadFromEnvironment(file);
   const output = createStreamOutput(process.stdout);
   const log = await createLog({ level: config.logLevel, pretty: process.stdout.isTTY, output });

@@ -3,7 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { execa } from 'execa';
 import type { Command } from 'commander';
 import { ApplianceError, EXIT } from '../errors.ts';
-import { defaultEtcdDirectory } from '../etcd/binaries.ts';
+import { defaultEtcdDirectory } from '../etcd/layout.ts';
 import { createHub, inNamespace } from '../sandbox/network.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../sandbox/sandbox.ts';

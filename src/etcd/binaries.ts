@@ -34,17 +34,6 @@ export interface BinaryFolder<Binary extends EtcdServer = EtcdBinary> {
 /** A binary that takes longer than this to say its version hangs, or the machine does. */
 const VERSION_LIMIT_MS = 10_000;
 
-/** Where binaries are looked for unless configured: `/opt/etcd` where it exists, else a cache folder of the user. */
-export function defaultEtcdDirectory(
-  home: string,
-  xdgCacheHome: string | undefined,
-  optExists: boolean,
-): string {
-  if (optExists) return '/opt/etcd';
-  const cache = xdgCacheHome !== undefined && xdgCacheHome !== '' ? xdgCacheHome : join(home, '.cache');
-  return join(cache, 'etcd-appliance', 'etcd');
-}
-
 /**
  * Looks through the subfolders of `directory`, one per version, and asks every binary in them for its version: a
  * folder's name proves nothing. Takes a folder that is absent as empty. Throws only where the folder cannot be read.

@@ -32,6 +32,17 @@ export function dataLayout(root: string): DataLayout {
   };
 }
 
+/** Where binaries are looked for unless configured: `/opt/etcd` where it exists, else a cache folder of the user. */
+export function defaultEtcdDirectory(
+  home: string,
+  xdgCacheHome: string | undefined,
+  optExists: boolean,
+): string {
+  if (optExists) return '/opt/etcd';
+  const cache = xdgCacheHome !== undefined && xdgCacheHome !== '' ? xdgCacheHome : join(home, '.cache');
+  return join(cache, 'etcd-appliance', 'etcd');
+}
+
 /** What etcd's data directory holds. */
 export interface MemberFiles {
   readonly wal: boolean;

@@ -2,6 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { NO_FILE } from '../../src/config-content.ts';
+import { readYaml } from '../../src/config-file.ts';
 import { KEYS } from '../../src/config-schema.ts';
 import { loadConfig, readConfig } from '../../src/config.ts';
 import type { Environment } from '../../src/config.ts';
@@ -22,7 +24,7 @@ const CHECKS = { collidingFlags, defaultEtcdDir: '/opt/etcd' };
 function problemsOf(env: Environment, yaml: string | null): readonly string[] {
   const startedAt = performance.now();
   try {
-    readConfig(env, yaml, CHECKS);
+    readConfig(env, yaml === null ? NO_FILE : readYaml(yaml), CHECKS);
     return [];
   } catch (error) {
     if (!hasCode(error, 'configuration')) throw error;

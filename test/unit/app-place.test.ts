@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { findResidence } from '../../src/app-place.ts';
+import { NO_FILE } from '../../src/config-content.ts';
 import { readConfig } from '../../src/config.ts';
 import { ec2Answer, zonesAnswer } from '../fakes/wire-answers.ts';
 import { WIRE_IDENTITY, WIRE_TAGS, wireAwsForTest } from '../fakes/wire-aws.ts';
@@ -28,7 +29,7 @@ async function world() {
     error: (_fields: object, message: string) => void errors.push(message),
   };
   const dataDir = join(place.path, 'data');
-  const { config } = readConfig({ HOSTED_ZONE: 'example.org', DATA_DIR: dataDir }, null, {
+  const { config } = readConfig({ HOSTED_ZONE: 'example.org', DATA_DIR: dataDir }, NO_FILE, {
     collidingFlags: () => [],
     defaultEtcdDir: '/opt/etcd',
   });

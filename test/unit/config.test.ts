@@ -2,6 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { NO_FILE } from '../../src/config-content.ts';
+import { readYaml } from '../../src/config-file.ts';
 import { describeConfig, loadConfig, readConfig } from '../../src/config.ts';
 import type { ConfigChecks, Environment } from '../../src/config.ts';
 import { exitCodeOf, hasCode } from '../../src/errors.ts';
@@ -13,7 +15,7 @@ const CHECKS: ConfigChecks = {
 };
 
 function read(env: Environment, yaml: string | null = null) {
-  return readConfig(env, yaml, CHECKS);
+  return readConfig(env, yaml === null ? NO_FILE : readYaml(yaml), CHECKS);
 }
 
 function problemsOf(env: Environment, yaml: string | null = null): readonly string[] {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { defaultEtcdDirectory, newestBinary, pickBinary } from '../../src/etcd/binaries.ts';
+import { newestBinary, pickBinary } from '../../src/etcd/binaries.ts';
+import { defaultEtcdDirectory } from '../../src/etcd/layout.ts';
 import { etcdEnvironment } from '../../src/etcd/environment.ts';
 import { clusterIdOf, decimalId, hexId, memberIdOf } from '../../src/etcd/ids.ts';
 import {
