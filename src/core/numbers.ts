@@ -120,3 +120,12 @@ export const LEAVE_DNS_MS = 6_000;
 
 /** Lease of the key that says who leaves: it outlives a pause of the leaving appliance, not its instance; seconds. */
 export const LEAVING_LEASE_SECONDS = 60;
+
+/** The upgrade lock: a step outlives a pause of its appliance, and a dead one's is over within the minute. */
+export const UPGRADE_LOCK_TTL_SECONDS = 60;
+
+/** A step of an upgrade is over within this time, or taken back. */
+export const UPGRADE_STEP_LIMIT_MS = 2 * 60_000;
+
+/** A member that stepped has to have been well for this long before the next one steps. */
+export const UPGRADE_SETTLE_MS = 2_000;

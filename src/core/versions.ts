@@ -1,12 +1,23 @@
 /** An etcd binary as installed. */
 interface Installed {
   readonly version: string;
-  readonly minor: string;
 }
 
 /** The minor of a version: 3.5 of 3.5.35. */
 export function minorOf(version: string): string {
   return version.split('.').slice(0, 2).join('.');
+}
+
+/** How many minors `to` is above `from`; negative where below. Null where the majors differ: nothing is known of that way. */
+export function minorsBetween(from: string, to: string): number | null {
+  const [left, right] = [numbersOf(from), numbersOf(to)];
+  return left[0] === right[0] ? (right[1] ?? 0) - (left[1] ?? 0) : null;
+}
+
+/** The minor `by` above a version's: 3.6 is one above 3.5.35. */
+export function minorAbove(version: string, by: number): string {
+  const [major = 0, minor = 0] = numbersOf(version);
+  return `${major}.${minor + by}`;
 }
 
 /** Orders versions by number: negative where `a` is older. */
@@ -28,8 +39,15 @@ function numbersOf(version: string): readonly number[] {
  * null asks for the newest of all. Null where there is none.
  */
 export function pickBinary(installed: readonly Installed[], wanted: string | null): string | null {
-  const newest = [...installed].sort((a, b) => compareVersions(b.version, a.version));
-  if (wanted === null) return newest[0]?.version ?? null;
-  const exact = newest.find((it) => it.version === wanted);
-  return (exact ?? newest.find((it) => it.minor === minorOf(wanted)))?.version ?? null;
+  return pickVersion(
+    installed.map((it) => it.version),
+    wanted,
+  );
+}
+
+/** The same among bare versions. */
+export function pickVersion(versions: readonly string[], wanted: string | null): string | null {
+  const newest = versions.toSorted((a, b) => compareVersions(b, a));
+  if (wanted === null) return newest[0] ?? null;
+  return newest.find((it) => it === wanted) ?? newest.find((it) => minorOf(it) === minorOf(wanted)) ?? null;
 }

@@ -1,0 +1,176 @@
+import { edgeUp, hasWayDown, isBadRelease } from './upgrade-edges.ts';
+import type { Edge } from './upgrade-edges.ts';
+import type { Check, CheckCode, UpgradeMember, UpgradeObservation } from './upgrade.ts';
+import type { Work } from './upgrade-work.ts';
+import { compareVersions, minorOf, pickVersion } from './versions.ts';
+
+/** Free disk that a step needs beside the size of the database again. */
+const LEAST_FREE_BYTES = 256 * 1024 * 1024;
+
+/**
+ * The preflight of a step: each line is one thing that killed a cluster, or lost its data, where nobody looked. Those that
+ * etcd demands of this very way only stand where they are asked.
+ */
+export function checksOf(seen: UpgradeObservation, work: Work): readonly Check[] {
+  const from = work.from;
+  const edge = work.kind === 'up' ? edgeUp(from, work.to) : null;
+  return [
+    silent(seen),
+    unstarted(seen),
+    learners(seen),
+    unhealthy(seen),
+    alarms(seen),
+    ...(work.kind === 'patch' ? [] : [lacking(seen, work)]),
+    release(work, edge),
+    ...(edge === null ? [] : ofEdge(seen, work, edge)),
+    disk(seen),
+  ];
+}
+
+function ofEdge(seen: UpgradeObservation, work: Work, edge: Edge): readonly Check[] {
+  return [
+    patch(seen, edge),
+    ...(edge.withoutAuth ? [auth(seen, work)] : []),
+    ...(edge.withoutV2 ? [v2(seen, work)] : []),
+    ...(edge.needsSnapshot ? [snapshots(seen, work)] : []),
+  ];
+}
+
+function check(code: CheckCode, troubles: readonly string[], fine: string): Check {
+  return { code, ok: troubles.length === 0, sentence: troubles.length === 0 ? fine : troubles.join('; ') };
+}
+
+function silent({ members }: UpgradeObservation): Check {
+  const troubles = members.flatMap((it) =>
+    it.answer.known ? [] : [`the appliance of ${it.name} does not say what it has: ${it.answer.reason}`],
+  );
+  return check('upgrade-silent', troubles, 'every appliance says what it has');
+}
+
+function unstarted({ members }: UpgradeObservation): Check {
+  const troubles = members
+    .filter((it) => !it.started)
+    .map((it) => `member ${it.id} has never started: it keeps etcd from the next version`);
+  return check('upgrade-unstarted', troubles, 'every member has started');
+}
+
+function learners({ members }: UpgradeObservation): Check {
+  const troubles = members
+    .filter((it) => it.learner)
+    .map((it) => `${it.name} is a learner: it becomes a voter first`);
+  return check('upgrade-learner', troubles, 'no member is a learner');
+}
+
+/** Another member's restart costs quorum, or all that is left of its reserve, where one is away already. */
+function unhealthy({ members }: UpgradeObservation): Check {
+  const troubles = members.flatMap((it) =>
+    it.learner || it.unhealthy === null ? [] : [`${it.name} is not well: ${it.unhealthy}`],
+  );
+  return check('upgrade-unhealthy', troubles, 'every voter is well');
+}
+
+function alarms({ alarms: raised }: UpgradeObservation): Check {
+  const troubles = raised.known
+    ? raised.value.map((it) => `alarm ${it.alarm} is raised: mend its cause and disarm it first`)
+    : [`the alarms are not known: ${raised.reason}`];
+  return check('upgrade-alarm', troubles, 'no alarm is raised');
+}
+
+/** Each minor is finished by all before the next begins; so all must be able to. */
+function lacking({ members }: UpgradeObservation, work: Work): Check {
+  const troubles = members.flatMap((it) => {
+    if (!it.answer.known || pickVersion(it.answer.value.installed, work.to) !== null) return [];
+    const have = it.answer.value.installed.join(', ') || 'none';
+    return [`the image of ${it.name} has no etcd ${work.to} (it has ${have}): replace it by one that has`];
+  });
+  return check('upgrade-lacks', troubles, `every image has etcd ${work.to}`);
+}
+
+function release({ candidates, kind, from, to }: Work, edge: Edge | null): Check {
+  if (kind === 'up' && edge === null)
+    return check('upgrade-release', [`nothing is known of the way from etcd ${from} to ${to}`], '');
+  if (kind === 'down' && !hasWayDown(from))
+    return check('upgrade-release', [`etcd ${from} has no way back to ${to}: restore a backup instead`], '');
+  const least = edge?.leastTo ?? null;
+  const troubles = candidates.flatMap((it) => {
+    if (isBadRelease(it.to))
+      return [`etcd ${it.to} is a release that lost data: install a newer one of ${to}`];
+    if (least !== null && compareVersions(it.to, least) < 0)
+      return [`etcd ${it.to} is too old to be stepped to from ${from}: it takes ${least}`];
+    return [];
+  });
+  return check('upgrade-release', [...new Set(troubles)], `${versionsOf(candidates)} may be stepped to`);
+}
+
+function versionsOf(candidates: Work['candidates']): string {
+  return [...new Set(candidates.map((it) => it.to))].sort(compareVersions).join(', ');
+}
+
+function patch({ members }: UpgradeObservation, { leastFrom }: Edge): Check {
+  const troubles = members.flatMap((it) =>
+    it.version === null || compareVersions(it.version, leastFrom) >= 0
+      ? []
+      : [`${it.name} runs etcd ${it.version}, and must run ${leastFrom} first`],
+  );
+  return check('upgrade-patch', troubles, `no member runs less than etcd ${leastFrom}`);
+}
+
+function auth({ auth: enabled }: UpgradeObservation, { from, to }: Work): Check {
+  const troubles = !enabled.known
+    ? [`whether authentication is on is not known: ${enabled.reason}`]
+    : enabled.value
+      ? [`authentication is on: members of ${from} and ${to} do not take each other's tokens; switch it off`]
+      : [];
+  return check('upgrade-auth', troubles, 'authentication is off');
+}
+
+/** Members that still run the old minor: of those that stepped, it held before. */
+function behind({ members }: UpgradeObservation, { from }: Work): readonly UpgradeMember[] {
+  return members.filter((it) => it.version === null || minorOf(it.version) === from);
+}
+
+function v2(seen: UpgradeObservation, work: Work): Check {
+  const troubles = behind(seen, work).flatMap((it) => {
+    if (!it.answer.known) return [];
+    const found = it.answer.value.v2;
+    if (!found.known)
+      return [`whether the data of ${it.name} hold anything of the old API is not known: ${found.reason}`];
+    if (found.value === 'store')
+      return [`the data of ${it.name} hold keys of the old API, which etcd ${work.to} dies of: delete them`];
+    return found.value === 'wal-requests'
+      ? [`the log of ${it.name} holds requests of the old API, which etcd ${work.to} dies of`]
+      : [];
+  });
+  return check('upgrade-v2', troubles, 'no data hold anything of the old API');
+}
+
+function snapshots(seen: UpgradeObservation, work: Work): Check {
+  const troubles = behind(seen, work).flatMap((it) => {
+    if (!it.answer.known) return [];
+    const { replay } = it.answer.value;
+    if (!replay.known) return [`what the log of ${it.name} holds is not known: ${replay.reason}`];
+    return replay.value.lastV2Index === null
+      ? []
+      : [
+          `the log of ${it.name} goes back to before etcd ${work.from}, and etcd ${work.to} dies of such entries`,
+        ];
+  });
+  return check('upgrade-snapshot', troubles, `no log goes back to before etcd ${work.from}`);
+}
+
+function disk({ members }: UpgradeObservation): Check {
+  const troubles = members.flatMap((it) => {
+    const free = it.answer.known ? it.answer.value.freeBytes : null;
+    if (free === null) return [];
+    if (!free.known) return [`how much disk ${it.name} has left is not known: ${free.reason}`];
+    const needed = it.dbSizeBytes + LEAST_FREE_BYTES;
+    return free.value >= needed
+      ? []
+      : [`the disk of ${it.name} has ${megabytes(free.value)} left, and a step needs ${megabytes(needed)}`];
+  });
+  return check('upgrade-disk', troubles, 'every disk has room');
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.floor(bytes / 1024 / 1024)} MB`;
+}

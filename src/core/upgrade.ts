@@ -1,0 +1,97 @@
+import type { LogReplay, V2Content } from './inspection.ts';
+import type { Known } from './known.ts';
+import type { MemberAlarm, MemberVersions } from './members.ts';
+
+/** What an appliance says of its instance, as far as an upgrade of the cluster rests on it (`/upgrade`). */
+export interface UpgradeAnswer {
+  readonly instanceId: string;
+  /** Versions of etcd that are installed here. */
+  readonly installed: readonly string[];
+  /** `ETCD_VERSION`: a version or a minor; null: the newest that is installed. */
+  readonly wanted: string | null;
+  readonly v2: Known<V2Content>;
+  readonly replay: Known<LogReplay>;
+  /** Of the disk that the data are on. */
+  readonly freeBytes: Known<number>;
+}
+
+/** One member: etcd's word on it, and its appliance's. */
+export interface UpgradeMember {
+  readonly id: string;
+  /** Instance id; the member id where it has no name yet. */
+  readonly name: string;
+  readonly learner: boolean;
+  readonly started: boolean;
+  /** Null: a voter that serves; else why it does not, as a clause. */
+  readonly unhealthy: string | null;
+  /** Of the etcd that runs; null: it does not answer. */
+  readonly version: string | null;
+  readonly appliedIndex: number;
+  readonly dbSizeBytes: number;
+  readonly answer: Known<UpgradeAnswer>;
+}
+
+/** The step that somebody began under the lock and has not ended. */
+export interface UpgradeStep {
+  /** Instance id. */
+  readonly by: string;
+  readonly from: string;
+  readonly to: string;
+  /** Wall time, for people. */
+  readonly at: string;
+}
+
+/** A step that was taken back. */
+export interface FailedStep extends UpgradeStep {
+  readonly why: string;
+}
+
+/** What etcd keeps of an upgrade; each part is a key of its own, so that no two writers share one. */
+export interface UpgradeRecord {
+  /** What an operator aims at, a version or a minor, whatever is configured; null: each instance's `ETCD_VERSION` counts. */
+  readonly to: string | null;
+  /** An operator said so, and when; null: it goes on. */
+  readonly paused: { readonly at: string } | null;
+  readonly step: UpgradeStep | null;
+  readonly failed: FailedStep | null;
+}
+
+/** What an upgrade is planned from. All of it is asked in one look. */
+export interface UpgradeObservation {
+  readonly members: readonly UpgradeMember[];
+  readonly leaderId: string | null;
+  /** What the own etcd says of the cluster: its version, which it raises when all members run a newer minor, and a downgrade. */
+  readonly versions: Known<Pick<MemberVersions, 'cluster' | 'downgradeTarget'>>;
+  readonly alarms: Known<readonly MemberAlarm[]>;
+  readonly auth: Known<boolean>;
+  readonly record: Known<UpgradeRecord>;
+  /** Who holds the upgrade lock; null: nobody. */
+  readonly lockedBy: string | null;
+  /** For how long the step that is recorded has been seen without a lock; ms. */
+  readonly orphanedForMs: number;
+  /** The instance that plans. */
+  readonly self: string;
+}
+
+/** One line of the preflight of a step. */
+export interface Check {
+  readonly code: CheckCode;
+  readonly ok: boolean;
+  /** Where it is not ok: what is missing, and what to do. */
+  readonly sentence: string;
+}
+
+/** What is looked at before a step. */
+export type CheckCode =
+  | 'upgrade-silent'
+  | 'upgrade-unstarted'
+  | 'upgrade-learner'
+  | 'upgrade-unhealthy'
+  | 'upgrade-lacks'
+  | 'upgrade-release'
+  | 'upgrade-patch'
+  | 'upgrade-auth'
+  | 'upgrade-v2'
+  | 'upgrade-snapshot'
+  | 'upgrade-alarm'
+  | 'upgrade-disk';
