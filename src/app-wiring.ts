@@ -21,6 +21,7 @@ import { createDataDirectory } from './etcd/data-directory.ts';
 import { etcdIds } from './etcd/ids.ts';
 import { probeEtcd } from './etcd/probe.ts';
 import type { EtcdProcesses } from './etcd/process.ts';
+import { createInspection } from './etcd/inspect.ts';
 import { createEtcdProcesses } from './etcd/process.ts';
 import type { ExitCode } from './errors.ts';
 import { EXIT } from './errors.ts';
@@ -126,6 +127,10 @@ async function openWorld(
       wallTime: clock.wallTime,
       finish: finishMoves,
     }),
+    inspect: createInspection(
+      { etcdDirectory: config.etcdDir, dataDirectory: config.dataDir },
+      { log: deps.log.component('process') },
+    ),
     ids: etcdIds,
     peers: createPeers({ port: config.statusPort }),
   };

@@ -35,6 +35,25 @@ export interface MemberStatus {
   readonly errors: readonly string[];
 }
 
+/** The versions of a member and of its cluster, as the member knows them (GET /version). */
+export interface MemberVersions {
+  /** Of the binary that runs, as 3.6.16. */
+  readonly server: string;
+  /** That the cluster runs at, as 3.6.0: the least of its members' minors, with up to 5.5 s of delay. */
+  readonly cluster: string;
+  /** Of the database's schema, as 3.6.0; null before 3.6, and for the first seconds of a member. */
+  readonly storage: string | null;
+  /** Version that a downgrade under way leads to, as 3.5.0; null: none is under way, or the server is older than 3.6. */
+  readonly downgradeTarget: string | null;
+}
+
+/** An alarm that stands until it is disarmed. */
+export interface MemberAlarm {
+  readonly memberId: string;
+  /** etcd's own word: NOSPACE, CORRUPT. */
+  readonly alarm: string;
+}
+
 /** Whether the member published its client URLs at least once. It tells nothing about whether it lives now. */
 export function isStarted(member: Member): boolean {
   return member.clientUrls.length > 0;

@@ -1,8 +1,9 @@
 import type { BirthAnswer } from '../core/birth.ts';
 import type { Ec2Evidence, Fleet, Self } from '../core/fleet.ts';
+import type { DiskRoom, LogReplay, V2Content } from '../core/inspection.ts';
 import type { Known } from '../core/known.ts';
 import type { DataIdentity, EtcdExit, LocalData, LocalMark } from '../core/local-data.ts';
-import type { MemberList, MemberStatus } from '../core/members.ts';
+import type { MemberAlarm, MemberList, MemberStatus, MemberVersions } from '../core/members.ts';
 import type { Obstacle } from '../core/start.ts';
 import type { ChangeOutcome, RecordChange, RecordSet } from '../core/records.ts';
 
@@ -169,7 +170,26 @@ export interface AdminPort {
     options: { readonly leaseId?: string; readonly fence?: Fence },
     signal: AbortSignal,
   ): Promise<Known<boolean>>;
+  /** Local to the member, over plain HTTP: it is told without quorum, too. */
+  versions(endpoint: string, signal: AbortSignal): Promise<Known<MemberVersions>>;
+  /** Goes through etcd's log, so it needs a quorum and is not for every tick (MemberStatus.errors names alarms, too). */
+  alarms(endpoint: string, signal: AbortSignal): Promise<Known<readonly MemberAlarm[]>>;
+  /** Needs a quorum, and writes nothing. */
+  authEnabled(endpoint: string, signal: AbortSignal): Promise<Known<boolean>>;
+  /**
+   * `version` is the target (`3.5`, `3.5.0`); `cancel` does not look at it. What came of it is read by `versions`: an
+   * enabled downgrade is under way after the answer, not done.
+   */
+  downgrade(
+    endpoint: string,
+    action: DowngradeAction,
+    version: string,
+    signal: AbortSignal,
+  ): Promise<AdminOutcome>;
 }
+
+/** A step of etcd's own downgrade; `validate` changes nothing. */
+export type DowngradeAction = 'validate' | 'enable' | 'cancel';
 
 /** What speaks at an address on etcd's ports. */
 export type Probe =
@@ -203,6 +223,8 @@ export interface EtcdStart {
       }
     /** Data are there: etcd takes its membership from them. */
     | null;
+  /** Entries after which etcd takes a raft snapshot; null or left out: etcd's own default. */
+  readonly snapshotCount?: number | null;
 }
 
 /** A running etcd. */
@@ -240,6 +262,17 @@ export interface DataPort {
   discard(directory: string, signal: AbortSignal): Promise<void>;
 }
 
+/** What a step to another minor has to know of the own data. It reads, and writes nothing; etcd may run meanwhile. */
+export interface InspectPort {
+  /** Takes 3.5's `etcdutl`, and seconds where the log is long; unknown where it is not installed. */
+  v2Content(signal: AbortSignal): Promise<Known<V2Content>>;
+  /** Raft index of the newest snapshot file; null: there is none. */
+  snapshotIndex(signal: AbortSignal): Promise<Known<number | null>>;
+  /** Reads the log, up to a few hundred MB of it: for a preflight, not for every tick. */
+  logReplay(signal: AbortSignal): Promise<Known<LogReplay>>;
+  disk(signal: AbortSignal): Promise<Known<DiskRoom>>;
+}
+
 /** How etcd derives ids from what a birth uses. */
 export interface IdsPort {
   memberId(peerUrl: string, token: string): string;
@@ -271,6 +304,7 @@ export interface Ports {
   readonly probe: ProbePort;
   readonly process: ProcessPort;
   readonly data: DataPort;
+  readonly inspect: InspectPort;
   readonly ids: IdsPort;
   readonly peers: PeersPort;
 }

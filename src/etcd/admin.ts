@@ -1,7 +1,9 @@
 import type { Etcd3, IKeyValue } from 'etcd3';
 import { type Known, known, unknown } from '../core/known.ts';
 import type { MemberList, MemberStatus } from '../core/members.ts';
+import type { Caller } from './admin-caller.ts';
 import type { CallOptions, ClientPool } from './admin-client.ts';
+import { type UpgradeCalls, upgradeCalls } from './admin-upgrade.ts';
 import { listOf, signed } from './answers.ts';
 import { decimalId, hexId } from './ids.ts';
 import { keepLeaseAlive } from './keep-alive.ts';
@@ -22,7 +24,7 @@ export interface Fence {
 }
 
 /** etcd's client API, one endpoint at a time, no retries. The shape of the daemon's AdminPort. */
-export interface EtcdAdmin extends Disposable {
+export interface EtcdAdmin extends UpgradeCalls, Disposable {
   memberList(
     endpoint: string,
     options: { readonly linearizable: boolean },
@@ -116,25 +118,13 @@ export function createAdmin({ deadlineMs }: AdminOptions = { deadlineMs: 2_000 }
     ...membership(caller),
     ...keys(caller),
     ...leases(caller),
+    ...upgradeCalls(caller, deadlineMs),
     [Symbol.dispose]: () => void loading.then(close, () => undefined),
   };
 }
 
 function close(pool: ClientPool): void {
   pool[Symbol.dispose]();
-}
-
-interface Caller {
-  ask<T>(
-    endpoint: string,
-    signal: AbortSignal,
-    act: (client: Etcd3, options: CallOptions) => Promise<T>,
-  ): Promise<Known<T>>;
-  change<T>(
-    endpoint: string,
-    signal: AbortSignal,
-    act: (client: Etcd3, options: CallOptions) => Promise<T>,
-  ): Promise<AdminOutcome<T>>;
 }
 
 type Membership = Pick<

@@ -1,6 +1,6 @@
-import { type IncomingMessage, request } from 'node:http';
 import { describeError } from '../errors.ts';
 import { clientUrl, peerUrl } from './flags.ts';
+import { askHttp, fieldsOf, type HttpReply } from './http.ts';
 import { hexId } from './ids.ts';
 
 /** What speaks at an address on etcd's ports. The shape of the daemon's Probe. */
@@ -17,7 +17,6 @@ interface Reply {
 }
 
 const LIMIT_MS = 1_000;
-const LONGEST_BODY = 1024 * 1024;
 
 /**
  * Asks whether etcd speaks at an address, quorum or not: /members and /version of the peer port, /version and the status
@@ -31,7 +30,9 @@ export async function probeEtcd(address: string, signal: AbortSignal): Promise<P
     // Local to the member, like the others, and the one that says who it is.
     ['POST', `${clientUrl(address)}/v3/maintenance/status`],
   ];
-  const tries = await Promise.allSettled(questions.map(async ([method, url]) => ask(method, url, signal)));
+  const tries = await Promise.allSettled(
+    questions.map(async ([method, url]) => replyOf(await askHttp(method, url, LIMIT_MS, signal))),
+  );
   signal.throwIfAborted();
   const replies = tries.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : []));
   const speaking = replies.filter(isEtcd);
@@ -54,56 +55,17 @@ function isEtcd(reply: Reply): boolean {
   return reply.clusterId !== null || reply.body.includes('"etcdserver"') || reply.body.includes('"peerURLs"');
 }
 
-async function ask(method: 'GET' | 'POST', url: string, signal: AbortSignal): Promise<Reply> {
-  const limit = AbortSignal.timeout(LIMIT_MS);
-  try {
-    return await new Promise<Reply>((resolve, reject) => {
-      const options = { method, signal: AbortSignal.any([signal, limit]), agent: false };
-      const question = request(url, options, (response) => {
-        readBody(response).then(
-          (body) => resolve(replyOf(response, body)),
-          (error: unknown) => reject(error instanceof Error ? error : new Error(String(error))),
-        );
-      });
-      question.once('error', reject);
-      question.end(method === 'POST' ? '{}' : undefined);
-    });
-  } catch (error) {
-    if (limit.aborted && !signal.aborted)
-      throw new Error(`no answer within ${LIMIT_MS} ms`, { cause: error });
-    throw error;
-  }
-}
-
-async function readBody(response: IncomingMessage): Promise<string> {
-  let body = '';
-  response.setEncoding('utf8');
-  for await (const chunk of response) {
-    body += String(chunk);
-    if (body.length > LONGEST_BODY) break;
-  }
-  return body;
-}
-
 /** The ids are in a header of the peer port's answers (hex), and in the status (decimal). */
-function replyOf(response: IncomingMessage, body: string): Reply {
-  const header = headerOf(body);
+function replyOf({ status, headers, body }: HttpReply): Reply {
+  const { header } = fieldsOf(body);
+  const ids: Readonly<Record<string, unknown>> =
+    typeof header === 'object' && header !== null ? { ...header } : {};
   return {
-    status: response.statusCode ?? 0,
-    clusterId: hexOrNull(response.headers['x-etcd-cluster-id']) ?? decimalOrNull(header['cluster_id']),
-    memberId: decimalOrNull(header['member_id']),
+    status,
+    clusterId: hexOrNull(headers['x-etcd-cluster-id']) ?? decimalOrNull(ids['cluster_id']),
+    memberId: decimalOrNull(ids['member_id']),
     body,
   };
-}
-
-function headerOf(body: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(body);
-    const header = typeof value === 'object' && value !== null && 'header' in value ? value.header : null;
-    return typeof header === 'object' && header !== null ? { ...header } : {};
-  } catch {
-    return {};
-  }
 }
 
 function hexOrNull(text: unknown): string | null {

@@ -9,6 +9,7 @@ import { createEtcdAdmin } from './etcd/admin.ts';
 import type { EtcdCluster } from './etcd/cluster.ts';
 import type { MembershipChange } from './etcd/node.ts';
 import { createEtcdWorld, type EtcdWorld } from './etcd/world.ts';
+import { createFakeInspect } from './fake-inspect.ts';
 import { createFakeFleet, type FakeFleet } from './fake-fleet.ts';
 import { createFakeHooks, type FakeHooks } from './fake-hooks.ts';
 import { createFakeMetadata, type FakeMetadata } from './fake-metadata.ts';
@@ -111,6 +112,7 @@ export function createBench(count = 1, seed = 1): Bench {
       probe: etcd.probe(self.address),
       process: etcd.machine({ id: self.id, address: self.address, disk }),
       data: createFakeData(disk),
+      inspect: createFakeInspect(),
       ids: etcdIds,
       peers: { askBirth: () => Promise.reject(new Error('nobody is asked here')) },
     };

@@ -134,6 +134,7 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
       probe: asynchronous('probe', ports.probe),
       process: process(ports.process),
       data: asynchronous('data', ports.data),
+      inspect: asynchronous('inspect', ports.inspect),
       peers: asynchronous('peers', ports.peers),
     }),
   };

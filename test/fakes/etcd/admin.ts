@@ -1,6 +1,8 @@
 import type { Known } from '../../../src/core/known.ts';
 import { known, unknown } from '../../../src/core/known.ts';
+import type { MemberVersions } from '../../../src/core/members.ts';
 import { hostOf } from '../../../src/core/urls.ts';
+import { compareVersions, minorOf } from '../../../src/core/versions.ts';
 import type { AdminOutcome, AdminPort } from '../../../src/daemon/ports.ts';
 import type { Wire } from '../wire.ts';
 import type { Attempt } from './calls.ts';
@@ -62,5 +64,29 @@ export function createEtcdAdmin(
       const put = await ask(endpoint, signal, calls.put(key, value, leaseId ?? null, fence ?? null));
       return put.known ? known(put.value.held) : put;
     },
+    versions: async (endpoint, signal) => await ask(endpoint, signal, versionsOf),
+    alarms: async (endpoint, signal) => await ask(endpoint, signal, constant([])),
+    authEnabled: async (endpoint, signal) => await ask(endpoint, signal, constant(false)),
+    downgrade: async (endpoint, _action, _version, signal) => await change(endpoint, signal, refuseDowngrade),
   };
 }
+
+/** The model knows no versions of its own yet: a cluster runs at the minor of whoever is asked. */
+const versionsOf: Attempt<MemberVersions> = ({ process }, settle) => {
+  const cluster = `${minorOf(process.version)}.0`;
+  const storage = compareVersions(process.version, '3.6.0') < 0 ? null : cluster;
+  settle({ value: { server: process.version, cluster, storage, downgradeTarget: null } });
+  return true;
+};
+
+const constant =
+  <T>(value: T): Attempt<T> =>
+  (_node, settle) => {
+    settle({ value });
+    return true;
+  };
+
+const refuseDowngrade: Attempt<unknown> = (_node, settle) => {
+  settle({ failed: { code: 'other', message: 'etcdserver: invalid downgrade target version' } });
+  return true;
+};

@@ -82,6 +82,6 @@ export function lostProbe(_method: string, reason: string): unknown {
 
 /** A lost answer of etcd, by the port's method. */
 export function lostByEtcd(method: string, reason: string): unknown {
-  const changes = ['addLearner', 'removeMember', 'promote', 'moveLeader'];
+  const changes = ['addLearner', 'removeMember', 'promote', 'moveLeader', 'downgrade'];
   return changes.includes(method) ? { ok: false, code: 'no-answer', message: reason } : unknown(reason);
 }

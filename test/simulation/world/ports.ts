@@ -16,6 +16,7 @@ import { ApplianceError, hasCode } from '../../../src/errors.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
 import { createFakeData } from '../../fakes/fake-data.ts';
+import { createFakeInspect } from '../../fakes/fake-inspect.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
 import { createWire, type Latency } from '../../fakes/wire.ts';
 import { etcdPorts, lockHolderAt, memberNamed } from './cluster.ts';
@@ -75,6 +76,7 @@ export function portsOf(world: World, machine: Machine): Ports {
     zone: heardZone(world, machine, overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink)),
     ...heardEtcd(world, machine, etcdPorts(world, machine, wire)),
     data: wire.port(LATENCY.disk, dataOf(machine)),
+    inspect: wire.port(LATENCY.disk, createFakeInspect()),
     ids: rememberedIds(etcdIds),
     peers: overNetwork(
       createFakePeers((address) => applianceAt(world, address), { clock, random: random.fork() }),
