@@ -262,7 +262,7 @@ export interface DataPort {
   discard(directory: string, signal: AbortSignal): Promise<void>;
 }
 
-/** What a step to another minor has to know of the own data. It reads, and writes nothing; etcd may run meanwhile. */
+/** What a step to another minor has to know of this machine. It reads, and writes nothing; etcd may run meanwhile. */
 export interface InspectPort {
   /** Takes 3.5's `etcdutl`, and seconds where the log is long; unknown where it is not installed. */
   v2Content(signal: AbortSignal): Promise<Known<V2Content>>;
@@ -271,6 +271,8 @@ export interface InspectPort {
   /** Reads the log, up to a few hundred MB of it: for a preflight, not for every tick. */
   logReplay(signal: AbortSignal): Promise<Known<LogReplay>>;
   disk(signal: AbortSignal): Promise<Known<DiskRoom>>;
+  /** Why the binary of this very version cannot be run, asked of it now, whatever was listed before; null: it can. */
+  binary(version: string, signal: AbortSignal): Promise<Obstacle | null>;
 }
 
 /** How etcd derives ids from what a birth uses. */

@@ -55,7 +55,7 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
 async function signatureOf(directory: string): Promise<string> {
   const parts = (await names(directory)).map(async (name) => {
     const time = await stat(join(directory, name, 'etcd')).then(
-      ({ mtimeMs, ino, size }) => `${mtimeMs}.${ino}.${size}`,
+      ({ mtimeMs, ino, size, mode }) => `${mtimeMs}.${ino}.${size}.${mode}`,
       () => '-',
     );
     return `${name}:${time}`;

@@ -20,6 +20,8 @@ export interface EtcdFlagSettings {
     readonly cluster: readonly { readonly name: string; readonly peerUrl: string }[];
     readonly token: string;
   } | null;
+  /** Entries after which etcd takes a raft snapshot; null: the operator's, or etcd's own (100000, from 3.6 on 10000). */
+  readonly snapshotCount: number | null;
   /** Below `info` etcd says too little: that a member was removed is a warning, why it waits is information. */
   readonly logLevel: 'debug' | 'info';
   /** The operator's, each `--flag` or `--flag=value`; none of them one of `collidingFlags`. */
@@ -59,9 +61,17 @@ export function etcdFlags(version: string, settings: EtcdFlagSettings): readonly
     `--log-level=${settings.logLevel}`,
     ...checkFlags(version),
     ...(gates.length > 0 ? [`--feature-gates=${gates.join(',')}`] : []),
-    ...rest,
+    ...(settings.snapshotCount === null
+      ? rest
+      : [
+          ...rest.filter((flag) => nameOf(flag) !== SNAPSHOT_COUNT),
+          `--${SNAPSHOT_COUNT}=${settings.snapshotCount}`,
+        ]),
   ];
 }
+
+/** The same on all versions. */
+const SNAPSHOT_COUNT = 'snapshot-count';
 
 /**
  * With data, etcd ignores all of these. They are passed all the same: should the data be gone after all, etcd's default

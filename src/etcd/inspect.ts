@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import type { DiskRoom, LogReplay, V2Content } from '../core/inspection.ts';
 import { type Known, known, unknown } from '../core/known.ts';
+import type { Obstacle } from '../core/start.ts';
 import { describeError } from '../errors.ts';
 import { pickBinary } from './binaries.ts';
 import { createBinaryCatalogue } from './catalogue.ts';
 import { dataLayout, memberFiles, names } from './layout.ts';
 import type { EtcdLog } from './log.ts';
+import { preflightBinary } from './preflight.ts';
 import { compareVersions } from './releases.ts';
 import { readReplay } from './wal.ts';
 
@@ -17,6 +19,7 @@ export interface Inspection {
   snapshotIndex(signal: AbortSignal): Promise<Known<number | null>>;
   logReplay(signal: AbortSignal): Promise<Known<LogReplay>>;
   disk(signal: AbortSignal): Promise<Known<DiskRoom>>;
+  binary(version: string, signal: AbortSignal): Promise<Obstacle | null>;
 }
 
 /** Where things are. */
@@ -57,6 +60,7 @@ export function createInspection(options: InspectionOptions, deps: { readonly lo
         const { bavail, blocks, bsize } = await statfs(options.dataDirectory);
         return known({ freeBytes: bavail * bsize, totalBytes: blocks * bsize });
       }),
+    binary: async (version, signal) => await preflightBinary(options.etcdDirectory, version, signal),
   };
 }
 

@@ -2,13 +2,38 @@ import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import type { Obstacle } from '../core/start.ts';
 import { describeError } from '../errors.ts';
+import { listServers, pickBinary } from './binaries.ts';
 import { freeBytes, hasSystemCode } from './files.ts';
 import { CLIENT_PORT, PEER_PORT } from './flags.ts';
 
 /** etcd preallocates its log in files of 64 MB, two at a time, and the database needs room beside them. */
 const NEEDED_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Why the binary of this very version cannot be run; null where it can. It is asked for its version now, in at most 10 s:
+ * an image may have lost it, its right to be executed, or hold another version under its name.
+ */
+export async function preflightBinary(
+  etcdDirectory: string,
+  version: string,
+  signal: AbortSignal,
+): Promise<Obstacle | null> {
+  const { binaries, broken } = await listServers(etcdDirectory, signal);
+  if (pickBinary(binaries, version) !== null) return null;
+  const inPlace = binaries.find(({ directory }) => basename(directory) === version);
+  const wrong = inPlace === undefined ? [] : [`${inPlace.etcd} is ${inPlace.version}`];
+  const unusable = broken.filter(({ directory }) => basename(directory).startsWith(version));
+  const reasons = [...wrong, ...unusable.map(({ reason }) => reason)];
+  const why = reasons.length > 0 ? reasons.join('; ') : `it has ${listed(binaries.map((it) => it.version))}`;
+  return other(`there is no etcd ${version} in ${etcdDirectory} that runs: ${why}`);
+}
+
+function listed(versions: readonly string[]): string {
+  return versions.length === 0 ? 'none at all' : versions.join(', ');
+}
 
 /** What would keep etcd from starting on this directory and address; null where nothing. */
 export async function preflight(dataDirectory: string, listenAddress: string): Promise<Obstacle | null> {

@@ -13,7 +13,7 @@ import { type DataLayout, dataLayout, memberFiles } from './layout.ts';
 import type { EtcdLog } from './log.ts';
 import { judge, NO_VERDICT, parseLogLine, type Verdict } from './log-lines.ts';
 import { followLog } from './log-tail.ts';
-import { preflight } from './preflight.ts';
+import { preflight, preflightBinary } from './preflight.ts';
 import { processStartTime } from './proc.ts';
 import {
   type BareExit,
@@ -35,6 +35,7 @@ export interface EtcdStart {
     readonly cluster: readonly { readonly name: string; readonly peerUrl: string }[];
     readonly token: string;
   } | null;
+  readonly snapshotCount?: number | null;
 }
 
 /** A running etcd. The shape of the daemon's RunningEtcd. */
@@ -112,8 +113,8 @@ export function createEtcdProcesses(options: EtcdProcessOptions, deps: EtcdProce
     },
     preflight: async (version, address, signal) => {
       const there = pickBinary(await catalogue.list(signal), version) !== null;
-      if (!there) return { kind: 'other', why: `there is no etcd ${version} in ${options.etcdDirectory}` };
-      return preflight(layout.root, options.listenAddress ?? address);
+      const missing = there ? null : await preflightBinary(options.etcdDirectory, version, signal);
+      return missing ?? preflight(layout.root, options.listenAddress ?? address);
     },
   };
 }
@@ -178,6 +179,7 @@ function flagsOf(binary: EtcdServer, start: EtcdStart, options: EtcdProcessOptio
     address: start.address,
     listenAddress: options.listenAddress ?? start.address,
     initial: start.initial,
+    snapshotCount: start.snapshotCount ?? null,
     logLevel: 'info',
     extra: options.extraFlags,
   });

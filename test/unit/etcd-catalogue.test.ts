@@ -47,6 +47,15 @@ describe('the catalogue of servers', () => {
     expect(await asked(place.path)).toEqual(['3.5.35', '3.5.35', '3.6.16', '3.6.16', '3.7.3']);
   });
 
+  test('sees that a server may not be executed any more', async () => {
+    await using place = await temporaryDirectory();
+    await server(place.path, '3.5.35');
+    const catalogue = createBinaryCatalogue(join(place.path, 'etcd'), quiet);
+    expect(await catalogue.list(calm)).toHaveLength(1);
+    await chmod(join(place.path, 'etcd', '3.5.35', 'etcd'), 0o644);
+    expect(await catalogue.list(calm)).toEqual([]);
+  });
+
   test('goes on for the others when one gives up', async () => {
     await using place = await temporaryDirectory();
     await server(place.path, '3.5.35');

@@ -14,6 +14,7 @@ const SETTINGS: EtcdFlagSettings = {
       { name: 'i-0b', peerUrl: 'http://10.0.0.2:2380' },
     ],
   },
+  snapshotCount: null,
   logLevel: 'info',
   extra: [],
 };
@@ -71,6 +72,19 @@ describe('the flags of etcd', () => {
     ]);
     expect(etcdFlags('3.5.35', { ...SETTINGS, extra: extra.slice(0, 1) }).at(-1)).toBe(extra[0]);
   });
+});
+
+describe('the count of a raft snapshot', () => {
+  test.each(['3.4.23', '3.5.35', '3.6.16', '3.7.3'])(
+    "is told to %s, and goes before the operator's",
+    (version) => {
+      const extra = ['--snapshot-count=5000', '--quota-backend-bytes=1'];
+      const asked = etcdFlags(version, { ...SETTINGS, extra, snapshotCount: 3 });
+      expect(asked.filter((flag) => flag.includes('snapshot-count'))).toEqual(['--snapshot-count=3']);
+      expect(asked).toContain('--quota-backend-bytes=1');
+      expect(etcdFlags(version, { ...SETTINGS, extra })).toContain('--snapshot-count=5000');
+    },
+  );
 });
 
 describe("the operator's flags that collide", () => {
