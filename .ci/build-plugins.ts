@@ -7,24 +7,58 @@ import type { Plugin } from 'esbuild';
  * written in another way makes the build fail, not the program.
  */
 
-/**
- * Node's own modules are required, not imported: an import makes Node read every export of the module first, and that of
- * node:http loads a whole HTTP client that nothing here uses (a tenth of the start).
- */
-export const requiredBuiltins: Plugin = {
-  name: 'required-builtins',
-  setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /^[a-z_:/0-9]+$/ }, ({ path, kind, namespace }) =>
-      namespace !== 'builtin' && kind !== 'require-call' && isBuiltin(path)
-        ? { path: path.replace(/^node:/, ''), namespace: 'builtin' }
-        : undefined,
+/** Leaves Node's own modules to `gettingBuiltins`. */
+export const externalBuiltins: Plugin = {
+  name: 'external-builtins',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^[a-z_:/0-9]+$/ }, ({ path }) =>
+      isBuiltin(path) ? { path: `node:${path.replace(/^node:/, '')}`, external: true } : undefined,
     );
-    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-      contents: `module.exports = require('node:${path}');`,
-      loader: 'js',
-    }));
   },
 };
+
+const IMPORTED =
+  /^import (?:([\w$]+)(?:, | ))?(?:\* as ([\w$]+) |\{([^{}]*)\} )?(?:from )?"(node:[\w/]+)";$/gm;
+
+/**
+ * What was bundled, with Node's own modules got instead of imported: an import makes Node read every export of the module
+ * first, and that of node:http loads a whole HTTP client, that of node:util a differ, which nothing here uses (a tenth of
+ * the start). What only CommonJS packages take for granted is added where one of them wants it.
+ */
+export function gettingBuiltins(source: string): string {
+  const got = source
+    .replace(IMPORTED, (_, whole?: string, namespace?: string, names?: string, path = '') => {
+      const targets = [
+        whole,
+        namespace,
+        names === undefined ? undefined : `{${names.replaceAll(' as ', ': ')}}`,
+      ];
+      const lines = targets.flatMap((it) =>
+        it === undefined || it === '' ? [] : [`const ${it.replaceAll('\n', ' ')} = ${getting(path)};`],
+      );
+      return lines.join(' ');
+    })
+    .replace(/\b__require\("(node:[\w/]+)"\)/g, (_, path: string) => getting(path))
+    .replace(/\bimport\("(node:[\w/]+)"\)/g, (_, path: string) => `Promise.resolve(${getting(path)})`);
+  const left = /^(?:import|export) .* from "node:.*$/m.exec(got);
+  if (left !== null) throw new Error(`${left[0]}: another form of import: mend .ci/build-plugins.ts`);
+  const needed = Object.entries(OF_COMMONJS).flatMap(([name, value]) =>
+    new RegExp(`\\b${name}\\b`).test(got) ? [`const ${name} = ${value};`] : [],
+  );
+  const [, shebang = '', rest = ''] = /^(#!.*\n)?([^]*)$/.exec(got) ?? [];
+  return `${shebang}${needed.join(' ')}\n${rest}`;
+}
+
+/** What CommonJS packages take for granted. Each output file has a scope of its own. */
+const OF_COMMONJS = {
+  require: `${getting('node:module')}.createRequire(import.meta.url)`,
+  __filename: 'import.meta.filename',
+  __dirname: 'import.meta.dirname',
+};
+
+function getting(path: string): string {
+  return `process.getBuiltinModule("${path}")`;
+}
 
 /**
  * The SDK describes every shape of a service in one file, as arrays whose keys are computed from constants. Computed keys
@@ -109,6 +143,23 @@ export const noTraces: Plugin = {
     onLoad({ filter: /.*/, namespace: 'no-traces' }, () => ({
       contents:
         'module.exports = { trace: { getSpan: () => undefined }, context: { active: () => undefined } };',
+      loader: 'js',
+    }));
+  },
+};
+
+/** pino's ways to write to files and to other threads, and to find out in which it is: our output is one of our own. */
+export const noLogWorkers: Plugin = {
+  name: 'no-log-workers',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /(?:pino[/\\]lib[/\\]transport|sonic-boom[/\\]index)\.js$/ }, () => ({
+      contents: "module.exports = function () { throw new Error('logs go to an output of their own'); };",
+      loader: 'js',
+    }));
+    onLoad({ filter: /pino[/\\]lib[/\\]tools\.js$/ }, async ({ path }) => ({
+      contents: replaced(path, await readFile(path, 'utf8'), [
+        ["const { isMainThread } = require('worker_threads')", 'const isMainThread = true'],
+      ]),
       loader: 'js',
     }));
   },

@@ -1,8 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { rm, stat, readdir, chmod, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
-import { etcd3Protocol, noReflection, noTraces, requiredBuiltins, sdkShapes } from './build-plugins.ts';
+import {
+  etcd3Protocol,
+  externalBuiltins,
+  gettingBuiltins,
+  noLogWorkers,
+  noReflection,
+  noTraces,
+  sdkShapes,
+} from './build-plugins.ts';
 
 /*
  * `npm run build`: the program as it ships, in dist/, which works without node_modules. Bundled it starts in half the
@@ -12,14 +20,6 @@ import { etcd3Protocol, noReflection, noTraces, requiredBuiltins, sdkShapes } fr
 
 /** Another folder for a test that builds beside the rest. */
 const OUT = process.argv[2] ?? 'dist';
-
-/** What CommonJS packages take for granted. Each output file has a scope, and so a banner, of its own. */
-const BANNER = [
-  `import { createRequire as __createRequire } from 'node:module';`,
-  `const require = __createRequire(import.meta.url);`,
-  `const __filename = import.meta.filename;`,
-  `const __dirname = import.meta.dirname;`,
-].join('\n');
 
 /**
  * Lets Node keep the compiled form of what it loads beside the program, wherever that is moved to, and read it at the
@@ -46,7 +46,7 @@ process.exit(0);
 
 await rm(OUT, { recursive: true, force: true });
 const startedAt = performance.now();
-await build({
+const { outputFiles } = await build({
   entryPoints: { cli: 'src/main.ts' },
   outdir: OUT,
   bundle: true,
@@ -57,12 +57,16 @@ await build({
   // The packages' own modules, where they have them, so that what is not used is left out.
   mainFields: ['module', 'main'],
   conditions: ['module'],
-  banner: { js: BANNER },
   legalComments: 'linked',
   chunkNames: '[name]-[hash]',
-  plugins: [requiredBuiltins, sdkShapes, etcd3Protocol, noReflection, noTraces],
+  plugins: [externalBuiltins, sdkShapes, etcd3Protocol, noLogWorkers, noReflection, noTraces],
   logLevel: 'warning',
+  write: false,
 });
+await mkdir(OUT, { recursive: true });
+for (const { path: file, text } of outputFiles) {
+  await writeFile(file, file.endsWith('.js') ? gettingBuiltins(text) : text);
+}
 await writeFile(path.join(OUT, 'package.json'), '{ "type": "module" }\n');
 await writeFile(path.join(OUT, 'main.js'), ENTRY);
 await chmod(path.join(OUT, 'main.js'), 0o755);

@@ -51,16 +51,19 @@ export function arrive(
       whoAmI(metadata, log, signal),
       import('./aws/clients.ts'),
     ]);
-    const clients = createClients({ region: identity.region }, { observer });
+    // The request is written in the turn of the event loop that this one begins.
+    const onRequest = (): void => void setImmediate().then(() => asked.resolve());
+    const clients = createClients({ region: identity.region }, { observer, onRequest });
     cleanup.defer(() => clients.destroy());
-    const residence = findResidence(config, identity, clients, log, signal);
-    // The requests are written in the turn of the event loop that this one begins.
-    void setImmediate().then(() => asked.resolve());
-    return { metadata, clients, residence: await residence };
+    const residence = await findResidence(config, identity, clients, log, signal);
+    return { metadata, clients, residence };
   };
   const arrived = find();
-  // Who waits for the first question hears of a failure before it, too.
-  arrived.catch((error: unknown) => asked.reject(error));
+  // Who waits for the first question hears of an end without it, too: without credentials nothing is sent.
+  arrived.then(
+    () => asked.resolve(),
+    (error: unknown) => asked.reject(error),
+  );
   asked.promise.catch(() => undefined);
   return {
     asked: asked.promise,

@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 import { MOST_PROBLEMS, NO_FILE, quote } from './config-content.ts';
 import type { FileContent } from './config-content.ts';
 import { KEYS, SETTINGS } from './config-schema.ts';

@@ -43,8 +43,15 @@ export interface AwsClients {
   destroy(): void;
 }
 
+/** Who hears of the calls. */
+export interface ClientDeps {
+  readonly observer: CallObserver;
+  /** Called when a request, signed, is about to be sent. */
+  readonly onRequest?: () => void;
+}
+
 /** Makes the clients. The one place where tries, time limits, connections, credentials and counting are set. */
-export function createClients(options: ClientOptions, deps: { readonly observer: CallObserver }): AwsClients {
+export function createClients(options: ClientOptions, deps: ClientDeps): AwsClients {
   const limits = { ...LIMITS, ...options.limits };
   const call = createCaller(limits.callDeadlineMs, deps.observer);
   const ec2 = new Map<string, Ec2Calls>();
@@ -57,6 +64,7 @@ export function createClients(options: ClientOptions, deps: { readonly observer:
     // One credential chain for all clients: each of its own would ask metadata, and refresh, for itself.
     credentials ??= client.config.credentials;
     guardAnswers(client.middlewareStack as Guarded);
+    if (deps.onRequest !== undefined) tellRequests(client.middlewareStack as Guarded, deps.onRequest);
     open.push(client);
     return client;
   };
@@ -105,6 +113,17 @@ interface SdkClient {
   readonly middlewareStack: object;
   readonly config: { readonly credentials?: EC2ClientConfig['credentials'] };
   destroy(): void;
+}
+
+/** Tells of each try of each request, when credentials were had and nothing but the sending is left. */
+function tellRequests(stack: Guarded, onRequest: () => void): void {
+  stack.add(
+    (next) => async (args) => {
+      onRequest();
+      return await next(args);
+    },
+    { step: 'deserialize', name: 'tellRequests', priority: 'low' },
+  );
 }
 
 function configOf(options: ClientOptions, limits: Limits, region: string): EC2ClientConfig {

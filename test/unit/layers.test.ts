@@ -42,7 +42,7 @@ const LAYERS: readonly { file: string; may: readonly string[]; mayNot: readonly 
   },
   {
     file: 'src/config.ts',
-    may: ['./core/known.ts', './errors.ts', 'zod', 'yaml', 'node:fs/promises'],
+    may: ['./core/known.ts', './errors.ts', 'zod/mini', 'yaml', 'node:fs/promises'],
     mayNot: ['./etcd/flags.ts', './app.ts', './http/log.ts', 'pino', 'node:process'],
   },
   {
