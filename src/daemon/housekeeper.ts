@@ -5,7 +5,7 @@ import { reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { HouseMemory } from './keep-house.ts';
-import { backOff, freshMemory, keepHouse } from './keep-house.ts';
+import { backOff, freshMemory, keepHouse, lookAnew } from './keep-house.ts';
 import { look } from './look.ts';
 import type { MaintenanceLock } from './maintenance-lock.ts';
 import { createMaintenanceLock } from './maintenance-lock.ts';
@@ -95,7 +95,7 @@ async function tick(
       await lock.release(endpoint, signal);
       return false;
     case 'take':
-      memory.unfinished = true;
+      lookAnew(memory);
       return await lock.take(endpoint, signal);
     case 'unlocked':
       return await keepHouse(context, createUnlockedRight(context), memory, signal);

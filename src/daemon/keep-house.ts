@@ -63,6 +63,12 @@ export function freshMemory(): HouseMemory {
   };
 }
 
+/** Before the house is kept again: the next turn asks for fleet and records, which another may have changed since. */
+export function lookAnew(memory: HouseMemory): void {
+  memory.unfinished = true;
+  memory.membersKey = '';
+}
+
 /** The house itself: look at etcd, ask AWS where there is reason to, then at most one destructive act. */
 export async function keepHouse(
   context: Context,

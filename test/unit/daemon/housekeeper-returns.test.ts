@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest';
+import { createHousekeeper } from '../../../src/daemon/housekeeper.ts';
+import { type Bench, createBench, type Host, NAME, NEVER } from '../../fakes/bench.ts';
+import { seatVoter } from '../../fakes/bench-voter.ts';
+import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
+
+const named = (bench: Bench): readonly string[] =>
+  bench.zone.records().find((it) => it.name === NAME && it.type === 'A')?.values ?? [];
+
+/** The member of this host leads, and its own appliances know. */
+async function lead(bench: Bench, cluster: EtcdCluster, host: Host): Promise<void> {
+  cluster.lead(cluster.members.find((it) => it.name === host.self.id)?.id ?? '');
+  for (const { context, url } of bench.hosts)
+    context.state.ownStatus = await bench.soon(context.ports.admin.status(url, NEVER));
+}
+
+/** Its housekeeper runs until what it gives is called. */
+async function keepHouse(bench: Bench, cluster: EtcdCluster, host: Host): Promise<() => Promise<void>> {
+  await seatVoter(bench, host, host.context, cluster);
+  const loop = new AbortController();
+  const housekeeper = createHousekeeper(host.context);
+  const over = housekeeper.run(loop.signal).catch(() => undefined);
+  return async () => {
+    loop.abort();
+    await bench.soon(over);
+    await bench.soon(housekeeper.release(NEVER));
+  };
+}
+
+it('does not take names for right that another changed since it last kept house', async () => {
+  const bench = createBench(3);
+  const cluster = await bench.form();
+  await bench.clock.advance(6_000);
+  const [first, second, third] = [bench.host(0), bench.host(1), bench.host(2)];
+  await keepHouse(bench, cluster, first);
+  await lead(bench, cluster, first);
+  await bench.clock.advance(10_000);
+  expect(named(bench)).toContain(third.self.address);
+
+  const stop = await keepHouse(bench, cluster, second);
+  await lead(bench, cluster, second);
+  await bench.clock.advance(10_000);
+  bench.etcd.kill(third.self.address);
+  await bench.clock.advance(10_000);
+  expect(named(bench)).not.toContain(third.self.address);
+
+  // It is back, and the first has the lock again, before anybody has named it.
+  await stop();
+  await bench.soon(
+    third.ports.process.start(
+      { version: '3.5.35', name: third.self.id, address: third.self.address, initial: null },
+      NEVER,
+    ),
+  );
+  await lead(bench, cluster, first);
+  await bench.clock.advance(15_000);
+  expect(named(bench)).toContain(third.self.address);
+});
