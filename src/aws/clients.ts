@@ -84,7 +84,8 @@ export function createClients(options: ClientOptions, deps: ClientDeps): AwsClie
       const calls =
         made ??
         autoScalingCalls(
-          make(region, (config) => new AutoScalingClient(config)),
+          // The first questions are for others, and a client takes a while to make.
+          once(() => make(region, (config) => new AutoScalingClient(config))),
           call,
         );
       autoScaling.set(region, calls);
@@ -151,6 +152,12 @@ function handlerOf(limits: Limits, requestTimeout: number): NonNullable<EC2Clien
   };
 }
 
+/** Makes something when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly it: T } | null = null;
+  return () => (made ??= { it: make() }).it;
+}
+
 function ec2Calls(client: EC2Client, call: Call): Ec2Calls {
   return {
     describeInstances: (input, signal) =>
@@ -160,36 +167,36 @@ function ec2Calls(client: EC2Client, call: Call): Ec2Calls {
   };
 }
 
-function autoScalingCalls(client: AutoScalingClient, call: Call): AutoScalingCalls {
+function autoScalingCalls(client: () => AutoScalingClient, call: Call): AutoScalingCalls {
   return {
     describeAutoScalingGroups: (input, signal) =>
       call('autoscaling', 'DescribeAutoScalingGroups', signal, async (abortSignal) =>
         holding(
-          await client.send(new DescribeAutoScalingGroupsCommand(input), { abortSignal }),
+          await client().send(new DescribeAutoScalingGroupsCommand(input), { abortSignal }),
           'AutoScalingGroups',
         ),
       ),
     describeAutoScalingInstances: (input, signal) =>
       call('autoscaling', 'DescribeAutoScalingInstances', signal, async (abortSignal) =>
         holding(
-          await client.send(new DescribeAutoScalingInstancesCommand(input), { abortSignal }),
+          await client().send(new DescribeAutoScalingInstancesCommand(input), { abortSignal }),
           'AutoScalingInstances',
         ),
       ),
     describeLifecycleHooks: (input, signal) =>
       call('autoscaling', 'DescribeLifecycleHooks', signal, async (abortSignal) =>
         holding(
-          await client.send(new DescribeLifecycleHooksCommand(input), { abortSignal }),
+          await client().send(new DescribeLifecycleHooksCommand(input), { abortSignal }),
           'LifecycleHooks',
         ),
       ),
     completeLifecycleAction: (input, signal) =>
       call('autoscaling', 'CompleteLifecycleAction', signal, (abortSignal) =>
-        client.send(new CompleteLifecycleActionCommand(input), { abortSignal }),
+        client().send(new CompleteLifecycleActionCommand(input), { abortSignal }),
       ),
     recordLifecycleActionHeartbeat: (input, signal) =>
       call('autoscaling', 'RecordLifecycleActionHeartbeat', signal, (abortSignal) =>
-        client.send(new RecordLifecycleActionHeartbeatCommand(input), { abortSignal }),
+        client().send(new RecordLifecycleActionHeartbeatCommand(input), { abortSignal }),
       ),
   };
 }
