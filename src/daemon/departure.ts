@@ -7,6 +7,8 @@ import {
   NOTICE_GRACE_MS,
   STOP_GRACE_MS,
 } from '../core/numbers.ts';
+import type { MemberList } from '../core/members.ts';
+import { votersOf } from '../core/members.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Departure, LeaveAction, LeaveObservation } from '../core/plan-leave.ts';
 import { planLeave } from '../core/plan-leave.ts';
@@ -44,6 +46,8 @@ interface Memory {
   /** Code of the last plan, and when it became that. */
   code: string | null;
   codeSince: number;
+  /** Who voted at the last look, on which the plan rests. */
+  voters: string;
   /** What etcd answered to the last step, where it refused it. */
   refused: Reason | null;
 }
@@ -67,6 +71,7 @@ export async function leave(
     hook: createTerminatingHook(context),
     code: null,
     codeSince: began,
+    voters: '',
     refused: null,
   };
   context.state.phase = 'leaving';
@@ -137,6 +142,7 @@ async function observe(
   // Where the own etcd does not answer, it is not among the healthy ones anyway.
   const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
   const named = !(await namedNoMore(context, own, signal));
+  memory.voters = seen.known ? votersKey(seen.value.list) : '';
   const now = ports.clock.now();
   return {
     departure: leaving.departure(),
@@ -194,6 +200,13 @@ function healthyOthers(seen: Look, ownId: string): Look['members'] {
     .sort((a, b) => index(b) - index(a));
 }
 
+function votersKey({ members }: MemberList): string {
+  return votersOf(members)
+    .map((it) => it.id)
+    .sort()
+    .join();
+}
+
 async function namedNoMore(context: Context, own: string, signal: AbortSignal): Promise<boolean> {
   const value = await context.ports.admin.read(own, PUBLISHED_KEY, { serializable: true }, signal);
   const published = value.known && value.value !== null ? decodePublished(value.value.value) : null;
@@ -227,6 +240,9 @@ async function act(
     case 'remove-self': {
       state.handsOver = true;
       await housekeeper.release(signal);
+      // Law 5: several may leave at once, and each that has gone since was counted on.
+      const list = await ports.admin.memberList(own, { linearizable: true }, signal);
+      if (!list.known || votersKey(list.value) !== memory.voters) return;
       const outcome = await ports.admin.removeMember(own, action.memberId, signal);
       if (outcome.ok) chronicle.event('remove-self', action.reason, { memberId: action.memberId });
       memory.refused = outcome.ok ? null : reason(outcome.code, outcome.message);

@@ -64,6 +64,8 @@ interface Instead {
   readonly hooks?: Partial<HooksPort>;
   /** What its identity says of its cluster. */
   readonly formed?: boolean;
+  /** Is told when the housekeeper lets go. */
+  readonly released?: () => void;
 }
 
 /** An answer that never comes. */
@@ -106,6 +108,7 @@ async function depart(departure: Departure, ordered = false, instead: Instead = 
     run: async () => await Promise.resolve(),
     release: async () => {
       if (steps.at(-1) !== 'release') steps.push('release');
+      instead.released?.();
       await Promise.resolve();
     },
   };
@@ -171,6 +174,22 @@ describe('an instance that goes', () => {
     await bench.clock.advance(20_000);
     expect(steps).toContain('remove');
     expect(ending.left).toBe(true);
+  });
+
+  it('stays where another that it counted on has left since it looked', async () => {
+    await form(4);
+    const [, second, third] = cluster.members;
+    cluster.lead(second?.id ?? '');
+    bench.etcd.kill('10.0.0.4');
+    await bench.clock.advance(1_000);
+    publish([]);
+    const released = (): void => {
+      if (third !== undefined && cluster.find(third.id) !== undefined) cluster.removeMember(third.id);
+    };
+    await depart(GOING, false, { released });
+    await bench.clock.advance(5_000);
+    expect(steps).toContain('release');
+    expect(steps).not.toContain('remove');
   });
 
   it('stops at the end of its grace where there is no hook, and stays a member', async () => {
