@@ -66,6 +66,8 @@ interface IncidentParams {
     readonly share: number;
     readonly lastsMs: number;
   };
+  /** Clients write so much, now. */
+  readonly load: { readonly entries: number; readonly lastsMs: number };
   /** EC2 and Auto Scaling, for one asker or for all. */
   readonly aws: { readonly who: Who | null; readonly weather: AwsWeather; readonly lastsMs: number };
   /** The machine's metadata do not answer. */
@@ -154,6 +156,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
     share: random.pick([0.1, 0.5, 0.9]),
     lastsMs: lasts(),
   }),
+  load: ({ random }) => ({ entries: random.int(2_000, 6_000), lastsMs: random.int(2_000, 15_000) }),
   aws: ({ random, who, lasts }) => ({
     who: random.chance(0.4) ? who() : null,
     weather: random.pick(['unknown', 'self-only', 'half', 'stale', 'empty', 'late', 'throttled']),

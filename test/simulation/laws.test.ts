@@ -25,6 +25,7 @@ function broken(history: History): readonly string[] {
 }
 
 const NAMES = namesOf(CLUSTER);
+const idOf = (n: number): string => `000000000000000${n}`;
 const founder = (n: number): { instanceId: string; region: string; address: string } => ({
   instanceId: `i-${n}`,
   region: REGION,
@@ -40,6 +41,26 @@ const FORMING = foundingClaim({
 const formed = (clusterId: string, claim: Claim = FORMING): Claim =>
   formedClaim(claim, clusterId, [{ memberId: '0123456789abcdef', ...founder(1) }]);
 const LATER: Claim = { ...FORMING, epoch: 2, token: 'two' };
+
+/** A claim that is formed, with these instances as voters, member m1 and so on. */
+const voters = (...numbers: readonly number[]): Claim =>
+  formedClaim(
+    FORMING,
+    'c',
+    numbers.map((n) => ({ memberId: idOf(n), ...founder(n) })),
+  );
+
+const serves = (...numbers: readonly number[]): Happening => ({
+  kind: 'serving',
+  ids: numbers.map((n) => `i-${n}`),
+});
+
+const named = (n: number): RecordSet => ({
+  name: NAMES.srvClient[0] ?? '',
+  type: 'SRV',
+  ttl: 60,
+  values: [`1 1 2379 ${hostName(CLUSTER, `i-${n}`)}`],
+});
 
 function records(claim: Claim | null, ...others: readonly RecordSet[]): Happening {
   const own = claim === null ? [] : [claimRecord(NAMES.claim, claim)];
@@ -61,7 +82,7 @@ const disk = (holds: readonly string[], wiped = false): Happening => ({
 });
 
 const member = (n: number, learner = false): { id: string; name: string; learner: boolean } => ({
-  id: `m${n}`,
+  id: idOf(n),
   name: `i-${n}`,
   learner,
 });
@@ -95,6 +116,23 @@ const removal = (lockHolder: string | null, n = 2): Happening => ({
   by: 'i-1',
   member: member(n),
   lockHolder,
+  before: { voters: 3, healthy: 3 },
+  after: { voters: 2, healthy: 2 },
+});
+
+const promotion = (ownWordMs: number | null, behind: number | null): Happening => ({
+  kind: 'promotion-sent',
+  by: 'i-1',
+  memberId: 'm1',
+  ownWordMs,
+  behind,
+});
+
+const seesFleet = (desired: number | null): Happening => ({
+  kind: 'fleet-answer',
+  to: 'i-1',
+  instances: desired === null ? null : ['i-1'],
+  desired,
 });
 
 const batch = (part: Partial<Happening & { readonly kind: 'batch-sent' }>): Happening => ({
@@ -102,6 +140,8 @@ const batch = (part: Partial<Happening & { readonly kind: 'batch-sent' }>): Happ
   by: 'i-1',
   forms: false,
   names: true,
+  takes: [],
+  claim: null,
   lockHolder: null,
   ...part,
 });
@@ -185,14 +225,28 @@ const CASES: Readonly<
     ],
     good: [[records(FORMING), { kind: 'founding', id: 'i-3', token: 'one' }]],
   },
+  'born-of-majority': {
+    bad: [
+      [seesFleet(6), batch({ names: false, claim: FORMING })],
+      [batch({ forms: true, claim: { ...formed('c'), lost: ['i-1', 'i-2'] } })],
+    ],
+    good: [
+      [seesFleet(5), batch({ names: false, claim: FORMING })],
+      [batch({ forms: true, claim: { ...formed('c'), lost: ['i-1'] } })],
+      // It is not born, and says who of the claim's founders is lost.
+      [seesFleet(9), batch({ names: false, claim: { ...FORMING, lost: ['i-1'] } })],
+      // It is older than its claim.
+      [batch({ forms: true, claim: { ...formed('c'), founders: [] } })],
+    ],
+  },
   'data-kept': {
     bad: [
       [disk(['c/a']), disk([])],
       [disk(['c/a']), disk(['d/b'])],
       [
         membership({ change: 'add', member: member(2, true), learners: 1 }),
-        disk(['c/a', 'c/m2']),
-        disk(['c/m2']),
+        disk(['c/a', `c/${idOf(2)}`]),
+        disk([`c/${idOf(2)}`]),
       ],
     ],
     good: [
@@ -200,7 +254,7 @@ const CASES: Readonly<
       [disk(['c/a']), disk([], true)],
       // Room was made: newer data of the cluster stand for them, or they were never a voter's.
       [disk(['c/a', 'c/b']), disk(['c/b'])],
-      [membership({ change: 'add', member: member(2, true) }), disk(['c/m2']), disk([])],
+      [membership({ change: 'add', member: member(2, true) }), disk([`c/${idOf(2)}`]), disk([])],
     ],
   },
   'voters-data-used': {
@@ -226,6 +280,27 @@ const CASES: Readonly<
   'known-only': {
     bad: [[removal('i-1')], [words('i-1', false), removal('i-1')], [words('i-3', true), removal('i-1')]],
     good: [[words('i-1', true), removal('i-1')], [removal(null, 1)]],
+  },
+  'names-known-only': {
+    bad: [[seesFleet(null), 10_000, batch({ lockHolder: 'i-1', takes: ['name A 10.0.0.2'] })]],
+    good: [
+      [seesFleet(3), 10_000, batch({ lockHolder: 'i-1', takes: ['name A 10.0.0.2'] })],
+      [seesFleet(null), seesFleet(3), 10_000, batch({ lockHolder: 'i-1', takes: ['name A 10.0.0.2'] })],
+      [seesFleet(null), 10_000, batch({ lockHolder: 'i-1' })],
+      // The answer came while the batch was on its way.
+      [seesFleet(3), seesFleet(null), batch({ lockHolder: 'i-1', takes: ['name A 10.0.0.2'] })],
+    ],
+  },
+  'removal-asked': {
+    bad: [[10_000, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening]],
+    good: [
+      [10_000, removal(null, 1)],
+      [fault(0), { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
+    ],
+  },
+  'promoted-known': {
+    bad: [[promotion(null, null)], [promotion(60_000, 0)], [promotion(10, 1_001)]],
+    good: [[promotion(10, 1_000)], [fault(0), promotion(10, 0)]],
   },
   'quorum-kept': {
     bad: [
@@ -319,6 +394,42 @@ const CASES: Readonly<
     bad: [[{ kind: 'fence-passed', by: 'i-1', holder: 'i-2' }]],
     good: [[removal(null, 1)]],
   },
+  'claim-follows': {
+    bad: [
+      [records(FORMING), records({ ...FORMING, epoch: 3, token: 'three' })],
+      [records(FORMING), records({ ...FORMING, token: 'two' })],
+      [records({ ...FORMING, lost: ['i-1'] }), records({ ...FORMING, lost: ['i-2'] })],
+      [records(voters(1)), records(voters(1, 2)), records(voters(1, 3))],
+      [records(voters(1)), records(voters(1, 2)), records(voters(1)), records(voters(1, 2))],
+    ],
+    good: [
+      [records(FORMING), records(LATER)],
+      [records({ ...FORMING, lost: ['i-1'] }), records({ ...FORMING, lost: ['i-1', 'i-2'] })],
+      [records(voters(1)), records(voters(1, 2)), records(voters(1)), records(voters(1, 3))],
+      [records(formed('c')), { kind: 'released' }, records({ ...FORMING, epoch: 1, token: 'new' })],
+    ],
+  },
+  'claim-complete': {
+    bad: [
+      [records(voters(1, 2)), records(voters(1))],
+      [
+        records(voters(1)),
+        records(voters(1, 2)),
+        membership({ change: 'promote', by: 'i-2' }),
+        records(voters(1)),
+      ],
+    ],
+    good: [
+      [
+        records(voters(1, 2)),
+        { kind: 'told', id: 'i-2', to: 'go' },
+        membership({ by: 'i-2' }),
+        records(voters(1)),
+      ],
+      // A learner that was never promoted.
+      [records(voters(1)), records(voters(1, 2)), records(voters(1))],
+    ],
+  },
   'never-emptied': {
     bad: [[records(null, clients('1 1 2380 a')), records(null)]],
     good: [[records(null), records(null, clients('1 1 2380 a')), records(null, clients('1 1 2380 b'))]],
@@ -348,6 +459,17 @@ const CASES: Readonly<
         600_000,
         { kind: 'time' },
       ],
+    ],
+  },
+  'healthy-named': {
+    bad: [
+      [records(null), { kind: 'calm' }, serves(1), 70_000, serves(1)],
+      [records(null), { kind: 'calm' }, serves(1, 2), 50_000, serves(2), 70_000, serves(1, 2)],
+    ],
+    good: [
+      [records(null), { kind: 'calm' }, serves(1), 70_000, serves(2)],
+      [records(null, named(1)), { kind: 'calm' }, serves(1), 70_000, serves(1)],
+      [records(null), { kind: 'calm' }, serves(1), 40_000, fault(0), { kind: 'calm' }, 70_000, serves(1)],
     ],
   },
   'dead-is-dead': {

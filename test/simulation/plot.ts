@@ -98,6 +98,7 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
       'kill-at-call': 2,
       partition: 1,
       aws: 1,
+      load: 2,
     },
     firstAt: [
       [0, 12_000],

@@ -34,6 +34,8 @@ export interface EtcdCluster {
   addLearner(peerUrl: string): Member | Refusal;
   removeMember(memberId: string): void;
   promote(memberId: string): void;
+  /** Clients write so many entries, in one go; nothing where nobody leads. */
+  load(entries: number): void;
   /** Some member has got this far. */
   sees(files: EtcdFiles): void;
 }
@@ -129,6 +131,11 @@ export function createCluster(
     },
     promote: (memberId) => {
       commit({ kind: 'promote', memberId });
+    },
+    load(entries) {
+      const leader = leading();
+      if (leader === null) return;
+      for (let count = 0; count < entries; count += 1) append(etcds, leader, { kind: 'noop' }, 0, '');
     },
     sees(files) {
       if (files.state.index >= furthest.state.index) furthest = files;

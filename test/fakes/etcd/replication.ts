@@ -12,6 +12,9 @@ const ROUND_MS = 1;
 /** So often is a follower a little late with new entries, and so late; ms. */
 const LAG_CHANCE = 0.06;
 const LAG_MS = [2, 60] as const;
+/** More entries than a learner takes in one go, and how long it takes; ms. */
+const MANY = 200;
+const MANY_MS = [200, 2_500] as const;
 /** How long a member takes that begins with nothing, or needs a snapshot; ms. */
 const SEED_MS = [50, 3_000] as const;
 
@@ -94,8 +97,14 @@ function lags({ clock, random }: Etcds, leader: EtcdNode, peer: EtcdNode): boole
   // A member whose removal it is hears of it with the round that commits it, or not at all.
   if (wasLate || last === lastIndex(leader.files) || hasUnappliedConfChange(leader.files)) return false;
   if (last === 0) peer.lagsUntil = now + random.int(...SEED_MS);
+  else if (isLearner(peer) && lastIndex(leader.files) - last > MANY)
+    peer.lagsUntil = now + random.int(...MANY_MS);
   else if (random.chance(LAG_CHANCE)) peer.lagsUntil = now + random.int(...LAG_MS);
   return peer.lagsUntil > 0;
+}
+
+function isLearner({ files }: EtcdNode): boolean {
+  return files.state.members.get(files.memberId)?.learner ?? true;
 }
 
 /** Brings one log in line with the leader's. False: not now, or never, as the member has died of it. */

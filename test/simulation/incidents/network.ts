@@ -1,11 +1,12 @@
 import type { Place, Route, Traffic } from '../../fakes/network.ts';
 import type { Incident } from '../incident.ts';
 import type { Machine } from '../world/machine.ts';
+import { writeMuch } from '../world/cluster.ts';
 import { alive, type World } from '../world/world.ts';
 import { announce, type Strikes, targetOf, withTarget } from './target.ts';
 
 /** What happens between the machines, and between them and AWS. */
-export const NETWORK_INCIDENTS: Strikes<'partition' | 'slow' | 'loss' | 'metadata'> = {
+export const NETWORK_INCIDENTS: Strikes<'partition' | 'slow' | 'loss' | 'metadata' | 'load'> = {
   partition: (world, incident) => {
     const machine = targetOf(world, incident.who);
     if (machine === null) return false;
@@ -44,7 +45,17 @@ export const NETWORK_INCIDENTS: Strikes<'partition' | 'slow' | 'loss' | 'metadat
       const route = { traffic: ['imds' as const], concerns: (from: Place) => from === machine.address };
       world.clock.after(lastsMs, world.network.cut(route));
     }),
+  load: (world, { entries, lastsMs }) => {
+    announce(world, `clients write ${entries} entries within ${lastsMs} ms`);
+    const parts = Math.ceil(lastsMs / LOAD_EVERY_MS);
+    for (let part = 0; part < parts; part += 1)
+      world.clock.after(part * LOAD_EVERY_MS, () => writeMuch(world, Math.ceil(entries / parts)));
+    return true;
+  },
 };
+
+/** So often a part of what clients write much of is written; ms. */
+const LOAD_EVERY_MS = 500;
 
 type Said = Route & { readonly what: string };
 

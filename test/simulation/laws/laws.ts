@@ -1,15 +1,16 @@
 import type { Broken } from '../ending.ts';
 import type { Hear } from '../world/happening.ts';
+import { bornOfMajority, claimComplete, claimFollows } from './claims.ts';
 import { dataKept, votersDataUsed, writesKept } from './data-kept.ts';
 import { evidence } from './eviction.ts';
-import { knownOnly } from './known-only.ts';
+import { knownOnly, namesKnownOnly } from './known-only.ts';
 import type { LawCheck } from './law.ts';
 import { fenced, namesUnderLock, underLock } from './lock.ts';
-import { foreignUntouched, goneUnnamed, neverEmptied } from './names.ts';
+import { foreignUntouched, goneUnnamed, healthyNamed, neverEmptied } from './names.ts';
 import { beginsOnce } from './no-old-id.ts';
 import { foundedOnce, onePromise, oneServes, ownToken } from './one-cluster.ts';
 import { stoppedForReason } from './own-etcd.ts';
-import { oneChange, promotedWell, quorumKept } from './quorum.ts';
+import { oneChange, promotedKnown, promotedWell, quorumKept, removalAsked } from './quorum.ts';
 import { deadIsDead, nothingThrown } from './steady.ts';
 
 /** Every check of every law (docs/design.md section 2). */
@@ -18,22 +19,29 @@ export const LAW_CHECKS: readonly LawCheck[] = [
   oneServes,
   foundedOnce,
   ownToken,
+  bornOfMajority,
   dataKept,
   votersDataUsed,
   writesKept,
   beginsOnce,
   knownOnly,
+  namesKnownOnly,
   quorumKept,
+  removalAsked,
   promotedWell,
+  promotedKnown,
   oneChange,
   evidence,
   stoppedForReason,
   underLock,
   namesUnderLock,
   fenced,
+  claimFollows,
+  claimComplete,
   neverEmptied,
   foreignUntouched,
   goneUnnamed,
+  healthyNamed,
   deadIsDead,
   nothingThrown,
 ];

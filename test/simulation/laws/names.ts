@@ -16,6 +16,9 @@ const FINDING: ReadonlySet<string> = new Set([
 /** An instance that is gone is named no longer than this, once nothing is wrong any more; ms. */
 const NAMED_AFTER_END_MS = 5 * 60_000;
 
+/** Who serves is not unnamed longer than this: two looks, and a pause after what Route 53 refused last; ms. */
+const UNNAMED_MS = 40_000;
+
 const keyOf = (it: RecordSet): string => `${it.name} ${it.type}`;
 
 /** Law 9: a set that clients or servers are found by, once there, stays, and has a value. */
@@ -83,4 +86,39 @@ function namesIn(records: readonly RecordSet[]): ReadonlySet<string> {
     .filter((it) => srv.includes(it.name))
     .flatMap((it) => it.values.map((value) => value.split(' ')[3] ?? ''));
   return new Set(targets);
+}
+
+/** Law 9: who serves, and is meant to, is named, once faults are over. */
+export const healthyNamed: LawCheck = {
+  law: 9,
+  check: 'healthy-named',
+  watch: (report) => {
+    const since = new Map<string, number>();
+    let calmAt: number | null = null;
+    let named: ReadonlySet<string> = new Set();
+    let said = false;
+    return (it, atMs) => {
+      if (it.kind === 'fault') calmAt = null;
+      if (it.kind === 'calm') calmAt = atMs;
+      if (it.kind === 'records') named = clientsIn(it.after);
+      if (it.kind !== 'serving') return;
+      for (const id of since.keys()) if (!it.ids.includes(id)) since.delete(id);
+      for (const id of it.ids) {
+        if (named.has(hostName(CLUSTER, id))) since.delete(id);
+        else if (!since.has(id)) since.set(id, atMs);
+      }
+      if (calmAt === null || said) return;
+      for (const [id, at] of since) {
+        const sinceMs = atMs - Math.max(at, calmAt);
+        if (sinceMs < UNNAMED_MS) continue;
+        said = true;
+        report(`${id} serves, and is not named for ${Math.round(sinceMs / 1_000)} s`);
+      }
+    };
+  },
+};
+
+function clientsIn(records: readonly RecordSet[]): ReadonlySet<string> {
+  const clients = records.filter((it) => it.name === NAMES.srvClient[0]);
+  return new Set(clients.flatMap((it) => it.values.map((value) => value.split(' ')[3] ?? '')));
 }

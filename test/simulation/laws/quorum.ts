@@ -5,6 +5,12 @@ import type { LawCheck } from './law.ts';
 /** An act after which quorum is lost is ours unless a fault came so shortly before it that nobody could know; ms. */
 const NOTICED_MS = 4_000;
 
+/** A tick's own questions may each take their whole deadline, and Route 53's three tries of 5 s; ms. */
+const IN_THIS_TICK_MS = 30_000;
+
+/** Between a look at the members right before a removal, and the removal; etcd's own check is for what comes then; ms. */
+const AT_ONCE_MS = 10;
+
 /** Law 5: no act after which the healthy voters are fewer than a majority. */
 export const quorumKept: LawCheck = {
   law: 5,
@@ -46,5 +52,39 @@ export const oneChange: LawCheck = {
   check: 'one-change',
   watch: (report) => (it) => {
     if (it.kind === 'membership' && it.learners > 1) report(`there are ${it.learners} learners at once`);
+  },
+};
+
+/** Law 5: nobody asks for a removal after which quorum would be lost, though etcd may refuse it. */
+export const removalAsked: LawCheck = {
+  law: 5,
+  check: 'removal-asked',
+  watch: (report) => {
+    let faultUntil = Number.NEGATIVE_INFINITY;
+    let changedAt = Number.NEGATIVE_INFINITY;
+    return (it, atMs) => {
+      if (it.kind === 'fault') faultUntil = Math.max(faultUntil, atMs + it.lastsMs);
+      if (it.kind === 'membership') changedAt = atMs;
+      if (it.kind !== 'removal-sent' || it.member.learner) return;
+      if (atMs - faultUntil < NOTICED_MS || atMs - changedAt < AT_ONCE_MS) return;
+      const { before, after } = it;
+      if (before.healthy >= quorumOf(before.voters) && after.healthy < quorumOf(after.voters))
+        report(
+          `${it.by} asks for the end of ${it.member.name}, which leaves ${after.healthy} of ${after.voters}`,
+        );
+    };
+  },
+};
+
+/** Law 5: who asks for its promotion has its own etcd's word, given just now, that it is close to the leader. */
+export const promotedKnown: LawCheck = {
+  law: 5,
+  check: 'promoted-known',
+  watch: (report) => (it) => {
+    if (it.kind !== 'promotion-sent') return;
+    if (it.ownWordMs === null || it.ownWordMs > IN_THIS_TICK_MS)
+      report(`${it.by} asks for a promotion, and its own etcd did not answer in this tick`);
+    if (it.behind !== null && it.behind > CLOSE_ENTRIES)
+      report(`${it.by} asks for a promotion ${it.behind} entries behind`);
   },
 };

@@ -4,6 +4,7 @@ import type { planJoin } from '../../../src/core/plan-join.ts';
 import { known } from '../../../src/core/known.ts';
 import type { planForming } from '../../../src/core/plan-birth.ts';
 import { planClaim } from '../../../src/core/plan-birth.ts';
+import type { quorumOf } from '../../../src/core/members.ts';
 import { reason } from '../../../src/core/reason.ts';
 import type { StartObservation } from '../../../src/core/start.ts';
 import type { Ports } from '../../../src/daemon/ports.ts';
@@ -45,6 +46,13 @@ export const BIRTH_BUGS: readonly Bug[] = [
       if (action.reason.code !== 'quorum-lost' || seen.fleet?.known !== true) return action;
       return planClaim({ ...seen, births: nobodyHolds(seen) }, seen.fleet.value, records, standing);
     }),
+  },
+  {
+    name: 'one is a majority',
+    law: 1,
+    shows: [5],
+    profile: 'birth',
+    source: bugIn<typeof quorumOf>('quorumOf', () => () => 1),
   },
   {
     name: 'a founder whose data are lost founds again',
@@ -98,7 +106,7 @@ export const BIRTH_BUGS: readonly Bug[] = [
 /** What is asked of each instance, answered for it: it holds nothing. */
 function nobodyHolds({ fleet, self }: StartObservation): NonNullable<StartObservation['births']> {
   const ids = fleet?.known === true ? fleet.value.instances.map((it) => it.id) : [];
-  const nothing = { stack: self.stack, data: null, aside: [], mark: null, epoch: 0 };
+  const nothing = { stack: self.stack, data: null, aside: [], mark: null, nonce: null, epoch: 0 };
   return new Map(ids.map((instanceId) => [instanceId, known({ ...nothing, instanceId })]));
 }
 

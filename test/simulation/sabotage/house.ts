@@ -1,11 +1,14 @@
 import type { isTerminatedForCertain } from '../../../src/core/fleet.ts';
 import { known } from '../../../src/core/known.ts';
+import { namesOf } from '../../../src/core/names.ts';
 import type { planDns } from '../../../src/core/plan-dns.ts';
 import type { planLock } from '../../../src/core/plan-lock.ts';
 import type { planMembership } from '../../../src/core/plan-membership.ts';
 import { reason } from '../../../src/core/reason.ts';
+import type { RecordSet } from '../../../src/core/records.ts';
 import type { createMaintenanceLock } from '../../../src/daemon/maintenance-lock.ts';
 import type { Ports } from '../../../src/daemon/ports.ts';
+import { CLUSTER } from '../world/names.ts';
 import type { Bug } from './bug.ts';
 import { bugIn } from './planted.ts';
 import { together } from './when.ts';
@@ -86,6 +89,36 @@ export const HOUSE_BUGS: readonly Bug[] = [
     }),
   },
   {
+    name: 'the claim is overwritten, whatever stands there',
+    law: 8,
+    shows: [1],
+    profile: 'scaling',
+    ports: (ports) => ({ ...ports, zone: { ...ports.zone, change: overwriting(ports) } }),
+  },
+  {
+    name: 'names are taken away while the fleet is unknown',
+    law: 4,
+    profile: 'aws',
+    when: together(['lose', 'kill', 'terminate'], ['aws'], 20_000),
+    source: bugIn<typeof planDns>('planDns', (original) => (seen) => original({ ...seen, fleetKnown: true })),
+  },
+  {
+    name: 'names of which none is left are deleted',
+    law: 9,
+    profile: 'scaling',
+    source: bugIn<typeof planDns>('planDns', (original) => (seen) => {
+      const plan = original(seen);
+      const empty = plan.reasons
+        .filter((it) => it.code === 'dns-kept')
+        .map((it) => it.sentence.split(' ')[0]);
+      const sets = seen.records.filter((it) => it.type !== 'TXT' && empty.includes(it.name));
+      return {
+        ...plan,
+        changes: [...plan.changes, ...sets.map((record) => ({ action: 'DELETE' as const, record }))],
+      };
+    }),
+  },
+  {
     name: 'every address under the name is ours',
     law: 9,
     profile: 'mixed',
@@ -135,6 +168,22 @@ export const HOUSE_BUGS: readonly Bug[] = [
     }),
   },
 ];
+
+/** Whatever claim stands there gives way to the new one, as Route 53's UPSERT does it. */
+function overwriting({ zone }: Ports): Ports['zone']['change'] {
+  return async (changes, signal) => {
+    const made = changes.find(({ action, record }) => action === 'CREATE' && isClaim(record));
+    const standing = made === undefined ? null : await zone.list(signal);
+    if (made === undefined || standing?.known !== true) return await zone.change(changes, signal);
+    const before = standing.value.filter(isClaim);
+    const upsert = [...before.map((record) => ({ action: 'DELETE' as const, record })), made];
+    return await zone.change([...changes.filter(({ record }) => !isClaim(record)), ...upsert], signal);
+  };
+}
+
+function isClaim({ name, type }: RecordSet): boolean {
+  return type === 'TXT' && name === namesOf(CLUSTER).claim;
+}
 
 function takingSilenceForTheEnd({ fleet }: Ports): Ports['fleet']['evidence'] {
   return async (instances, signal) => {

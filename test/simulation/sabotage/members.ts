@@ -45,6 +45,21 @@ export const MEMBER_BUGS: readonly Bug[] = [
     }),
   },
   {
+    name: 'a learner that is far behind is promoted',
+    law: 5,
+    profile: 'scaling',
+    when: together(['load'], ['lose', 'terminate', 'scale', 'refresh', 'spot'], 10_000),
+    source: bugIn<typeof planMember>('planMember', (original) => (seen) => {
+      const action = original(seen);
+      const { status, list, leaderIndex } = seen;
+      if (action.reason.code !== 'learner-behind' || !status.known || !list.known || !leaderIndex.known)
+        return action;
+      const { memberId } = status.value;
+      const started = list.value.members.some((it) => it.id === memberId && isStarted(it));
+      return started ? { kind: 'promote', memberId, reason: reason('promote', 'is a learner') } : action;
+    }),
+  },
+  {
     name: 'etcd is stopped where Route 53 is silent',
     law: 7,
     profile: 'aws',

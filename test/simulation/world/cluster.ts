@@ -8,7 +8,7 @@ import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import { lastIndex } from '../../fakes/etcd/files.ts';
 import type { EtcdNode, MembershipChange } from '../../fakes/etcd/node.ts';
 import type { Wire } from '../../fakes/wire.ts';
-import type { MemberName } from './happening.ts';
+import type { MemberName, Votes } from './happening.ts';
 import { lostByEtcd, lostProbe, overNetwork } from './links.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
@@ -185,6 +185,21 @@ export function lockHolderAt(world: World, address: string): string | null {
   return clusterAt(world, address)?.read(LOCK_KEY)?.value ?? null;
 }
 
+/** The votes in the cluster of the etcd at this address, as they are, and as they would be without this member. */
+export function votesAt(
+  world: World,
+  address: string,
+  memberId: string,
+): { readonly before: Votes; readonly after: Votes } {
+  const cluster = clusterAt(world, address);
+  const [voters, up] = [cluster?.voters() ?? [], cluster?.upVoters() ?? []];
+  const others = (all: readonly MemberName[]): number => all.filter((it) => it.id !== memberId).length;
+  return {
+    before: { voters: voters.length, healthy: up.length },
+    after: { voters: others(voters), healthy: others(up) },
+  };
+}
+
 function clusterAt(world: World, address: string): EtcdCluster | undefined {
   const node = world.etcd.processAt(address);
   return node === undefined ? undefined : world.etcd.clusterOf(node);
@@ -204,6 +219,11 @@ export function damage(world: World, machine: Machine, what: 'wal' | 'database')
   if (etcd === null) return;
   etcd.unreadable = true;
   world.note(machine.id, `the ${what} of member ${etcd.memberId} is damaged`);
+}
+
+/** Clients write so many entries at once, in every cluster that somebody leads. */
+export function writeMuch(world: World, entries: number): void {
+  for (const it of world.etcd.clusters.values()) it.load(entries);
 }
 
 /** A client of etcd outside the fleet. */

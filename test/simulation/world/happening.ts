@@ -1,3 +1,4 @@
+import type { Claim } from '../../../src/core/claim.ts';
 import type { Ec2Evidence } from '../../../src/core/fleet.ts';
 import type { RecordChange, RecordSet } from '../../../src/core/records.ts';
 
@@ -35,8 +36,13 @@ export type Happening =
   | { readonly kind: 'told'; readonly id: string; readonly to: 'go' | 'stop' }
   /** Whether the appliance's process runs. A new one knows nothing of what the last one knew. */
   | { readonly kind: 'appliance'; readonly id: string; readonly runs: boolean }
-  /** AWS gave the appliance an answer on the fleet; `instances` null: none, or one without the asking instance. */
-  | { readonly kind: 'fleet-answer'; readonly to: string; readonly instances: readonly string[] | null }
+  /** AWS gave the appliance an answer on the fleet; null: none, or one without the asking instance. `desired`: of all groups. */
+  | {
+      readonly kind: 'fleet-answer';
+      readonly to: string;
+      readonly instances: readonly string[] | null;
+      readonly desired: number | null;
+    }
   /** EC2's word on instances, as given to the appliance; null: no answer. */
   | {
       readonly kind: 'evidence-answer';
@@ -76,6 +82,19 @@ export type Happening =
       readonly member: MemberName;
       /** Who holds the housekeeping lock at this moment, as etcd knows it; null: nobody. */
       readonly lockHolder: string | null;
+      readonly before: Votes;
+      /** Were it taken at once. */
+      readonly after: Votes;
+    }
+  /** The appliance asks for a promotion; what it knows is from its last answers. */
+  | {
+      readonly kind: 'promotion-sent';
+      readonly by: string;
+      readonly memberId: string;
+      /** How old the last word of its own etcd is; null: the last ask was not answered, or never sent; ms. */
+      readonly ownWordMs: number | null;
+      /** Entries between what its own etcd last said that it has applied, and what the leader last said that it has. */
+      readonly behind: number | null;
     }
   /** The members of a cluster changed, as its leader applied it. */
   | {
@@ -100,6 +119,10 @@ export type Happening =
       readonly by: string;
       readonly forms: boolean;
       readonly names: boolean;
+      /** Values of names that stand before it and not after it. */
+      readonly takes: readonly string[];
+      /** The claim that it makes, where it makes one. */
+      readonly claim: Pick<Claim, 'state' | 'founders' | 'lost'> | null;
       /** Who holds the housekeeping lock at this moment, as etcd knows it; null: nobody. */
       readonly lockHolder: string | null;
     }
@@ -111,6 +134,8 @@ export type Happening =
     }
   /** A person deleted the claim. */
   | { readonly kind: 'released' }
+  /** Instances that are meant to stay and whose members serve, at this moment; comes at least every few virtual seconds. */
+  | { readonly kind: 'serving'; readonly ids: readonly string[] }
   /** Clusters of the members whose appliances say that they are ready. */
   | { readonly kind: 'ready'; readonly clusters: readonly string[] }
   /** So many voters' disks are left of those that the formed cluster has. */

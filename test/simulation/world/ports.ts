@@ -1,7 +1,10 @@
+import type { Claim } from '../../../src/core/claim.ts';
 import { readClaim } from '../../../src/core/claim.ts';
-import type { RecordSet } from '../../../src/core/records.ts';
 import type { Self } from '../../../src/core/fleet.ts';
-import { hostOf } from '../../../src/core/urls.ts';
+import { desiredSize } from '../../../src/core/fleet.ts';
+import { namesOf } from '../../../src/core/names.ts';
+import type { RecordChange } from '../../../src/core/records.ts';
+import { clientUrl, hostOf } from '../../../src/core/urls.ts';
 import type {
   AdminPort,
   FleetPort,
@@ -19,12 +22,14 @@ import { createFakeData } from '../../fakes/fake-data.ts';
 import { createFakeInspect } from '../../fakes/fake-inspect.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
 import { createWire, type Latency } from '../../fakes/wire.ts';
-import { etcdPorts, lockHolderAt, memberNamed } from './cluster.ts';
+import { etcdPorts, lockHolderAt, memberNamed, votesAt } from './cluster.ts';
 import { rememberedIds } from './ids.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER, REGION, STACK } from './names.ts';
 import { alive, type World } from './world.ts';
+
+const CLAIM_NAME = namesOf(CLUSTER).claim;
 
 const LATENCY = {
   disk: [1, 5],
@@ -143,7 +148,8 @@ function heardFleet(world: World, machine: Machine, port: FleetPort): FleetPort 
     async observe(signal) {
       const answer = await port.observe(signal);
       const instances = answer.known ? answer.value.instances.map((it) => it.id) : null;
-      world.tell({ kind: 'fleet-answer', to: machine.id, instances });
+      const desired = answer.known ? desiredSize(answer.value) : null;
+      world.tell({ kind: 'fleet-answer', to: machine.id, instances, desired });
       return answer;
     },
     async evidence(instances, signal) {
@@ -163,8 +169,10 @@ function heardZone(world: World, machine: Machine, port: ZonePort): ZonePort {
       world.tell({
         kind: 'batch-sent',
         by: machine.id,
-        forms: changes.some(({ action, record }) => action === 'CREATE' && isFormed(record)),
+        forms: claimMadeBy(changes)?.state === 'formed',
         names: changes.some(({ record }) => record.type !== 'TXT'),
+        takes: takenBy(changes),
+        claim: claimMadeBy(changes),
         lockHolder: lockHolderAt(world, machine.address),
       });
       return await port.change(changes, signal);
@@ -172,17 +180,49 @@ function heardZone(world: World, machine: Machine, port: ZonePort): ZonePort {
   };
 }
 
-function isFormed(record: RecordSet): boolean {
-  const reading = readClaim(record.name, [record]);
-  return reading.kind === 'claim' && reading.claim.state === 'formed';
+/** The claim that a batch makes; null: it makes none. */
+function claimMadeBy(changes: readonly RecordChange[]): Claim | null {
+  const made = changes.flatMap(({ action, record }) => (action === 'CREATE' ? [record] : []));
+  const reading = readClaim(CLAIM_NAME, made);
+  return reading.kind === 'claim' ? reading.claim : null;
+}
+
+/** What a batch takes out of the names: values of A and SRV records that it deletes and does not make again. */
+function takenBy(changes: readonly RecordChange[]): readonly string[] {
+  const valuesOf = (wanted: RecordChange['action']): readonly string[] =>
+    changes.flatMap(({ action, record: { name, type, values } }) =>
+      action === wanted && type !== 'TXT' ? values.map((it) => `${name} ${type} ${it}`) : [],
+    );
+  const made = new Set(valuesOf('CREATE'));
+  return valuesOf('DELETE').filter((it) => !made.has(it));
 }
 
 type EtcdPorts = Pick<Ports, 'admin' | 'probe' | 'process'>;
 
 /** Tells of what this appliance does to members and to its etcd, at the moment when it does it. */
 function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts {
+  const own = clientUrl(machine.address);
+  let ownWord: { readonly atMs: number; readonly applied: number } | null = null;
+  let leaderIndex: number | null = null;
   const admin: AdminPort = {
     ...ports.admin,
+    async status(endpoint, signal) {
+      const status = await ports.admin.status(endpoint, signal);
+      if (endpoint === own)
+        ownWord = status.known ? { atMs: world.clock.now(), applied: status.value.raftAppliedIndex } : null;
+      if (status.known && status.value.leader === status.value.memberId) leaderIndex = status.value.raftIndex;
+      return status;
+    },
+    async promote(endpoint, memberId, signal) {
+      world.tell({
+        kind: 'promotion-sent',
+        by: machine.id,
+        memberId,
+        ownWordMs: ownWord === null ? null : world.clock.now() - ownWord.atMs,
+        behind: ownWord === null || leaderIndex === null ? null : leaderIndex - ownWord.applied,
+      });
+      return await ports.admin.promote(endpoint, memberId, signal);
+    },
     async removeMember(endpoint, memberId, signal) {
       const at = hostOf(endpoint);
       world.tell({
@@ -190,6 +230,7 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
         by: machine.id,
         member: memberNamed(world, at, memberId),
         lockHolder: lockHolderAt(world, at),
+        ...votesAt(world, at, memberId),
       });
       return await ports.admin.removeMember(endpoint, memberId, signal);
     },

@@ -1,7 +1,7 @@
 import { clusterView, holdings, runningCluster } from './cluster.ts';
 import { intactVoters, standingClaim } from './convergence.ts';
 import type { Machine } from './machine.ts';
-import type { World } from './world.ts';
+import { present, type World } from './world.ts';
 
 /** The clock is told of this often; ms. */
 const TIME_EVERY_MS = 2_000;
@@ -26,6 +26,15 @@ function tellAside(world: World, machine: Machine): void {
     voter: voters.some((it) => it.id === etcd.memberId),
     readable: !etcd.unreadable,
   });
+}
+
+/** Whom clients may be sent to: machines that are meant to stay, whose appliances say that they are ready. */
+function serving(world: World): readonly string[] {
+  return present(world).flatMap(({ id, doomed, hooks, process }) =>
+    !doomed && hooks.waits.size === 0 && process !== null && process.appliance.state.notReady === null
+      ? [id]
+      : [],
+  );
 }
 
 /** A watch over a world; cheap where nothing changed. */
@@ -89,6 +98,7 @@ export function createWatch(world: World): Watch {
       if (now - timeAt < TIME_EVERY_MS) return;
       timeAt = now;
       lookAtVoters();
+      world.tell({ kind: 'serving', ids: serving(world) });
       world.tell({ kind: 'time' });
     },
   };
