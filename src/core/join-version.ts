@@ -1,5 +1,5 @@
-import { mayJoinNewer } from './upgrade-edges.ts';
-import { minorAbove, minorOf, minorsBetween, pickVersion } from './versions.ts';
+import { edgeUp, mayJoinNewer } from './upgrade-edges.ts';
+import { compareVersions, minorAbove, minorOf, minorsBetween, pickVersion } from './versions.ts';
 
 /** The binary that an empty member joins with, or why it does not join. */
 export type JoinVersion =
@@ -12,39 +12,77 @@ export interface JoinVersionObservation {
   readonly clusterVersion: string | null;
   /** Versions of the members that answer. */
   readonly running: readonly string[];
+  /** How many members have started. */
+  readonly started: number;
   /** Whether etcd's own downgrade is under way. */
   readonly downgrading: boolean;
+  /** Whether a member's data hold anything of the old API; left out: nobody says so. */
+  readonly oldApi?: boolean;
 }
 
 /**
  * A member joins with the cluster's own minor; where its image has none, with the next one, if etcd stands that
  * (design.md, "Which binary"). A join that kills the others must be impossible.
  */
-export function joinVersion({
-  installed,
-  clusterVersion,
-  running,
-  downgrading,
-}: JoinVersionObservation): JoinVersion {
-  if (clusterVersion === null)
-    return { kind: 'missing', why: "no member tells its version, and so the cluster's is unknown" };
-  const minor = minorOf(clusterVersion);
-  if (downgrading)
-    return { kind: 'missing', why: 'a downgrade is under way, and until its end etcd takes in nobody' };
-  // etcd raises the version within seconds, and takes in nobody of the old one from then on.
-  if (running.length > 0 && running.every((it) => (minorsBetween(minor, it) ?? 0) > 0))
-    return {
-      kind: 'missing',
-      why: `all members have left etcd ${minor}, and the cluster's version follows in a moment`,
-    };
+export function joinVersion(seen: JoinVersionObservation): JoinVersion {
+  const { installed, clusterVersion, running, started, downgrading } = seen;
+  if (clusterVersion === null) return missing("no member tells its version, and so the cluster's is unknown");
+  const minor = decidedMinor(clusterVersion, running);
+  if (downgrading) return missing('a downgrade is under way, and until its end etcd takes in nobody');
+  // etcd raises the version within seconds, and takes in nobody of the old one from then on. It does not while one is silent.
+  if (
+    running.length > 0 &&
+    running.length === started &&
+    running.every((it) => (minorsBetween(minor, it) ?? 0) > 0)
+  )
+    return missing(`all members have left etcd ${minor}, and the cluster's version follows in a moment`);
   const own = pickVersion(installed, minor);
-  if (own !== null) return { kind: 'chosen', version: own };
-  const next = pickVersion(installed, minorAbove(minor, 1));
-  if (next !== null && mayJoinNewer(minor, minorOf(next))) return { kind: 'chosen', version: next };
+  const next = own ?? pickVersion(installed, minorAbove(minor, 1));
   const have = installed.join(', ') || 'none';
-  const nextToo = mayJoinNewer(minor, minorAbove(minor, 1)) ? ` or ${minorAbove(minor, 1)}` : '';
-  return {
-    kind: 'missing',
-    why: `no etcd ${minor}${nextToo} is installed, and the cluster runs ${minor} (installed: ${have})`,
-  };
+  if (next === null || (own === null && !mayJoinNewer(minor, minorOf(next)))) {
+    const nextToo = mayJoinNewer(minor, minorAbove(minor, 1)) ? ` or ${minorAbove(minor, 1)}` : '';
+    return missing(
+      `no etcd ${minor}${nextToo} is installed, and the cluster runs ${minor} (installed: ${have})`,
+    );
+  }
+  const trouble = (own === null ? whyNotNewer(seen, minor, next) : null) ?? whyApart(running, next);
+  return trouble === null ? { kind: 'chosen', version: next } : missing(trouble);
+}
+
+/**
+ * The minor that the cluster runs at. Until every member of a young one has been reached, etcd calls it 3.0: then it is
+ * what the members run.
+ */
+function decidedMinor(clusterVersion: string, running: readonly string[]): string {
+  const lowest = running.toSorted(compareVersions)[0];
+  const behind = lowest === undefined ? null : minorsBetween(clusterVersion, lowest);
+  return minorOf(lowest !== undefined && behind !== null && behind > 1 ? lowest : clusterVersion);
+}
+
+function missing(why: string): JoinVersion {
+  return { kind: 'missing', why };
+}
+
+/** Beside a member two minors away, one of the two dies: 3.6 kills 3.4. Whoever tells the cluster's version may be behind. */
+function whyApart(running: readonly string[], version: string): string | null {
+  const far = running.find((it) => Math.abs(minorsBetween(it, version) ?? 2) > 1);
+  return far === undefined ? null : `a member runs etcd ${far}, and ${version} must not stand beside it`;
+}
+
+/** An empty member of the next minor is a step to it: what holds for the patches of a step holds here. */
+function whyNotNewer(
+  { running, oldApi = false }: JoinVersionObservation,
+  minor: string,
+  version: string,
+): string | null {
+  const edge = edgeUp(minor, minorOf(version));
+  if (edge === null || running.length === 0) return `nobody says which patch of etcd ${minor} it runs`;
+  const old = running.find((it) => compareVersions(it, edge.leastFrom) < 0);
+  if (old !== undefined)
+    return `a member runs etcd ${old}, beside which no ${version} may join: it takes ${edge.leastFrom}, or etcd ${minor} in this image`;
+  if (compareVersions(version, edge.leastTo) < 0)
+    return `etcd ${version} is too old to join a cluster of ${minor}: it takes ${edge.leastTo}`;
+  return edge.withoutV2 && oldApi
+    ? `the data hold requests of the old API, which etcd ${version} dies of: this image needs etcd ${minor}`
+    : null;
 }

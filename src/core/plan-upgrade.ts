@@ -3,13 +3,16 @@ import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 import type { Check, CheckCode, UpgradeMember, UpgradeObservation, UpgradeRecord } from './upgrade.ts';
 import { checksOf } from './upgrade-checks.ts';
+import { canCancel, downgradeOf, downgradeTarget, isDowngradeWanted } from './upgrade-downgrade.ts';
 import type { Candidate, Work } from './upgrade-work.ts';
 import { workOf } from './upgrade-work.ts';
+import { minorOf } from './versions.ts';
 
 /** Why somebody steps, or nobody does. */
 export type UpgradeCode =
   | CheckCode
   | 'upgrade-done'
+  | 'upgrade-held'
   | 'upgrade-unknown'
   | 'upgrade-apart'
   | 'upgrade-settling'
@@ -28,20 +31,24 @@ export type UpgradeAction = { readonly reason: Reason<UpgradeCode> } & (
   | { readonly kind: 'none' }
   /** Run another binary on the same data. `handOverTo`: the member that leads from now on; null: it does not lead. */
   | (Step & { readonly kind: 'step' })
-  /** Restart the own etcd so that requests of the old API leave its log. */
+  /** Restart the own etcd, as the version that it runs, so that a snapshot makes its log forget what the next one dies of. */
   | (Step & { readonly kind: 'clear' })
   /** Make every member take a snapshot of its log. */
-  | { readonly kind: 'bring-snapshot'; readonly who: string }
-  | { readonly kind: 'enable-downgrade'; readonly who: string; readonly to: string }
+  | (Way & { readonly kind: 'bring-snapshot' })
+  | (Way & { readonly kind: 'enable-downgrade' })
   | { readonly kind: 'cancel-downgrade'; readonly who: string }
 );
 
-interface Step {
+interface Way {
   /** Instance id. */
   readonly who: string;
-  readonly memberId: string;
+  /** Versions: of the etcd that it runs, and of the one that the step is for. */
   readonly from: string;
   readonly to: string;
+}
+
+interface Step extends Way {
+  readonly memberId: string;
   readonly handOverTo: string | null;
 }
 
@@ -60,33 +67,33 @@ export interface UpgradePlan {
 export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
   const view = workOf(seen);
   if (view.kind === 'unknown') return idle('upgrade-unknown', view.why);
-  const goesDown = view.kind === 'work' && view.work.kind === 'down';
-  if (downgradeOf(seen) !== null && !goesDown)
-    return { action: leftDowngrade(seen), checks: [], waiting: [] };
+  const work = view.kind === 'work' ? view.work : null;
+  const checks = work === null ? [] : checksOf(seen, work);
+  const waiting = work === null ? [] : work.candidates.map((it) => it.member.name);
+  const stopped = work === null ? null : stoppedBy(seen, work);
+  const target = downgradeTarget(seen);
+  if (target !== null && (stopped !== null || !isDowngradeWanted(target, work, checks)))
+    return { action: underWay(seen) ?? cancelDowngrade(seen), checks, waiting };
   switch (view.kind) {
     case 'apart':
-      return idle(
-        'upgrade-apart',
-        `members run etcd ${view.lowest} and ${view.highest}, which must not stand beside each other: replace the fewer`,
-      );
+      return idle('upgrade-apart', apart(seen, view.lowest, view.highest));
     case 'settling':
       return idle(
         'upgrade-settling',
         `all run etcd ${view.minor}: waits until etcd takes it for the cluster's version`,
       );
+    case 'held':
+      return idle('upgrade-held', view.why);
     case 'nothing':
       return idle('upgrade-done', 'every member runs what its instance aims at');
-    case 'work': {
-      const checks = checksOf(seen, view.work);
-      const waiting = view.work.candidates.map((it) => it.member.name);
-      return { action: mayNot(seen, view.work) ?? next(seen, view.work, checks), checks, waiting };
-    }
+    case 'work':
+      return { action: stopped ?? underWay(seen) ?? next(seen, view.work, checks), checks, waiting };
   }
 }
 
-/** The version that a downgrade under way leads to; null: none is. */
-function downgradeOf({ versions }: UpgradeObservation): string | null {
-  return versions.known ? versions.value.downgradeTarget : null;
+function apart({ members }: UpgradeObservation, lowest: string, highest: string): string {
+  const above = members.filter((it) => it.version !== null && minorOf(it.version) !== lowest);
+  return `members run etcd ${lowest} and ${highest}, which must not stand beside each other: terminate ${above.map((it) => it.name).join(' and ')}, one after the other; their successors join with what the cluster runs`;
 }
 
 function idle(code: UpgradeCode, sentence: string): UpgradePlan {
@@ -97,25 +104,30 @@ function nobody(code: UpgradeCode, sentence: string): UpgradeAction {
   return { kind: 'none', reason: reason(code, sentence) };
 }
 
-/** What keeps everybody from a step, whatever the preflight says; null: nothing. */
-function mayNot(seen: UpgradeObservation, work: Work): UpgradeAction | null {
-  const record: UpgradeRecord | null = seen.record.known ? seen.record.value : null;
-  if (record?.paused != null) return nobody('upgrade-paused', `paused by an operator at ${record.paused.at}`);
+/** What keeps everybody from a step until somebody says otherwise, whatever the preflight says; null: nothing. */
+function stoppedBy(seen: UpgradeObservation, work: Work): UpgradeAction | null {
+  const record = recordOf(seen);
+  if (record?.paused != null)
+    return nobody('upgrade-paused', `paused by an operator at ${record.paused.at}, who can resume it`);
   const failed = record?.failed ?? null;
   // A new image, and one that was replaced, may do better.
   const stands = work.candidates.some((it) => it.member.name === failed?.by && it.to === failed.to);
-  if (failed !== null && stands)
-    return nobody(
-      'upgrade-failed',
-      `the step of ${failed.by} from ${failed.from} to ${failed.to} was taken back: ${failed.why}; resume it, or replace the image`,
-    );
-  return underWay(seen, record);
+  return failed !== null && stands
+    ? nobody(
+        'upgrade-failed',
+        `the step of ${failed.by} from ${failed.from} to ${failed.to} was taken back: ${failed.why}; resume it, or replace the image`,
+      )
+    : null;
+}
+
+function recordOf({ record }: UpgradeObservation): UpgradeRecord | null {
+  return record.known ? record.value : null;
 }
 
 /** A step of somebody else goes on, or ended with its lock and not by its own word: it may not know that yet. */
-function underWay(seen: UpgradeObservation, record: UpgradeRecord | null): UpgradeAction | null {
+function underWay(seen: UpgradeObservation): UpgradeAction | null {
   const { self, lockedBy } = seen;
-  const step = record?.step ?? null;
+  const step = recordOf(seen)?.step ?? null;
   const what = step === null ? 'prepares a step' : `steps from ${step.from} to ${step.to} since ${step.at}`;
   if (lockedBy !== null && lockedBy !== self)
     return nobody('upgrade-locked', `${lockedBy} ${step?.by === lockedBy ? what : 'prepares a step'}`);
@@ -126,16 +138,18 @@ function underWay(seen: UpgradeObservation, record: UpgradeRecord | null): Upgra
   );
 }
 
-/** A downgrade that nobody wants keeps joiners out: one left by a dead appliance, or by an operator's new word. */
-function leftDowngrade(seen: UpgradeObservation): UpgradeAction {
-  const record = seen.record.known ? seen.record.value : null;
-  const who = followersFirst(seen)[0]?.name;
-  const waits = underWay(seen, record);
-  if (waits !== null || who === undefined) return waits ?? nobody('upgrade-unknown', 'no member is known');
+/** A downgrade that nobody goes on with keeps joiners out: one that a dead appliance left, or that was withdrawn or stopped. */
+function cancelDowngrade(seen: UpgradeObservation): UpgradeAction {
+  const who = followersFirst(seen).find(canCancel)?.name;
+  if (who === undefined)
+    return nobody('upgrade-unhealthy', 'a downgrade is to be cancelled, and no member that could is well');
   return {
     kind: 'cancel-downgrade',
     who,
-    reason: reason('upgrade-cancel-downgrade', 'a downgrade is under way that nobody wants: it is cancelled'),
+    reason: reason(
+      'upgrade-cancel-downgrade',
+      'a downgrade is under way that nobody goes on with, and nobody can join meanwhile: it is cancelled',
+    ),
   };
 }
 
@@ -157,53 +171,70 @@ function next(seen: UpgradeObservation, work: Work, checks: readonly Check[]): U
 }
 
 function begin(seen: UpgradeObservation, work: Work, first: Candidate): UpgradeAction {
-  const whole = work.candidates.length === seen.members.length;
-  if (work.kind === 'down' && whole && downgradeOf(seen) === null)
+  const { member, from, to } = first;
+  const down = work.kind === 'down' ? downgradeOf(seen, work) : null;
+  if (down?.kind === 'wait') return nobody('upgrade-settling', down.why);
+  if (down?.kind === 'enable')
     return {
       kind: 'enable-downgrade',
-      who: first.member.name,
-      to: work.to,
+      who: member.name,
+      from,
+      to,
       reason: reason('upgrade-enable-downgrade', `etcd is told to go back to ${work.to}`),
     };
-  return stepOf(
-    seen,
-    first,
-    'step',
-    reason('upgrade-step', `${first.member.name} steps from ${first.from} to ${first.to}`),
-  );
+  return stepOf(seen, first, 'step', reason('upgrade-step', `${member.name} steps from ${from} to ${to}`));
 }
 
 /** What mends a check that failed; null: only an operator can. */
 function remedyOf(seen: UpgradeObservation, work: Work, barring: Check): UpgradeAction | null {
-  if (barring.code === 'upgrade-snapshot') {
-    const unreadable = seen.members.some((it) => it.answer.known && !it.answer.value.replay.known);
-    const who = work.candidates[0]?.member.name;
-    if (unreadable || who === undefined) return null;
-    return {
-      kind: 'bring-snapshot',
-      who,
-      reason: reason(
-        'upgrade-bring-snapshot',
-        `${barring.sentence}: ${who} has every member take a snapshot`,
-      ),
-    };
-  }
-  if (barring.code !== 'upgrade-v2') return null;
-  const found = work.candidates.filter(
-    ({ member: { answer } }) =>
-      answer.known && answer.value.v2.known && answer.value.v2.value === 'wal-requests',
-  );
-  const sound = seen.members.every(
-    ({ answer }) => answer.known && answer.value.v2.known && answer.value.v2.value !== 'store',
-  );
-  const [first] = found;
-  if (first === undefined || !sound) return null;
-  return stepOf(
-    seen,
-    { ...first, to: first.from },
-    'clear',
-    reason('upgrade-clear', `${barring.sentence}: ${first.member.name} restarts, so that they leave its log`),
-  );
+  if (barring.code === 'upgrade-v2') return clear(seen, work, barring, v2Trouble);
+  if (barring.code !== 'upgrade-snapshot') return null;
+  // Every member's snapshot at once lowers the cluster's version for a moment, which is nothing for one of the next minor.
+  const begun = seen.members.some((it) => it.version !== null && minorOf(it.version) === work.to);
+  return begun ? clear(seen, work, barring, logTrouble) : bringSnapshot(seen, work, barring);
+}
+
+/** How it stands with what a member's data hold: all is well, a restart mends it, or nothing here does. */
+type Trouble = 'none' | 'mendable' | 'beyond';
+
+function v2Trouble({ answer }: UpgradeMember): Trouble {
+  if (!answer.known || !answer.value.v2.known || answer.value.v2.value === 'store') return 'beyond';
+  return answer.value.v2.value === 'clean' ? 'none' : 'mendable';
+}
+
+function logTrouble({ answer }: UpgradeMember): Trouble {
+  if (!answer.known || !answer.value.replay.known) return 'beyond';
+  return answer.value.replay.value.lastV2Index === null ? 'none' : 'mendable';
+}
+
+function bringSnapshot(seen: UpgradeObservation, work: Work, barring: Check): UpgradeAction | null {
+  const first = work.candidates[0];
+  const unreadable = seen.members.some((it) => logTrouble(it) === 'beyond');
+  if (unreadable || first === undefined) return null;
+  return {
+    kind: 'bring-snapshot',
+    who: first.member.name,
+    from: first.from,
+    to: first.to,
+    reason: reason(
+      'upgrade-bring-snapshot',
+      `${barring.sentence}: ${first.member.name} has every member take a snapshot`,
+    ),
+  };
+}
+
+/** One after the other, and none where the end would still be barred: a restart for nothing is a restart too many. */
+function clear(
+  seen: UpgradeObservation,
+  { candidates }: Work,
+  barring: Check,
+  troubleOf: (member: UpgradeMember) => Trouble,
+): UpgradeAction | null {
+  const first = candidates.find(({ member }) => troubleOf(member) === 'mendable');
+  const beyond = candidates.some(({ member }) => troubleOf(member) === 'beyond');
+  if (first === undefined || beyond) return null;
+  const sentence = `${barring.sentence}: ${first.member.name} restarts, so that they leave its log`;
+  return stepOf(seen, first, 'clear', reason('upgrade-clear', sentence));
 }
 
 function stepOf(
@@ -228,6 +259,6 @@ function successor({ members, leaderId }: UpgradeObservation, stepping: UpgradeM
   if (stepping.id !== leaderId) return null;
   const others = members
     .filter((it) => it.id !== stepping.id && !it.learner && it.unhealthy === null)
-    .toSorted((a, b) => b.appliedIndex - a.appliedIndex);
+    .toSorted((a, b) => b.appliedIndex - a.appliedIndex || (a.id < b.id ? -1 : 1));
   return others[0]?.id ?? null;
 }

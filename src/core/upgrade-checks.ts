@@ -1,8 +1,9 @@
+import { CLOSE_ENTRIES } from './numbers.ts';
 import { edgeUp, hasWayDown, isBadRelease } from './upgrade-edges.ts';
 import type { Edge } from './upgrade-edges.ts';
 import type { Check, CheckCode, UpgradeMember, UpgradeObservation } from './upgrade.ts';
 import type { Work } from './upgrade-work.ts';
-import { compareVersions, minorOf, pickVersion } from './versions.ts';
+import { compareVersions, minorAbove, minorOf, pickVersion } from './versions.ts';
 
 /** Free disk that a step needs beside the size of the database again. */
 const LEAST_FREE_BYTES = 256 * 1024 * 1024;
@@ -21,7 +22,7 @@ export function checksOf(seen: UpgradeObservation, work: Work): readonly Check[]
     unhealthy(seen),
     alarms(seen),
     ...(work.kind === 'patch' ? [] : [lacking(seen, work)]),
-    release(work, edge),
+    release(seen, work, edge),
     ...(edge === null ? [] : ofEdge(seen, work, edge)),
     disk(seen),
   ];
@@ -41,9 +42,11 @@ function check(code: CheckCode, troubles: readonly string[], fine: string): Chec
 }
 
 function silent({ members }: UpgradeObservation): Check {
-  const troubles = members.flatMap((it) =>
-    it.answer.known ? [] : [`the appliance of ${it.name} does not say what it has: ${it.answer.reason}`],
-  );
+  const troubles = members.flatMap(({ name, answer }) => {
+    if (!answer.known) return [`the appliance of ${name} does not say what it has: ${answer.reason}`];
+    const { instanceId } = answer.value;
+    return instanceId === name ? [] : [`${instanceId} answers in the place of ${name}`];
+  });
   return check('upgrade-silent', troubles, 'every appliance says what it has');
 }
 
@@ -62,11 +65,16 @@ function learners({ members }: UpgradeObservation): Check {
 }
 
 /** Another member's restart costs quorum, or all that is left of its reserve, where one is away already. */
-function unhealthy({ members }: UpgradeObservation): Check {
-  const troubles = members.flatMap((it) =>
-    it.learner || it.unhealthy === null ? [] : [`${it.name} is not well: ${it.unhealthy}`],
-  );
-  return check('upgrade-unhealthy', troubles, 'every voter is well');
+function unhealthy({ members, leaderId }: UpgradeObservation): Check {
+  const leader = members.find((it) => it.id === leaderId);
+  const troubles = members.flatMap((it) => {
+    if (it.learner) return [];
+    if (it.unhealthy !== null) return [`${it.name} is not well: ${it.unhealthy}`];
+    const lag = leader === undefined ? 0 : leader.appliedIndex - it.appliedIndex;
+    return lag > CLOSE_ENTRIES ? [`${it.name} is ${lag} entries behind the leader`] : [];
+  });
+  const all = leader === undefined ? [...troubles, 'no member leads'] : troubles;
+  return check('upgrade-unhealthy', all, 'every voter is well');
 }
 
 function alarms({ alarms: raised }: UpgradeObservation): Check {
@@ -86,20 +94,32 @@ function lacking({ members }: UpgradeObservation, work: Work): Check {
   return check('upgrade-lacks', troubles, `every image has etcd ${work.to}`);
 }
 
-function release({ candidates, kind, from, to }: Work, edge: Edge | null): Check {
+function release(seen: UpgradeObservation, work: Work, edge: Edge | null): Check {
+  const { candidates, kind, from, to } = work;
   if (kind === 'up' && edge === null)
     return check('upgrade-release', [`nothing is known of the way from etcd ${from} to ${to}`], '');
-  if (kind === 'down' && !hasWayDown(from))
-    return check('upgrade-release', [`etcd ${from} has no way back to ${to}: restore a backup instead`], '');
-  const least = edge?.leastTo ?? null;
+  const noWay = kind === 'down' ? whyNoWayDown(seen, work) : null;
+  if (noWay !== null) return check('upgrade-release', [noWay], '');
+  // What is stepped down to has to be able to step up again.
+  const least = kind === 'down' ? edgeUp(to, from)?.leastFrom : edge?.leastTo;
   const troubles = candidates.flatMap((it) => {
     if (isBadRelease(it.to))
-      return [`etcd ${it.to} is a release that lost data: install a newer one of ${to}`];
-    if (least !== null && compareVersions(it.to, least) < 0)
-      return [`etcd ${it.to} is too old to be stepped to from ${from}: it takes ${least}`];
-    return [];
+      return [`etcd ${it.to} is a release that lost data: install a newer one of ${minorOf(it.to)}`];
+    return least !== undefined && compareVersions(it.to, least) < 0
+      ? [`etcd ${it.to} is too old to be stepped to from ${from}: it takes ${least}`]
+      : [];
   });
   return check('upgrade-release', [...new Set(troubles)], `${versionsOf(candidates)} may be stepped to`);
+}
+
+/** Null: etcd has a way down all that was ordered; or it is only taken back what not all have done, and the cluster has not. */
+function whyNoWayDown({ members, versions, record }: UpgradeObservation, { from, to }: Work): string | null {
+  const order = minorOf((record.known ? record.value.to : null) ?? to);
+  if (hasWayDown(minorAbove(order, 1))) return null;
+  const mixed = members.some((it) => it.version !== null && minorOf(it.version) === to);
+  const unmoved = versions.known && minorOf(versions.value.cluster) === to;
+  if (mixed && unmoved && order === to) return null;
+  return `etcd has no way from ${from} down to ${order}: withdraw the order, or restore a backup`;
 }
 
 function versionsOf(candidates: Work['candidates']): string {
@@ -138,10 +158,17 @@ function v2(seen: UpgradeObservation, work: Work): Check {
     if (found.value === 'store')
       return [`the data of ${it.name} hold keys of the old API, which etcd ${work.to} dies of: delete them`];
     return found.value === 'wal-requests'
-      ? [`the log of ${it.name} holds requests of the old API, which etcd ${work.to} dies of`]
+      ? [
+          `the log of ${it.name} holds requests of the old API, which etcd ${work.to} dies of${tooLow(it, work)}`,
+        ]
       : [];
   });
   return check('upgrade-v2', troubles, 'no data hold anything of the old API');
+}
+
+/** Who takes no part is not mended by itself either. */
+function tooLow(member: UpgradeMember, { candidates, to }: Work): string {
+  return candidates.some((it) => it.member.id === member.id) ? '' : `: have its instance aim at ${to}, too`;
 }
 
 function snapshots(seen: UpgradeObservation, work: Work): Check {
@@ -152,7 +179,7 @@ function snapshots(seen: UpgradeObservation, work: Work): Check {
     return replay.value.lastV2Index === null
       ? []
       : [
-          `the log of ${it.name} goes back to before etcd ${work.from}, and etcd ${work.to} dies of such entries`,
+          `the log of ${it.name} goes back to before etcd ${work.from}, and etcd ${work.to} dies of such entries${tooLow(it, work)}`,
         ];
   });
   return check('upgrade-snapshot', troubles, `no log goes back to before etcd ${work.from}`);

@@ -49,7 +49,7 @@ export function decodeRecord(
 
 /** Whether a text is a version or a minor, as 3.6.16 or 3.6. */
 export function isVersion(text: string): boolean {
-  return /^\d{1,3}\.\d{1,3}(\.\d{1,3})?$/.test(text);
+  return /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){1,2}$/.test(text);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

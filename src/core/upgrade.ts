@@ -26,6 +26,8 @@ export interface UpgradeMember {
   readonly unhealthy: string | null;
   /** Of the etcd that runs; null: it does not answer. */
   readonly version: string | null;
+  /** Version of its database's schema; null: not told, or before 3.6. No step down without it, where the old etcd is 3.6 or newer. */
+  readonly storage?: string | null;
   readonly appliedIndex: number;
   readonly dbSizeBytes: number;
   readonly answer: Known<UpgradeAnswer>;
@@ -41,7 +43,7 @@ export interface UpgradeStep {
   readonly at: string;
 }
 
-/** A step that was taken back. */
+/** A step that was taken back, or what was to make way for it and did not: `to` is what the step is for. */
 export interface FailedStep extends UpgradeStep {
   readonly why: string;
 }

@@ -1,0 +1,54 @@
+import { hasWayDown } from './upgrade-edges.ts';
+import type { Check, UpgradeMember, UpgradeObservation } from './upgrade.ts';
+import type { Work } from './upgrade-work.ts';
+import { minorOf } from './versions.ts';
+
+/** How far etcd itself is with a way down: members step only when it has changed the cluster's version and their data. */
+export type DowngradeView =
+  { readonly kind: 'enable' } | { readonly kind: 'wait'; readonly why: string } | { readonly kind: 'ready' };
+
+/** The version that a downgrade under way leads to, as the own etcd tells; null: none is, or it is older than 3.6. */
+export function downgradeTarget({ versions }: UpgradeObservation): string | null {
+  return versions.known ? versions.value.downgradeTarget : null;
+}
+
+/**
+ * What comes before a member steps down. An old etcd dies of data whose version is above its own, and of a cluster's version
+ * that is (facts of a laboratory: both follow 2 to 8 s after the downgrade was enabled). Where some run the old minor
+ * already, and the cluster's version is theirs, etcd needs no word.
+ */
+export function downgradeOf(seen: UpgradeObservation, { candidates, from, to }: Work): DowngradeView {
+  const cluster = seen.versions.known ? minorOf(seen.versions.value.cluster) : null;
+  const whole = candidates.length === seen.members.length;
+  if (whole && downgradeTarget(seen) === null)
+    return cluster === from
+      ? { kind: 'enable' }
+      : { kind: 'wait', why: `all run etcd ${from}: waits until etcd takes it for the cluster's version` };
+  if (cluster !== to)
+    return { kind: 'wait', why: `waits until etcd takes ${to} for the cluster's version, to go down to it` };
+  const late = candidates.find(({ member }) => hasWayDown(from) && !isStoredAs(member, to));
+  return late === undefined
+    ? { kind: 'ready' }
+    : { kind: 'wait', why: `waits until the data of ${late.member.name} are such as etcd ${to} can read` };
+}
+
+function isStoredAs({ storage }: UpgradeMember, minor: string): boolean {
+  return typeof storage === 'string' && minorOf(storage) === minor;
+}
+
+/**
+ * Whether a downgrade under way is one that members go down by now. While it is not, it only keeps joiners out: etcd takes
+ * in nobody until it is over, and what was stepped down stays down without it.
+ */
+export function isDowngradeWanted(target: string, work: Work | null, checks: readonly Check[]): boolean {
+  const goes = work !== null && work.kind === 'down' && minorOf(target) === work.to;
+  return (
+    goes && checks.every((it) => it.ok || !(it.code === 'upgrade-release' || it.code === 'upgrade-lacks'))
+  );
+}
+
+/** Who can cancel a downgrade: one that is well, and whose etcd tells of it. */
+export function canCancel({ version, learner, unhealthy, answer }: UpgradeMember): boolean {
+  const well = !learner && unhealthy === null && answer.known;
+  return well && version !== null && hasWayDown(minorOf(version));
+}
