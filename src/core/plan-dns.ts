@@ -15,6 +15,11 @@ export interface DnsObservation {
   readonly members: readonly Member[];
   /** Ids of voters that answer, follow the leader closely and report no error. */
   readonly healthy: ReadonlySet<string>;
+  /**
+   * Ids of voters that were healthy in the look before, and are not in this one: they stay named where they are, and are
+   * not added. One status that comes late must not change the records twice.
+   */
+  readonly doubtful: ReadonlySet<string>;
   /** Ids of instances that leave in order. */
   readonly leaving: ReadonlySet<string>;
   /** Whether AWS's view of the fleet is known: while it is not, nothing that stands is taken away (law 4). */
@@ -37,9 +42,8 @@ export interface DnsPlan {
 export function planDns(seen: DnsObservation): DnsPlan {
   const changes: RecordChange[] = [];
   const reasons: Reason<DnsCode>[] = [];
-  for (const set of desiredSets(seen)) {
-    const current = seen.records.find((it) => it.name === set.name && it.type === set.type);
-    const step = planSet(seen, current, set);
+  for (const desired of desiredSets(seen)) {
+    const step = planSet(seen, desired);
     if (step === null) continue;
     if ('code' in step) reasons.push(step);
     else changes.push(...step);
@@ -58,16 +62,20 @@ export function planDns(seen: DnsObservation): DnsPlan {
 
 function planSet(
   seen: DnsObservation,
-  current: RecordSet | undefined,
-  set: RecordSet,
+  [set, doubtful]: DesiredSet,
 ): readonly RecordChange[] | Reason<DnsCode> | null {
-  if (set.values.length === 0) {
+  const current = seen.records.find((it) => it.name === set.name && it.type === set.type);
+  const standing = current?.values ?? [];
+  const named = union(
+    set.values,
+    standing.filter((it) => doubtful.includes(it)),
+  );
+  if (named.length === 0) {
     return current === undefined
       ? null
       : reason('dns-kept', `${set.name} would be empty: its last values stay`);
   }
-  const values = seen.fleetKnown ? set.values : union(current?.values ?? [], set.values);
-  const wanted = { ...set, values };
+  const wanted = { ...set, values: seen.fleetKnown ? named : union(standing, named) };
   if (current === undefined) return [{ action: 'CREATE', record: wanted }];
   if (sameSet(current, wanted)) return null;
   return [
@@ -76,35 +84,37 @@ function planSet(
   ];
 }
 
+/** A set as it should be, and the values that may stay in it. */
+type DesiredSet = readonly [set: RecordSet, doubtful: readonly string[]];
+
 /** The sets under the name as they should be; an empty one means that there is nothing to name. */
-function desiredSets(seen: DnsObservation): readonly RecordSet[] {
+function desiredSets(seen: DnsObservation): readonly DesiredSet[] {
   const names = namesOf(seen.cluster);
   const nameable = seen.members.filter(isNameable);
   const present = nameable.filter((it) => !seen.leaving.has(it.name));
-  const serving = present.filter((it) => !it.learner && seen.healthy.has(it.id));
-  const started = present.filter(isStarted);
-  const addresses = sorted(serving.map(addressOf));
-  const clients = sorted(serving.map((it) => `1 1 ${CLIENT_PORT} ${hostName(seen.cluster, it.name)}`));
-  const servers = sorted(started.map((it) => `1 1 ${PEER_PORT} ${hostName(seen.cluster, it.name)}`));
-  const a = (name: string, values: readonly string[]): RecordSet => ({
-    name,
-    type: 'A',
-    ttl: NAME_TTL_SECONDS,
-    values,
-  });
-  const srv = (name: string, values: readonly string[]): RecordSet => ({
-    name,
-    type: 'SRV',
-    ttl: NAME_TTL_SECONDS,
-    values,
-  });
+  const voters = present.filter((it) => !it.learner);
+  const serving = voters.filter((it) => seen.healthy.has(it.id));
+  const doubtful = voters.filter((it) => seen.doubtful.has(it.id));
+  const service =
+    (port: number) =>
+    (it: Member): string =>
+      `1 1 ${port} ${hostName(seen.cluster, it.name)}`;
+  const set = (
+    [type, name]: readonly ['A' | 'SRV', string],
+    valueOf: (member: Member) => string,
+    members: readonly Member[],
+    perhaps: readonly Member[] = [],
+  ): DesiredSet => [
+    { name, type, ttl: NAME_TTL_SECONDS, values: sorted(members.map(valueOf)) },
+    perhaps.map(valueOf),
+  ];
   return [
-    a(names.cluster, addresses),
-    a(names.server, addresses),
-    srv(names.srvServer, servers),
-    ...names.srvClient.map((name) => srv(name, clients)),
+    set(['A', names.cluster], addressOf, serving, doubtful),
+    set(['A', names.server], addressOf, serving, doubtful),
+    set(['SRV', names.srvServer], service(PEER_PORT), present.filter(isStarted)),
+    ...names.srvClient.map((name) => set(['SRV', name], service(CLIENT_PORT), serving, doubtful)),
     // A leaving member keeps its own name while it is a member: the SRV sets that clients still hold must resolve.
-    ...nameable.filter(isStarted).map((it) => a(hostName(seen.cluster, it.name), [addressOf(it)])),
+    ...nameable.filter(isStarted).map((it) => set(['A', hostName(seen.cluster, it.name)], addressOf, [it])),
   ];
 }
 

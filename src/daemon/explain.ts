@@ -80,7 +80,7 @@ async function explainHouse(context: Context, own: string, signal: AbortSignal):
   const house = await planHouse(
     context,
     seen.value,
-    { fleet, learnersStalledMs: new Map(), leaving: new Set() },
+    { fleet, learnersStalledMs: new Map(), doubtful: new Set(), leaving: new Set() },
     signal,
   );
   const steps: PlanStep[] = [];

@@ -18,6 +18,8 @@ export interface HouseFacts {
   readonly fleet: Known<Fleet>;
   /** For how long each learner has made no progress, by member id; ms. */
   readonly learnersStalledMs: ReadonlyMap<string, number>;
+  /** Ids of members that were healthy in the look before, and are not in this one. */
+  readonly doubtful: ReadonlySet<string>;
   /** Instances that leave in order. */
   readonly leaving: ReadonlySet<string>;
 }
@@ -47,7 +49,7 @@ export async function planHouse(
     fleet: facts.fleet,
     evidence,
   });
-  return { views, membership, ...planRecords(context, seen, evidence, facts.leaving) };
+  return { views, membership, ...planRecords(context, seen, evidence, facts) };
 }
 
 function viewOf(member: Member, seen: Look, facts: HouseFacts): MemberView {
@@ -104,7 +106,7 @@ function planRecords(
   context: Context,
   seen: Look,
   evidence: ReadonlyMap<string, InstanceEvidence>,
-  leaving: ReadonlySet<string>,
+  { doubtful, leaving }: HouseFacts,
 ): Pick<HousePlan, 'claimChanges' | 'nameChanges' | 'recordReasons'> {
   const { register, ports, options, fleetView } = context;
   const records = register.last();
@@ -132,6 +134,7 @@ function planRecords(
     records: records.value,
     members: seen.list.members,
     healthy: seen.healthy,
+    doubtful,
     leaving,
     // Whether the last answer was known, however old: while it is not, nothing that stands is taken away.
     fleetKnown: fleetView.blindForMs() === 0 && fleetView.last().known,

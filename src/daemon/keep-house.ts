@@ -29,6 +29,8 @@ const WRITE_PAUSE_MAX_MS = 30_000;
 export interface HouseMemory {
   /** Learners: their applied index, and since when it stands still. */
   readonly progress: Map<string, { readonly index: number; readonly since: number }>;
+  /** Ids of members that were healthy in the last look. */
+  healthy: ReadonlySet<string>;
   /** Learners whose removal is held off, because they may be promoted: since when. */
   readonly heldSince: Map<string, number>;
   /** Who was a member at the last tick that asked AWS. */
@@ -51,6 +53,7 @@ export interface HouseMemory {
 export function freshMemory(): HouseMemory {
   return {
     progress: new Map(),
+    healthy: new Set(),
     heldSince: new Map(),
     membersKey: '',
     unfinished: true,
@@ -67,6 +70,7 @@ export function freshMemory(): HouseMemory {
 export function lookAnew(memory: HouseMemory): void {
   memory.unfinished = true;
   memory.membersKey = '';
+  memory.healthy = new Set();
 }
 
 /** The house itself: look at etcd, ask AWS where there is reason to, then at most one destructive act. */
@@ -108,12 +112,15 @@ export async function keepHouse(
   // A list older than the records would strike a learner out of the claim that has entered it since.
   const latest = fleet === null ? seen : await look(context, endpoint, signal);
   if (!latest.known) return false;
+  const doubtful = memory.healthy.difference(latest.value.healthy);
+  memory.healthy = latest.value.healthy;
   const plan = await planHouse(
     context,
     latest.value,
     {
       fleet: fleet ?? unknown('AWS was not asked in this tick'),
       learnersStalledMs: stalledLearners(context, latest.value, memory),
+      doubtful,
       leaving,
     },
     signal,
@@ -127,7 +134,7 @@ export async function keepHouse(
     return await removeMember(context, right, endpoint, action, signal);
   }
   const written = await writeRecords(context, right, endpoint, plan, memory, signal);
-  if (written && context.register.last().known) memory.named = namedBy(latest.value, leaving);
+  if (written && context.register.last().known) memory.named = namedBy(latest.value, doubtful, leaving);
   // Where Route 53 refuses for longer, the fleet has no answer to it.
   memory.unfinished = (!written && memory.writeFailures < 2) || isUnfinished(latest.value);
   await publish(context, right, endpoint, memory, signal);
@@ -241,9 +248,9 @@ function troubleOf(
     : reason(failed.kind, failed.message);
 }
 
-function namedBy(seen: Look, leaving: ReadonlySet<string>): readonly string[] {
+function namedBy(seen: Look, doubtful: ReadonlySet<string>, leaving: ReadonlySet<string>): readonly string[] {
   return seen.list.members
-    .filter((it) => !it.learner && seen.healthy.has(it.id) && !leaving.has(it.name))
+    .filter((it) => !it.learner && (seen.healthy.has(it.id) || doubtful.has(it.id)) && !leaving.has(it.name))
     .map((it) => it.name)
     .sort();
 }

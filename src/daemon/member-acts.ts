@@ -132,6 +132,7 @@ async function firstRecords(context: Context, signal: AbortSignal): Promise<read
     records: records.value,
     members: seen.value.list.members,
     healthy: seen.value.healthy,
+    doubtful: new Set(),
     leaving: new Set(),
     fleetKnown: fleetView.last().known,
   }).changes;

@@ -47,6 +47,7 @@ const observations: fc.Arbitrary<DnsObservation> = fc
     records: zones,
     members: memberLists,
     healthy: fc.subarray([...NUMBERS]),
+    doubtful: fc.subarray([...NUMBERS]),
     leaving: fc.subarray([...NUMBERS]),
     fleetKnown: fc.boolean(),
   })
@@ -54,6 +55,7 @@ const observations: fc.Arbitrary<DnsObservation> = fc
     ...it,
     cluster: CLUSTER,
     healthy: new Set(it.healthy.map((n) => memberIdOf(n))),
+    doubtful: new Set(it.doubtful.map((n) => memberIdOf(n))),
     leaving: new Set(it.leaving.map(idOf)),
   }));
 
@@ -135,18 +137,23 @@ describe('planDns', () => {
     );
   });
 
-  it('sends clients to healthy voters that stay, and to nobody else, wherever there is one', () => {
+  it('sends clients to healthy voters that stay, to doubtful ones where they are named, and to nobody else', () => {
+    const clients = (records: readonly RecordSet[]): readonly string[] =>
+      records.find((it) => it.name === CLUSTER && it.type === 'A')?.values ?? [];
     fc.assert(
       fc.property(observations, (observed) => {
         const seen = { ...observed, fleetKnown: true };
-        const serving = seen.members.filter(
-          (it) => !it.learner && it.name !== '' && seen.healthy.has(it.id) && !seen.leaving.has(it.name),
+        const staying = seen.members.filter(
+          (it) => !it.learner && it.name !== '' && !seen.leaving.has(it.name),
         );
-        if (serving.length === 0) return;
-        const addresses = applied(seen).find((it) => it.name === CLUSTER && it.type === 'A')?.values ?? [];
-        expect([...addresses].sort()).toEqual(
-          serving.map((it) => it.peerUrls[0]?.replace(/^http:\/\/|:2380$/g, '')).sort(),
-        );
+        const before = clients(seen.records);
+        const named = staying
+          .map(({ id, peerUrls }) => ({ id, address: peerUrls[0]?.replace(/^http:\/\/|:2380$/g, '') ?? '' }))
+          .filter(
+            ({ id, address }) => seen.healthy.has(id) || (seen.doubtful.has(id) && before.includes(address)),
+          );
+        if (named.length === 0) return;
+        expect([...clients(applied(seen))].sort()).toEqual(named.map((it) => it.address).sort());
       }),
     );
   });

@@ -105,6 +105,7 @@ function tick(house: House): readonly Act[] {
     records: house.records,
     members: house.members,
     healthy: new Set(house.members.filter((it) => answers(it) && !it.learner).map((it) => it.id)),
+    doubtful: new Set(),
     leaving: new Set(),
     fleetKnown: true,
   });

@@ -76,6 +76,48 @@ const cases: readonly Case[] = [
     changes: replaced(clientSets(1, 2, 3), clientSets(1, 2)),
   },
   {
+    name: 'a voter missed one look: it stays where it is named',
+    seen: dns({ healthy: ids(1, 2), doubtful: ids(3) }),
+    codes: ['dns-right'],
+    changes: [],
+  },
+  {
+    name: 'a voter missed one look, and was not named: it is not added',
+    seen: dns({
+      healthy: ids(1, 2),
+      doubtful: ids(3),
+      records: [...clientSets(1, 2), serverSet(1, 2, 3), ...[1, 2, 3].map(hostSet)],
+    }),
+    codes: ['dns-right'],
+    changes: [],
+  },
+  {
+    name: 'a voter missed one look, and leaves in order',
+    seen: dns({ healthy: ids(1, 2), doubtful: ids(3), leaving: new Set([idOf(3)]) }),
+    codes: ['dns-change'],
+    changes: [
+      ...replaced(clientSets(1, 2, 3).slice(0, 2), clientSets(1, 2)),
+      ...swapped(serverSet(1, 2, 3), serverSet(1, 2)),
+      ...replaced(clientSets(1, 2, 3).slice(2), clientSets(1, 2).slice(2)),
+    ],
+  },
+  {
+    name: 'all missed one look: all stay named',
+    seen: dns({ healthy: new Set(), doubtful: ids(1, 2, 3) }),
+    codes: ['dns-right'],
+    changes: [],
+  },
+  {
+    name: 'who missed one look is a learner by now',
+    seen: dns({
+      members: [member(1), member(2), member(3, { learner: true })],
+      healthy: ids(1, 2),
+      doubtful: ids(3),
+    }),
+    codes: ['dns-change'],
+    changes: replaced(clientSets(1, 2, 3), clientSets(1, 2)),
+  },
+  {
     name: 'no voter is healthy: the last values stay',
     seen: dns({ healthy: new Set() }),
     codes: ['dns-kept', 'dns-kept', 'dns-kept', 'dns-kept', 'dns-right'],

@@ -6,7 +6,7 @@ import {
   foundingClaim,
   readClaim,
 } from '../../../src/core/claim.ts';
-import { known } from '../../../src/core/known.ts';
+import { known, unknown } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { swap } from '../../../src/core/records.ts';
 import { peerUrl } from '../../../src/core/urls.ts';
@@ -112,6 +112,32 @@ describe('keeping house', () => {
       claim: { token: TOKEN, epoch: 1 },
       named: ['i-01', 'i-02', 'i-03'],
     });
+  });
+
+  it('keeps who answers one look late among the names, and takes out who is silent in two', async () => {
+    const { admin } = keeper.ports;
+    let late = false;
+    const { tick } = await keeping({
+      status: async (endpoint, signal) =>
+        late && endpoint.includes('10.0.0.3')
+          ? unknown('no answer in 2000 ms')
+          : await admin.status(endpoint, signal),
+    });
+    const named = (): readonly string[] =>
+      bench.zone.records().find((it) => it.name === NAME && it.type === 'A')?.values ?? [];
+    await tick();
+    late = true;
+    const before = bench.zone.taken.length;
+    await tick();
+    late = false;
+    await tick();
+    expect(bench.zone.taken).toHaveLength(before);
+    late = true;
+    await tick();
+    expect(named()).toContain('10.0.0.3');
+    await tick();
+    expect(named()).not.toContain('10.0.0.3');
+    expect(decodePublished(cluster.read(PUBLISHED_KEY)?.value ?? '')?.named).toEqual(['i-01', 'i-02']);
   });
 
   it('keeps the claim right though an alias of somebody else stands at a name, and says so', async () => {
