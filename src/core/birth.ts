@@ -14,8 +14,10 @@ export interface BirthAnswer {
     readonly clusterId: string | null;
     readonly formed: boolean;
   }[];
-  /** Token of the mark on disk. */
+  /** Of the mark on disk; null where there is none, or it is of no epoch yet. */
   readonly mark: { readonly token: string; readonly started: boolean } | null;
+  /** Of the mark that this instance would make: who claims makes it for it. Null: it makes its own. */
+  readonly nonce: string | null;
   /** Epoch of the claim last seen by this appliance; 0 for none. */
   readonly epoch: number;
 }

@@ -24,11 +24,25 @@ export interface DataIdentity {
   readonly register: string;
 }
 
-/** A founder's mark as kept on disk: it is flushed before the TXT record is made, and again before etcd is run. */
+/**
+ * A founder's mark as kept on disk: it is flushed before the TXT record is made, and again before etcd is run. No nonce is
+ * ever in use for two starts: one that was started under is forgotten, and another takes its place.
+ */
 export interface LocalMark {
-  readonly token: string;
+  /** Null: of no epoch yet. Where it was not started, the register alone says of which epoch it is. */
+  readonly token: string | null;
   readonly nonce: string;
   readonly started: boolean;
+}
+
+/** A mark of no epoch yet: its nonce is offered to who claims. */
+export function offeredMark(nonce: string): LocalMark {
+  return { token: null, nonce, started: false };
+}
+
+/** The nonce of a mark under which etcd was never started, whatever epoch it was made for; null where there is none. */
+export function unusedNonce(mark: LocalMark | null): string | null {
+  return mark === null || mark.started ? null : mark.nonce;
 }
 
 /** Data moved beside the data directory. */

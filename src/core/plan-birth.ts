@@ -5,6 +5,7 @@ import type { Fleet, Instance } from './fleet.ts';
 import { desiredSize, isJoinable } from './fleet.ts';
 import type { Known } from './known.ts';
 import { known } from './known.ts';
+import { unusedNonce } from './local-data.ts';
 import { markRecord, readMark } from './mark.ts';
 import { votersOf, quorumOf } from './members.ts';
 import { hostName, namesOf } from './names.ts';
@@ -12,7 +13,7 @@ import { CLAIM_TURN_MS, FORMING_LIMIT_MAX_MS, FORMING_LIMIT_MS } from './numbers
 import { claimedVoter } from './plan-claim.ts';
 import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
-import type { RecordSet } from './records.ts';
+import type { RecordChange, RecordSet } from './records.ts';
 import { swap } from './records.ts';
 import { ask, clearMark, wait } from './start-actions.ts';
 import type { QuorumAnswer, StartAction, StartCode, StartObservation } from './start.ts';
@@ -27,7 +28,7 @@ export function planBirth(
   replaced: StandingClaim | null,
 ): StartAction {
   if (replaced === null && seen.local.mark?.started === true) {
-    return clearMark('the claim of the mark here is gone, and so are its data');
+    return clearMark(seen.freshNonce, 'the claim of the mark here is gone, and so are its data');
   }
   const fleet = joinableFleet(seen);
   if ('kind' in fleet) return fleet;
@@ -110,9 +111,15 @@ function adoptCluster(
   };
 }
 
+/** An instance that may found, with the nonce of its mark; null: it makes its mark itself. */
+interface Candidate {
+  readonly founder: Founder;
+  readonly nonce: string | null;
+}
+
 interface Candidates {
   /** Running, joinable, and said that they hold nothing: the own instance among them. */
-  readonly empty: readonly Founder[];
+  readonly empty: readonly Candidate[];
   readonly holders: readonly string[];
   /** Joinable instances that did not answer, with why. */
   readonly silent: readonly string[];
@@ -137,7 +144,7 @@ export function planClaim(
     const late = seen.waitedMs >= seen.bootstrapWaitMs && candidates.empty.length >= quorumOf(desired);
     if (!late) return wait('fleet-incomplete', incomplete(candidates, desired));
   }
-  const [first] = candidates.empty.map((it) => it.instanceId).sort();
+  const [first] = candidates.empty.map((it) => it.founder.instanceId).sort();
   const turnOver = seen.standing.code === 'not-my-turn' && seen.standing.forMs >= CLAIM_TURN_MS;
   if (first !== seen.self.id && !turnOver) return wait('not-my-turn', `${first ?? 'nobody'} claims first`);
   return claimName(seen, fleet, records, replaced, candidates.empty, complete);
@@ -155,9 +162,8 @@ function sortCandidates(
   births: ReadonlyMap<string, Known<BirthAnswer>>,
   deadToken: string | null,
 ): Candidates {
-  const empty: Founder[] = [
-    { instanceId: seen.self.id, region: seen.self.region, address: seen.self.address },
-  ];
+  const { id: instanceId, region, address } = seen.self;
+  const empty: Candidate[] = [{ founder: { instanceId, region, address }, nonce: ownNonce(seen) }];
   // Data that nobody can name may be of a cluster that lived.
   const holds = seen.local.aside.some((it) => it.identity?.formed ?? true);
   const holders: string[] = holds ? [seen.self.id] : [];
@@ -176,7 +182,8 @@ function sortCandidates(
     } else if (holdsSomething(answer.value, deadToken)) {
       holders.push(instance.id);
     } else {
-      empty.push({ instanceId: instance.id, region: instance.region, address: instance.address });
+      const founder = { instanceId: instance.id, region: instance.region, address: instance.address };
+      empty.push({ founder, nonce: answer.value.nonce });
     }
   }
   return { empty, holders, silent };
@@ -191,15 +198,19 @@ function holdsSomething(answer: BirthAnswer, deadToken: string | null): boolean 
   return data || mark || answer.aside.some((it) => it.formed && !dead(it));
 }
 
-/** The batch that claims: the claim, and the own mark. */
+/**
+ * The batch that claims: the claim, the own mark, and those of all founders that offered a nonce for it. So each of them
+ * finds its mark beside the claim, and writes nothing itself: Route 53 takes five calls a second.
+ */
 function claimName(
   seen: StartObservation,
   fleet: Fleet,
   records: readonly RecordSet[],
   replaced: StandingClaim | null,
-  founders: readonly Founder[],
+  candidates: readonly Candidate[],
   complete: boolean,
 ): StartAction {
+  const founders = candidates.map((it) => it.founder);
   const claim = foundingClaim({
     stack: seen.self.stack,
     token: seen.freshToken,
@@ -207,8 +218,6 @@ function claimName(
     founders,
     before: replaced?.claim ?? null,
   });
-  const mark = { instanceId: seen.self.id, token: claim.token, nonce: seen.freshNonce };
-  const ownMark = readMark(seen.cluster, seen.self.id, records)?.record ?? null;
   const who = `${founders.length} of ${desiredSize(fleet)} instances`;
   const code: StartCode = replaced !== null ? 'forming-replaced' : complete ? 'birth' : 'birth-of-majority';
   const why = replaced === null ? '' : `epoch ${replaced.claim.epoch} was never formed; `;
@@ -216,9 +225,9 @@ function claimName(
     kind: 'register',
     changes: [
       ...swap(replaced?.record ?? null, claimRecord(namesOf(seen.cluster).claim, claim)),
-      ...swap(ownMark, markRecord(seen.cluster, mark)),
+      ...candidates.flatMap((it) => swapMark(seen.cluster, claim.token, it, records)),
     ],
-    mark: { token: mark.token, nonce: mark.nonce, started: false },
+    mark: { token: claim.token, nonce: ownNonce(seen), started: false },
     // Claim and mark are one batch: that it was taken says what reading it again would.
     readAgain: false,
     hint: {
@@ -230,6 +239,23 @@ function claimName(
       `${why}${who} hold nothing: ${hostName(seen.cluster, seen.self.id)} claims epoch ${claim.epoch}`,
     ),
   };
+}
+
+/** The nonce that was offered, so that it fits whoever's claim stands in the end. */
+function ownNonce({ local, freshNonce }: StartObservation): string {
+  return unusedNonce(local.mark) ?? freshNonce;
+}
+
+/** A founder's mark in the place of its last one, if it offered a nonce. */
+function swapMark(
+  cluster: string,
+  token: string,
+  { founder: { instanceId }, nonce }: Candidate,
+  records: readonly RecordSet[],
+): readonly RecordChange[] {
+  if (nonce === null) return [];
+  const old = readMark(cluster, instanceId, records)?.record ?? null;
+  return swap(old, markRecord(cluster, { instanceId, token, nonce }));
 }
 
 /** A claim is forming, and this instance has no data: found with it, wait for it, or replace it. */

@@ -1,4 +1,5 @@
 import { claimRecord, claimWithLost } from './claim.ts';
+import { unusedNonce } from './local-data.ts';
 import { markRecord, readMark } from './mark.ts';
 import { namesOf } from './names.ts';
 import type { StandingClaim } from './claim.ts';
@@ -10,9 +11,9 @@ import { wait } from './start-actions.ts';
 import type { StartAction, StartObservation } from './start.ts';
 
 /**
- * A founder without data, before it runs etcd under the claim's token. Its mark says beforehand that it does; a mark that
- * is there already and is not its own memory tells that it did so before, and lost the data: founding twice with one
- * token would bring a wiped member back under its old id (law 3). `code` says whether it founds in time or late.
+ * A founder without data, before it runs etcd under the claim's token. Its mark says beforehand that it does, made by itself
+ * or, with the nonce that it offered, by who claimed; a mark whose nonce this disk does not have, or has used, tells that it
+ * did so before, and lost the data: founding twice with one token would bring a wiped member back under its old id (law 3). `code` says whether it founds in time or late.
  */
 export function planFounding(
   seen: StartObservation,
@@ -29,13 +30,13 @@ export function planFounding(
   }
   const { mark: kept } = seen.local;
   const made = readMark(seen.cluster, seen.self.id, records);
-  const keptOfClaim = kept !== null && kept.token === claim.token ? kept : null;
-  if (keptOfClaim?.started === true)
+  const unused = unusedNonce(kept);
+  if (kept?.started === true && kept.token === claim.token)
     return declareLost(seen, standing, 'etcd was started under it, and its data are gone');
   if (made === null || made.mark.token !== claim.token) {
     const obstacle = planObstacle(seen, claim);
     if (obstacle !== null) return obstacle;
-    const nonce = keptOfClaim?.nonce ?? seen.freshNonce;
+    const nonce = unused ?? seen.freshNonce;
     const mark = { token: claim.token, nonce, started: false };
     return {
       kind: 'register',
@@ -47,13 +48,18 @@ export function planFounding(
       reason: reason('mark', `says that it founds epoch ${claim.epoch}, before it does so`),
     };
   }
-  if (keptOfClaim === null || keptOfClaim.nonce !== made.mark.nonce) {
+  if (unused !== made.mark.nonce) {
     return declareLost(seen, standing, 'its mark was made by a disk that is gone');
+  }
+  if (kept?.token !== claim.token) {
+    // Another made the mark, and did not look whether etcd can start here.
+    const obstacle = planObstacle(seen, claim);
+    if (obstacle !== null) return obstacle;
   }
   return {
     kind: 'found',
     claim,
-    mark: { ...keptOfClaim, started: true },
+    mark: { token: claim.token, nonce: unused, started: true },
     reason: reason(code, `founds epoch ${claim.epoch} with ${claim.founders.length} founders`),
   };
 }

@@ -199,7 +199,10 @@ function planWithoutData(seen: StartObservation): StartAction {
       }
       if (seen.local.mark?.started === true && seen.local.mark.token !== claim.token) {
         // Shown on /birth, it would count as something held, and block the next claim for ever.
-        return clearMark(`the claim is at epoch ${claim.epoch}, and the mark here is of another epoch`);
+        return clearMark(
+          seen.freshNonce,
+          `the claim is at epoch ${claim.epoch}, and the mark here is of another epoch`,
+        );
       }
       switch (claim.state) {
         case 'reseeding':

@@ -1,3 +1,4 @@
+import { offeredMark } from './local-data.ts';
 import { reason } from './reason.ts';
 import type { StartAction, StartCode, StartFact } from './start.ts';
 
@@ -16,9 +17,9 @@ export function setAside(code: StartCode, sentence: string): StartAction {
   return { kind: 'set-aside', reason: reason(code, sentence) };
 }
 
-/** Forget the mark on disk: the claim that it was made for does not stand, and its data are gone. */
-export function clearMark(sentence: string): StartAction {
-  return { kind: 'clear-mark', reason: reason('stale-mark', sentence) };
+/** Forget the mark on disk: the claim that it was made for does not stand, and its data are gone. `nonce` is a fresh one. */
+export function clearMark(nonce: string, sentence: string): StartAction {
+  return { kind: 'clear-mark', mark: offeredMark(nonce), reason: reason('stale-mark', sentence) };
 }
 
 /** Start etcd on the data that are here. */

@@ -126,7 +126,8 @@ export type StartAction = { readonly reason: Reason<StartCode> } & (
   | { readonly kind: 'set-aside' }
   /** Delete data set aside, to make room. */
   | { readonly kind: 'discard'; readonly directory: string }
-  | { readonly kind: 'clear-mark' }
+  /** Forget the mark on disk; another, of no epoch yet, takes its place. */
+  | { readonly kind: 'clear-mark'; readonly mark: LocalMark }
   /** Start etcd on the data that are there. */
   | { readonly kind: 'start-data' }
   /** Change the register; on success `hint` tells the founders' addresses of the new epoch. */

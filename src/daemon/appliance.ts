@@ -1,8 +1,9 @@
 import type { BirthAnswer } from '../core/birth.ts';
-import type { LocalData } from '../core/local-data.ts';
 import type { Departure } from '../core/plan-leave.ts';
 import { reason } from '../core/reason.ts';
 import { ApplianceError } from '../errors.ts';
+import type { BirthHint } from './birth-answer.ts';
+import { answerBirth } from './birth-answer.ts';
 import type { Context } from './context.ts';
 import { createContext } from './context.ts';
 import { leave } from './departure.ts';
@@ -16,12 +17,6 @@ import { askWhyStopping, watchForDeparture } from './why-stopping.ts';
 
 /** After an error that nobody expected a loop starts again this much later: a bug in one must not end the others. */
 const LOOP_RESTART_MS = 1_000;
-
-/** What an asker of `/birth` says of itself: an epoch to look for (0: none), and its instance id. */
-export interface BirthHint {
-  readonly epoch: number;
-  readonly from: string | null;
-}
 
 /** One appliance: the loops beside one etcd. */
 export interface Appliance {
@@ -136,36 +131,4 @@ async function keepRunning(
       await context.ports.clock.sleep(LOOP_RESTART_MS, signal).catch(() => undefined);
     }
   }
-}
-
-async function answerBirth(context: Context, hint: BirthHint, signal: AbortSignal): Promise<BirthAnswer> {
-  const { ports, register } = context;
-  const reading = register.claim();
-  const epoch = reading.known && reading.value.kind === 'claim' ? reading.value.claim.epoch : 0;
-  if (hint.epoch > epoch) {
-    register.forget();
-    context.lifeBell.ring();
-  }
-  // Who asks may have become a voter just now.
-  const asks = context.state.members.find((it) => it.name === hint.from);
-  if (hint.from !== null && asks?.unhealthy !== null) context.houseBell.ring();
-  return describeBirth(ports, await ports.data.read(signal), epoch);
-}
-
-/** What an appliance says of its disk. A mark that was not started holds nothing. */
-function describeBirth(ports: Pick<Ports, 'self'>, local: LocalData, epoch: number): BirthAnswer {
-  const describe = (identity: LocalData['identity']): NonNullable<BirthAnswer['data']> => ({
-    token: identity?.token ?? null,
-    clusterId: identity?.clusterId ?? null,
-    // Data that nobody can name may be of a cluster that lived.
-    formed: identity?.formed ?? true,
-  });
-  return {
-    instanceId: ports.self.id,
-    stack: ports.self.stack,
-    data: local.present ? describe(local.identity) : null,
-    aside: local.aside.map((it) => describe(it.identity)),
-    mark: local.mark === null ? null : { token: local.mark.token, started: local.mark.started },
-    epoch,
-  };
 }

@@ -53,8 +53,8 @@ const executors: Executors = {
     context.chronicle.event('discard', action.reason);
     return AT_ONCE;
   },
-  'clear-mark': async (context, _action, _seen, signal) => {
-    await context.ports.data.writeMark(null, signal);
+  'clear-mark': async (context, action, _seen, signal) => {
+    await context.ports.data.writeMark(action.mark, signal);
     return AT_ONCE;
   },
   'start-data': startData,

@@ -1,6 +1,9 @@
 import { CLAIM_READ_INTERVAL_MS } from '../core/numbers.ts';
+import { offeredMark } from '../core/local-data.ts';
+import { reason } from '../core/reason.ts';
 import { planStart } from '../core/plan-start.ts';
 import type { StartAction, StartObservation } from '../core/start.ts';
+import { hasCode } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { RunningEtcd } from './ports.ts';
 import { execute } from './start-executors.ts';
@@ -28,6 +31,7 @@ export async function startEtcd(
 ): Promise<RunningEtcd | null> {
   const { clock } = context.ports;
   const began = clock.now();
+  await offerNonce(context, signal);
   let standing = { code: '', since: began };
   for (let first = true; ; first = false) {
     signal.throwIfAborted();
@@ -49,6 +53,22 @@ export async function startEtcd(
     context.chronicle.turn('start', turn);
     if ('pid' in result) return result;
     if (result.nextInMs > 0) await context.lifeBell.wait(result.nextInMs, signal);
+  }
+}
+
+/**
+ * An instance without data makes the nonce of its mark, and flushes it, before anybody asks for it: who claims makes all
+ * founders' marks in the batch of the claim. Where it cannot, it makes its mark itself.
+ */
+async function offerNonce({ ports, chronicle }: Context, signal: AbortSignal): Promise<void> {
+  const { present, mark } = await ports.data.read(signal);
+  if (present || mark !== null) return;
+  try {
+    await ports.data.writeMark(offeredMark(ports.random.token()), signal);
+  } catch (error) {
+    // Data that were set aside may have to make room first.
+    if (!hasCode(error, 'cannot-write')) throw error;
+    chronicle.trouble('offer-nonce', reason('cannot-write', error.message));
   }
 }
 

@@ -18,7 +18,7 @@ export function parseMark(value: unknown): LocalMark | null {
   const fields = fieldsOf(value);
   if (fields === null) return null;
   const { token, nonce, started } = fields;
-  if (!isText(token) || !isText(nonce) || typeof started !== 'boolean') return null;
+  if (!isTextOrNull(token) || !isText(nonce) || typeof started !== 'boolean') return null;
   return { token, nonce, started };
 }
 

@@ -18,6 +18,8 @@ export function parseBirthAnswer(text: string): Known<BirthAnswer> {
   return problems.length === 0 ? known(answer) : unknown(`the answer is not valid: ${problems.join(', ')}`);
 }
 
+const NONCE = /^[0-9a-f]{32}$/;
+
 type Holding = NonNullable<BirthAnswer['data']>;
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -29,6 +31,7 @@ function readAnswer(json: unknown, problems: string[]): BirthAnswer {
     data: fields['data'] === null ? null : readHolding(fields['data'], 'data', problems),
     aside: readAside(fields['aside'], problems),
     mark: fields['mark'] === null ? null : readMark(fields['mark'], problems),
+    nonce: readNonce(fields['nonce'], problems),
     epoch: readEpoch(fields['epoch'], problems),
   };
 }
@@ -58,6 +61,14 @@ function readMark(value: unknown, problems: string[]): NonNullable<BirthAnswer['
     token: readText(fields['token'], 'mark.token', problems),
     started: readBoolean(fields['started'], 'mark.started', problems),
   };
+}
+
+/** Older versions offer none. It becomes part of a record: what is no nonce must not get into a batch. */
+function readNonce(value: unknown, problems: string[]): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'string' && NONCE.test(value)) return value;
+  problems.push('nonce is not 32 hex digits');
+  return null;
 }
 
 function readFields(value: unknown, what: string, problems: string[]): Fields {

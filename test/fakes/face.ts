@@ -7,6 +7,7 @@ export const BIRTH_ANSWER: BirthAnswer = {
   data: { token: 'c0ffee', clusterId: null, formed: false },
   aside: [{ token: null, clusterId: 'cdf818194e3a8c32', formed: true }],
   mark: { token: 'c0ffee', started: true },
+  nonce: '0123456789abcdef0123456789abcdef',
   epoch: 7,
 };
 

@@ -42,6 +42,8 @@ describe('the data directory', () => {
       identity: IDENTITY,
       mark: { token: 'abc', nonce: 'n', started: false },
     });
+    await data.writeMark({ token: null, nonce: 'n', started: false }, calm);
+    expect((await data.read(calm)).mark).toEqual({ token: null, nonce: 'n', started: false });
     await data.writeMark(null, calm);
     expect((await data.read(calm)).mark).toBeNull();
   });

@@ -118,8 +118,8 @@ describe('planStart, whatever it sees', () => {
           token: action.claim.token,
           nonce: seen.local.mark?.nonce,
         });
-        expect(seen.local.mark).toEqual({ token: action.claim.token, nonce: mark?.nonce, started: false });
-        expect(action.mark.started).toBe(true);
+        expect(seen.local.mark?.started).toBe(false);
+        expect(action.mark).toEqual({ token: action.claim.token, nonce: mark?.nonce, started: true });
         expect(seen.local.present).toBe(false);
         expect(action.claim.lost).not.toContain(seen.self.id);
         expect(action.claim.founders.map((it) => it.instanceId)).toContain(seen.self.id);

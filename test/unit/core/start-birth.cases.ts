@@ -247,6 +247,34 @@ const withoutClaim: readonly StartCase[] = [
     mark: FRESH_MARK,
   },
   {
+    name: 'complete: claims with the nonce that it offered, and makes the marks of those that offered theirs',
+    seen: start({
+      ...EMPTY_FLEET,
+      local: { ...EMPTY_DISK, mark: { token: null, nonce: 'offer-1', started: false } },
+      births: birthsOf([2, nothingHeld(2)], [3, nothingHeld(3, { nonce: 'offer-3' })]),
+    }),
+    kind: 'register',
+    code: 'birth',
+    changes: created(
+      recordOf(newborn()),
+      markOf(1, 'fresh-token', 'offer-1'),
+      markOf(3, 'fresh-token', 'offer-3'),
+    ),
+    mark: { token: 'fresh-token', nonce: 'offer-1', started: false },
+  },
+  {
+    name: "a founder's mark of an epoch that is gone is replaced in the batch, naming its values",
+    seen: start({
+      ...EMPTY_FLEET,
+      births: birthsOf([2, nothingHeld(2, { nonce: 'offer-2' })], [3, nothingHeld(3)]),
+      zone: known([markOf(2, 'gone'), markOf(3, 'gone')]),
+    }),
+    kind: 'register',
+    code: 'birth',
+    changes: [...OWN_BATCH, ...swapped(markOf(2, 'gone'), markOf(2, 'fresh-token', 'offer-2'))],
+    mark: FRESH_MARK,
+  },
+  {
     name: 'complete, and not the lowest id: waits its turn',
     seen: start({
       ...EMPTY_FLEET,

@@ -29,7 +29,7 @@ import {
   swapped,
 } from '../../fixtures/core/world.ts';
 
-const mark = (started: boolean, nonce = 'nonce-1', token = 'token-1') => ({
+const mark = (started: boolean, nonce = 'nonce-1', token: string | null = 'token-1') => ({
   ...EMPTY_DISK,
   mark: { token, nonce, started },
 });
@@ -115,7 +115,16 @@ const founding: readonly StartCase[] = [
     ]),
     kind: 'register',
     code: 'mark',
-    changes: swapped(markOf(1, 'token-0', 'nonce-0'), markOf(1, 'token-1', 'fresh-nonce')),
+    changes: swapped(markOf(1, 'token-0', 'nonce-0'), markOf(1, 'token-1', 'nonce-0')),
+    mark: { token: 'token-1', nonce: 'nonce-0', started: false },
+  },
+  {
+    name: 'a nonce was offered, and who claimed did not hear of it: it marks with that one',
+    seen: beside(forming(), { preflight: null, local: mark(false, 'offered', null) }),
+    kind: 'register',
+    code: 'mark',
+    changes: created(markOf(1, 'token-1', 'offered')),
+    mark: { token: 'token-1', nonce: 'offered', started: false },
   },
   {
     name: 'a local mark of another token, started: forgotten before a new one is made',
@@ -124,6 +133,45 @@ const founding: readonly StartCase[] = [
     ]),
     kind: 'clear-mark',
     code: 'stale-mark',
+    mark: { token: null, nonce: 'fresh-nonce', started: false },
+  },
+  {
+    name: 'the offered nonce, in the mark that who claimed made: looks first whether etcd can start',
+    seen: beside(forming(), { local: mark(false, 'offered', null) }, [markOf(1, 'token-1', 'offered')]),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['preflight'],
+  },
+  {
+    name: 'the offered nonce, in the mark that who claimed made, and etcd cannot start here',
+    seen: beside(
+      forming(),
+      {
+        local: mark(false, 'offered', null),
+        preflight: { kind: 'other', why: 'port 2380 is taken' },
+        fleet: EMPTY_FLEET.fleet,
+      },
+      [markOf(1, 'token-1', 'offered')],
+    ),
+    kind: 'wait',
+    code: 'preflight-failed',
+  },
+  {
+    name: 'the offered nonce, in the mark that who claimed made: founds',
+    seen: beside(forming(), { local: mark(false, 'offered', null), preflight: null }, [
+      markOf(1, 'token-1', 'offered'),
+    ]),
+    kind: 'found',
+    code: 'found',
+    mark: { token: 'token-1', nonce: 'offered', started: true },
+  },
+  {
+    name: 'another nonce than the offered one, in the mark that who claimed made: the disk that offered it is gone',
+    seen: beside(forming(), { local: mark(false, 'offered', null), preflight: null }, [markOf(1)]),
+    kind: 'register',
+    code: 'data-lost',
+    changes: swapped(recordOf(forming()), recordOf(lostClaim())),
+    mark: null,
   },
   {
     name: 'own nonce, not started: my own lost answer, go on',
@@ -147,10 +195,11 @@ const founding: readonly StartCase[] = [
     changes: swapped(recordOf(forming()), recordOf(lostClaim())),
   },
   {
-    name: 'a local mark of another token with the nonce of the record: it is not what was marked here',
+    name: 'a local mark of another token with the nonce of the record, not started: another claimed first, and had heard of it',
     seen: beside(forming(), { local: mark(false, 'nonce-1', 'token-0'), preflight: null }, [markOf(1)]),
-    kind: 'register',
-    code: 'data-lost',
+    kind: 'found',
+    code: 'found',
+    mark: { token: 'token-1', nonce: 'nonce-1', started: true },
   },
   {
     name: 'started, without data: the data are lost',
