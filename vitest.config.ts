@@ -35,6 +35,8 @@ export default defineConfig({
       project('property', { timeout: 60_000, workers: 4 }),
       project('contract', { timeout: 60_000, workers: 4 }),
       project('integration', { timeout: 60_000, workers: 4 }),
+      // What kills etcds that are upgraded, and how they pass: real etcds of all minors, without any appliance.
+      project('upgrade-lab', { timeout: 60_000, workers: 4, concurrency: 4 }),
       // Each file has a fleet of real processes, and works a third of the time: two a core, after all else.
       project('e2e', { timeout: 180_000, workers: 4, order: 1, setup: ['test/e2e/build.ts'] }),
       // Fleets whose instances can be cut off from each other: each file has a network namespace of its own.

@@ -44,6 +44,8 @@ export interface LabMember extends AsyncDisposable {
   start(founding?: { readonly founders: readonly LabMember[]; readonly token: string }): Promise<RunningEtcd>;
   /** Starts it as a new member of the cluster whose members these are. */
   join(cluster: readonly { readonly name: string; readonly peerUrl: string }[]): Promise<RunningEtcd>;
+  /** Starts another version on its data: a minor, or a version. */
+  startAs(wanted: string, snapshotCount?: number): Promise<RunningEtcd>;
 }
 
 /** Makes a member that is not started. */
@@ -67,11 +69,13 @@ export async function labMember(
     log.deps,
   );
   const started: RunningEtcd[] = [];
-  const begin = async (initial: Parameters<EtcdProcesses['start']>[0]['initial']): Promise<RunningEtcd> => {
-    const running = must(await processes.start({ version, name, address, initial }, calm));
+  const run = async (start: Parameters<EtcdProcesses['start']>[0]): Promise<RunningEtcd> => {
+    const running = must(await processes.start(start, calm));
     started.push(running);
     return running;
   };
+  const begin = async (initial: Parameters<EtcdProcesses['start']>[0]['initial']): Promise<RunningEtcd> =>
+    await run({ version, name, address, initial });
   return {
     name,
     address,
@@ -92,6 +96,14 @@ export async function labMember(
             },
       ),
     join: async (cluster) => begin({ state: 'existing', token: 'irrelevant', cluster }),
+    startAs: async (minor, snapshotCount) =>
+      await run({
+        version: (await etcdBinary(minor)).version,
+        name,
+        address,
+        initial: null,
+        snapshotCount: snapshotCount ?? null,
+      }),
     async [Symbol.asyncDispose]() {
       await Promise.all(started.map(async (running) => running.stop(0)));
       await place[Symbol.asyncDispose]();

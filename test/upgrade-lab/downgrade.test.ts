@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { calm, endOf, must, untilServing } from '../etcd-lab.ts';
+import { falling, isCancelledByAnybody, isLedByTheVersions, letsNobodyJoin } from './downgrades.ts';
+import { bornOn, first, keysAt, swap, untilCluster, versionsOf, write } from './lab.ts';
+
+/* From 3.7 to 3.6 the same goes on in test/torture. */
+const EDGE = { from: '3.6', to: '3.5' };
+
+describe('a downgrade from 3.6 to 3.5', () => {
+  test.concurrent('is led by the versions, member by member, and ends by itself', async () => {
+    await isLedByTheVersions(EDGE);
+  });
+
+  test.concurrent('lets nobody join, of neither minor, until it is cancelled', async () => {
+    await letsNobodyJoin(EDGE);
+  });
+
+  test.concurrent('that nobody goes on with is seen by every member, and cancelled by anybody', async () => {
+    await isCancelledByAnybody(EDGE);
+  });
+});
+
+test.concurrent(
+  'a downgrade that is cancelled when one member is down already is gone back from by swapping it up',
+  async () => {
+    await using stack = new AsyncDisposableStack();
+    const lab = await falling({ from: '3.6', to: '3.5' }, 3, stack);
+    const slot = first(lab);
+    await swap(slot, '3.5');
+    await untilServing(lab.admin, slot.member);
+    const last = lab.slots.at(-1)?.member.endpoint ?? '';
+    expect(await lab.admin.downgrade(last, 'cancel', '', calm)).toMatchObject({ ok: true });
+    await untilCluster(lab, (it) => it.downgradeTarget === null);
+    expect((await versionsOf(lab)).every((it) => it.cluster === '3.5.0')).toBe(true);
+    await swap(slot, '3.6');
+    await untilServing(lab.admin, slot.member);
+    await untilCluster(lab, (it) => it.cluster === '3.6.0' && it.storage === '3.6.0');
+    for (const each of lab.slots) expect(await keysAt(lab, each)).toBe(5);
+  },
+);
+
+test.concurrent(
+  'an older binary without a downgrade refuses the data, and the newer one starts there again',
+  async () => {
+    await using stack = new AsyncDisposableStack();
+    const lab = await bornOn('3.6', 1, stack);
+    await write(lab, 5);
+    const slot = first(lab);
+    await untilCluster(lab, (it) => it.storage === '3.6.0');
+    const exit = await endOf(await swap(slot, '3.5'));
+    expect(exit).toMatchObject({ code: 1, saysDamaged: null });
+    expect(exit.lastWords).toContain('invalid downgrade');
+    await swap(slot, '3.6');
+    await untilServing(lab.admin, slot.member);
+    expect(await keysAt(lab, slot)).toBe(5);
+  },
+);
+
+test.concurrent.each([
+  { minor: '3.4', target: '3.3' },
+  { minor: '3.6', target: '3.4' },
+  { minor: '3.6', target: '3.6' },
+  { minor: '3.7', target: '3.5' },
+])('etcd $minor refuses a downgrade to $target, and nothing is under way', async ({ minor, target }) => {
+  await using stack = new AsyncDisposableStack();
+  const lab = await bornOn(minor, 1, stack);
+  const { member } = first(lab);
+  for (const action of ['validate', 'enable'] as const)
+    expect(await lab.admin.downgrade(member.endpoint, action, target, calm)).toMatchObject({ ok: false });
+  expect(must(await lab.admin.versions(member.endpoint, calm)).downgradeTarget).toBeNull();
+});

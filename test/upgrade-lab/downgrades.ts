@@ -1,0 +1,92 @@
+import { expect } from 'vitest';
+import { calm, endOf, untilServing } from '../etcd-lab.ts';
+import { eventually } from '../tools.ts';
+import {
+  bornOn,
+  first,
+  joinAs,
+  keysAt,
+  type Lab,
+  remove,
+  swap,
+  untilCluster,
+  versionsOf,
+  write,
+} from './lab.ts';
+
+/** One minor down. */
+export interface Edge {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A cluster whose downgrade is enabled, and whose version has fallen. It ends with the stack. */
+export async function falling({ from, to }: Edge, size: number, stack: AsyncDisposableStack): Promise<Lab> {
+  const lab = await bornOn(from, size, stack);
+  await write(lab, 5);
+  await untilCluster(lab, (it) => it.cluster === `${from}.0` && it.storage === `${from}.0`);
+  const { endpoint } = first(lab).member;
+  expect(await lab.admin.downgrade(endpoint, 'validate', to, calm)).toMatchObject({ ok: true });
+  expect((await versionsOf(lab)).every((it) => it.downgradeTarget === null)).toBe(true);
+  expect(await lab.admin.downgrade(endpoint, 'enable', to, calm)).toMatchObject({ ok: true });
+  await untilCluster(lab, (it) => it.downgradeTarget === `${to}.0`);
+  await untilCluster(lab, (it) => it.cluster === `${to}.0` && it.storage === `${to}.0`);
+  return lab;
+}
+
+/** Led by the versions, member by member, it ends by itself. */
+export async function isLedByTheVersions(edge: Edge): Promise<void> {
+  const { to } = edge;
+  await using stack = new AsyncDisposableStack();
+  const lab = await falling(edge, 3, stack);
+  for (const slot of lab.slots) {
+    await swap(slot, to);
+    await untilServing(lab.admin, slot.member);
+  }
+  await untilCluster(lab, (it) => it.cluster === `${to}.0` && it.downgradeTarget === null);
+  for (const slot of lab.slots) expect(await keysAt(lab, slot)).toBe(5);
+  const joiner = await joinAs(to, lab, stack);
+  await eventually(
+    async () => (await lab.admin.promote(first(lab).member.endpoint, joiner.memberId, calm)).ok,
+  );
+}
+
+/** While it is under way nobody joins, of neither minor; once it is cancelled, somebody does. */
+export async function letsNobodyJoin(edge: Edge): Promise<void> {
+  const { from, to } = edge;
+  await using stack = new AsyncDisposableStack();
+  const lab = await falling(edge, 1, stack);
+  for (const minor of [from, to]) {
+    const joiner = await joinAs(minor, lab, stack);
+    const exit = await endOf(joiner.running);
+    expect(exit).toMatchObject({ code: 1 });
+    expect(exit.lastWords).toContain('incompatible with current running cluster');
+    await remove(lab, joiner);
+  }
+  const { endpoint } = first(lab).member;
+  expect(await lab.admin.downgrade(endpoint, 'cancel', '', calm)).toMatchObject({ ok: true });
+  await untilCluster(lab, (it) => it.cluster === `${from}.0`);
+  const joiner = await joinAs(from, lab, stack);
+  await eventually(async () => (await lab.admin.promote(endpoint, joiner.memberId, calm)).ok);
+}
+
+/** One that nobody goes on with is seen by every member, also after a crash of all, and anybody cancels it. */
+export async function isCancelledByAnybody(edge: Edge): Promise<void> {
+  const { from, to } = edge;
+  await using stack = new AsyncDisposableStack();
+  const lab = await falling(edge, 3, stack);
+  const again = await lab.admin.downgrade(first(lab).member.endpoint, 'enable', to, calm);
+  expect(again).toMatchObject({ ok: false });
+  await Promise.all(lab.slots.map(async ({ running }) => await running.stop(0)));
+  for (const slot of lab.slots) slot.running = await slot.member.startAs(from);
+  for (const slot of lab.slots) await untilServing(lab.admin, slot.member);
+  expect((await versionsOf(lab)).map((it) => it.downgradeTarget)).toEqual(lab.slots.map(() => `${to}.0`));
+  const last = lab.slots.at(-1)?.member.endpoint ?? '';
+  await eventually(async () => (await lab.admin.downgrade(last, 'cancel', '', calm)).ok);
+  await untilCluster(
+    lab,
+    (it) => it.downgradeTarget === null && it.cluster === `${from}.0` && it.storage === `${from}.0`,
+  );
+  // Once more is no harm: who cancels need not know whether somebody was first.
+  expect(await lab.admin.downgrade(last, 'cancel', '', calm)).toMatchObject({ ok: true });
+}
