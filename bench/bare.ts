@@ -110,7 +110,15 @@ function startLoops(
   const initial = { ...words, cluster };
   return members.map(({ name, address }) => {
     const directory = join(path, name);
-    const settings = { name, address, listenAddress: address, initial, logLevel: 'info', extra: [] } as const;
+    const settings = {
+      name,
+      address,
+      listenAddress: address,
+      initial,
+      snapshotCount: null,
+      logLevel: 'info',
+      extra: [],
+    } as const;
     const flags = etcdFlags(binary.version, { ...settings, dataDirectory: join(directory, 'data') });
     const child = spawn('sh', ['-c', LOOP, 'sh', binary.etcd, ...flags], {
       env: etcdEnvironment(process.env),

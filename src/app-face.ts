@@ -19,6 +19,16 @@ export function createFace(parts: FaceParts): Face {
   const never = new AbortController().signal;
   return {
     birth: async (hint) => await appliance.birth(hint, never),
+    upgrade: async (fresh) => {
+      const answer = await appliance.upgrade(fresh, never);
+      const plan = appliance.state.upgrade;
+      return {
+        ...answer,
+        plan: plan?.action.reason ?? null,
+        checks: plan?.checks ?? [],
+        waiting: plan?.waiting ?? [],
+      };
+    },
     members: () => {
       appliance.watch();
       return members(appliance);

@@ -1,6 +1,7 @@
 import type { BirthAnswer } from '../core/birth.ts';
 import type { Departure } from '../core/plan-leave.ts';
 import { reason } from '../core/reason.ts';
+import type { UpgradeAnswer } from '../core/upgrade.ts';
 import { ApplianceError } from '../errors.ts';
 import type { BirthHint } from './birth-answer.ts';
 import { answerBirth } from './birth-answer.ts';
@@ -10,6 +11,7 @@ import { leave } from './departure.ts';
 import { createHousekeeper } from './housekeeper.ts';
 import { completeLaunch } from './launching.ts';
 import { live } from './life.ts';
+import { keepUpgraded } from './upgrade.ts';
 import type { DaemonOptions } from './options.ts';
 import type { Ports } from './ports.ts';
 import type { ApplianceState } from './state.ts';
@@ -26,6 +28,8 @@ export interface Appliance {
   run(stop: AbortSignal): Promise<void>;
   /** What `/birth` answers. A hint makes it look at the register now. */
   birth(hint: BirthHint, signal: AbortSignal): Promise<BirthAnswer>;
+  /** What `/upgrade` answers. `fresh`: something has changed since it was last asked, and is to be looked at now. */
+  upgrade(fresh: boolean, signal: AbortSignal): Promise<UpgradeAnswer>;
   /** Somebody looks at what `state` says: it is kept fresh for a while. */
   watch(): void;
   /** Wakes the housekeeper; the cron does. */
@@ -40,6 +44,13 @@ export function createAppliance(options: DaemonOptions, ports: Ports): Appliance
     context,
     run: async (stop) => await run(context, stop),
     birth: async (hint, signal) => await answerBirth(context, hint, signal),
+    upgrade: async (fresh, signal) => {
+      if (fresh) {
+        context.upgradeWord.forget();
+        context.upgradeBell.ring();
+      }
+      return await context.upgradeWord.tell(signal);
+    },
     watch: () => void (context.state.watchedAt = ports.clock.now()),
     nudge: () => context.houseBell.ring(),
   };
@@ -64,6 +75,7 @@ async function run(context: Context, stop: AbortSignal): Promise<void> {
   let lifeOver = false;
   void keep('life', async () => await live(context, signal)).then(() => (lifeOver = true));
   void keep('housekeeping', async () => await housekeeper.run(signal));
+  void keep('upgrade', async () => await keepUpgraded(context, signal));
   void keep('launching', async () => await completeLaunch(context, signal));
   try {
     await Promise.race([failed.promise, goOn(context, stop, signal).then((departure) => depart(departure))]);

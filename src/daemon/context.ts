@@ -8,6 +8,8 @@ import type { Register } from './register.ts';
 import { createRegister } from './register.ts';
 import type { ApplianceState, Chronicle } from './state.ts';
 import { createChronicle, createState } from './state.ts';
+import type { UpgradeWord } from './upgrade-word.ts';
+import { createUpgradeWord } from './upgrade-word.ts';
 
 /** What the loops of one appliance share. */
 export interface Context {
@@ -21,6 +23,9 @@ export interface Context {
   readonly lifeBell: Bell;
   /** Wakes the housekeeper. */
   readonly houseBell: Bell;
+  /** Wakes who looks after upgrades: a step of another is over, or an operator said something. */
+  readonly upgradeBell: Bell;
+  readonly upgradeWord: UpgradeWord;
 }
 
 /** A context for one appliance, over its ports. */
@@ -35,5 +40,7 @@ export function createContext(options: DaemonOptions, ports: Ports): Context {
     fleetView: createFleetView(ports),
     lifeBell: createBell(ports.clock),
     houseBell: createBell(ports.clock),
+    upgradeBell: createBell(ports.clock),
+    upgradeWord: createUpgradeWord({ ports, options, state }),
   };
 }

@@ -1,4 +1,5 @@
 import { HEARTBEAT_INTERVAL_MS } from '../core/numbers.ts';
+import type { UpgradeCode } from '../core/plan-upgrade.ts';
 import { reason } from '../core/reason.ts';
 import type { Context } from './context.ts';
 
@@ -12,6 +13,15 @@ const COMPLETION_TRIES = 5;
 /** Where nobody knows whether it was completed, it is tried less and less often, down to this: it may be denied for good. */
 const UNKNOWN_INTERVAL_MAX_MS = 60_000;
 
+/** What a round goes on with by itself. */
+const PENDING: ReadonlySet<UpgradeCode> = new Set([
+  'upgrade-step',
+  'upgrade-clear',
+  'upgrade-bring-snapshot',
+  'upgrade-locked',
+  'upgrade-orphaned',
+]);
+
 /**
  * Completes the launching hook when the claim is formed and the member is a healthy voter of it, so that an instance
  * refresh waits for etcd and not for a boot. Heartbeats go on until then: waiting for birth, quorum or the learner slot is
@@ -20,7 +30,7 @@ const UNKNOWN_INTERVAL_MAX_MS = 60_000;
 export async function completeLaunch(context: Context, signal: AbortSignal): Promise<void> {
   const { clock, hooks } = context.ports;
   let beatAt = clock.now();
-  while (context.state.notReady !== null) {
+  while (context.state.notReady !== null || isToStep(context)) {
     await clock.sleep(LOOK_MS, signal);
     if (clock.now() - beatAt < HEARTBEAT_INTERVAL_MS) continue;
     beatAt = clock.now();
@@ -28,6 +38,18 @@ export async function completeLaunch(context: Context, signal: AbortSignal): Pro
     if (heard.known && heard.value === 'no-hook') return;
   }
   await complete(context, signal);
+}
+
+/**
+ * Whether the version that this member should have is not the one that it runs: its step is next, or in this round. One that
+ * waits for other images, or for an operator, is as new as it can be.
+ */
+function isToStep({ state, ports }: Context): boolean {
+  if (state.swap !== null) return true;
+  const { upgrade } = state;
+  if (upgrade === null) return true;
+  const { code } = upgrade.action.reason;
+  return code === 'upgrade-settling' || (PENDING.has(code) && upgrade.waiting.includes(ports.self.id));
 }
 
 async function complete(context: Context, signal: AbortSignal): Promise<void> {

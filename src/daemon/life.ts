@@ -7,6 +7,7 @@ import type { Context } from './context.ts';
 import type { RunningEtcd } from './ports.ts';
 import { watchMember } from './member.ts';
 import { startEtcd } from './starter.ts';
+import { noteEnd } from './swap-etcd.ts';
 
 /**
  * The life of this instance's etcd: start it, watch over it, start it again. Ends when the instance leaves. The process's
@@ -47,6 +48,10 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     state.joining = false;
     state.lastExit = exit;
     if (isLeaving(context)) return;
+    if (noteEnd(state, exit.lastWords)) {
+      afterCrash = true;
+      continue;
+    }
     failures = wellForMs >= RESTART_RESET_MS ? 0 : failures;
     // Well for a moment is not sound: what is damaged may be read only later.
     if (wellForMs >= RESTART_RESET_MS) damagedStarts = 0;

@@ -49,6 +49,8 @@ export async function act(
 export function tellLeader(context: Context, signal: AbortSignal): void {
   const { peers, self } = context.ports;
   const address = hostOf(leaderEndpoint(context));
+  // What it should run is asked once it serves.
+  context.upgradeBell.ring();
   if (address === self.address) context.houseBell.ring();
   // Lost, it costs that look.
   else void peers.askBirth(address, { epoch: 0, from: self.id }, signal).catch(() => undefined);

@@ -4,6 +4,7 @@ import type { DiskRoom, LogReplay, V2Content } from '../core/inspection.ts';
 import type { Known } from '../core/known.ts';
 import type { DataIdentity, EtcdExit, LocalData, LocalMark } from '../core/local-data.ts';
 import type { MemberAlarm, MemberList, MemberStatus, MemberVersions } from '../core/members.ts';
+import type { UpgradeAnswer } from '../core/upgrade.ts';
 import type { Obstacle } from '../core/start.ts';
 import type { ChangeOutcome, RecordChange, RecordSet } from '../core/records.ts';
 
@@ -281,6 +282,12 @@ export interface IdsPort {
   clusterId(peerUrls: readonly string[], token: string): string;
 }
 
+/** What an asker of `/upgrade` says: who it is, and whether something has changed that the other should look at now. */
+export interface UpgradeHint {
+  readonly from: string;
+  readonly fresh: boolean;
+}
+
 /** The other appliances, over HTTP. */
 export interface PeersPort {
   /** Asks one appliance for its birth answer; `hint` is an epoch that it should look for in the register, 0 for none. */
@@ -289,6 +296,8 @@ export interface PeersPort {
     hint: { readonly epoch: number; readonly from: string },
     signal: AbortSignal,
   ): Promise<Known<BirthAnswer>>;
+  /** Asks one appliance what its instance has, as far as an upgrade rests on it. */
+  askUpgrade(address: string, hint: UpgradeHint, signal: AbortSignal): Promise<Known<UpgradeAnswer>>;
 }
 
 /** All ports of one appliance. */

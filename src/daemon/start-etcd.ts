@@ -12,6 +12,7 @@ import { keepIdentity } from './keep-identity.ts';
 import { versionToStart } from './start-facts.ts';
 import { settledMembers } from './settle-members.ts';
 import type { ActionOf, StepResult } from './start-step.ts';
+import { noteEnd } from './swap-etcd.ts';
 import { soon, standsForMs } from './start-step.ts';
 
 /** Starts etcd on the data that are here, with the binary of their own version. */
@@ -30,7 +31,7 @@ export async function startData(
   return await run(
     context,
     action,
-    identity?.version ?? null,
+    context.state.swap?.version ?? identity?.version ?? null,
     async (version) => {
       if (identity !== null && identity.version !== version)
         await keepIdentity(context, { ...identity, version }, signal);
@@ -208,10 +209,17 @@ async function run(
   const initial = await prepare(version);
   if (initial === 'not-now') return soon(context);
   const started = await ports.process.start(
-    { version, name: ports.self.id, address: ports.self.address, initial },
+    {
+      version,
+      name: ports.self.id,
+      address: ports.self.address,
+      initial,
+      snapshotCount: context.state.swap?.snapshotCount ?? null,
+    },
     signal,
   );
   if (!started.known) {
+    noteEnd(context.state, started.reason);
     context.chronicle.trouble('start-etcd', reason('start-failed', started.reason));
     return { nextInMs: 1_000 };
   }

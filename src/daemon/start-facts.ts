@@ -8,7 +8,9 @@ import { clientUrl } from '../core/urls.ts';
 import { peerUrl } from '../core/urls.ts';
 import type { Obstacle, StartFact, StartObservation } from '../core/start.ts';
 import { namedCluster } from '../core/plan-join.ts';
-import { compareVersions, minorOf, pickBinary } from '../core/versions.ts';
+import { pickBinary } from '../core/versions.ts';
+import type { JoinVersion } from '../core/join-version.ts';
+import { joinVersion } from '../core/join-version.ts';
 import type { Context } from './context.ts';
 import { askQuorum } from './quorum.ts';
 
@@ -162,10 +164,6 @@ async function gatherPreflight(
   return await context.ports.process.preflight(version.version, context.ports.self.address, signal);
 }
 
-/** The binary that etcd is started with, or why there is none. */
-export type VersionChoice =
-  { readonly kind: 'chosen'; readonly version: string } | { readonly kind: 'missing'; readonly why: string };
-
 /**
  * A member starts with the cluster's own minor when it joins, with its data's when it restarts, and with the configured
  * one at a birth (design.md, "Which binary"): a newer one beside older members can kill them.
@@ -174,36 +172,44 @@ export async function versionToStart(
   context: Context,
   quorum: StartObservation['quorum'],
   signal: AbortSignal,
-): Promise<VersionChoice> {
+): Promise<JoinVersion> {
   const { ports, options, state } = context;
   const installed = await ports.process.binaries(signal);
-  const choose = (wanted: string | null, whose: string): VersionChoice => {
-    const version = pickBinary(installed, wanted);
-    if (version !== null) return { kind: 'chosen', version };
-    const have = installed.map((it) => it.version).join(', ') || 'none';
-    return {
-      kind: 'missing',
-      why: `no etcd ${wanted ?? 'of any version'} is installed (${whose}; installed: ${have})`,
-    };
+  if (quorum?.kind === 'answers')
+    return await versionToJoin(
+      context,
+      installed.map((it) => it.version),
+      quorum.list.members,
+      signal,
+    );
+  const [wanted, whose] =
+    state.identity?.version != null
+      ? [state.identity.version, "the data's version"]
+      : [options.etcdVersion, 'configured'];
+  const version = pickBinary(installed, wanted);
+  if (version !== null) return { kind: 'chosen', version };
+  const have = installed.map((it) => it.version).join(', ') || 'none';
+  return {
+    kind: 'missing',
+    why: `no etcd ${wanted ?? 'of any version'} is installed (${whose}; installed: ${have})`,
   };
-  if (quorum?.kind === 'answers') {
-    const oldest = await oldestVersion(context, quorum.list.members, signal);
-    if (oldest === null)
-      return { kind: 'missing', why: "no member tells its version, and so the cluster's is unknown" };
-    return choose(minorOf(oldest), "the cluster's minor");
-  }
-  if (state.identity?.version != null) return choose(state.identity.version, "the data's version");
-  return choose(options.etcdVersion, 'configured');
 }
 
-/** The lowest version that any started member runs: the cluster's own. Null where none answers. */
-async function oldestVersion(
-  context: Context,
+/** Asks every started member what it runs, and the first that answers what the cluster runs at. */
+async function versionToJoin(
+  { ports: { admin } }: Context,
+  installed: readonly string[],
   members: readonly Member[],
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<JoinVersion> {
   const urls = members.flatMap((it) => it.clientUrls.slice(0, 1));
-  const statuses = await Promise.all(urls.map((url) => context.ports.admin.status(url, signal)));
-  const versions = statuses.flatMap((it) => (it.known ? [it.value.version] : []));
-  return versions.sort(compareVersions)[0] ?? null;
+  const told = await Promise.all(urls.map((url) => admin.versions(url, signal)));
+  const answers = told.flatMap((it) => (it.known ? [it.value] : []));
+  return joinVersion({
+    installed,
+    clusterVersion: answers[0]?.cluster ?? null,
+    running: answers.map((it) => it.server),
+    started: urls.length,
+    downgrading: answers.some((it) => it.downgradeTarget !== null),
+  });
 }

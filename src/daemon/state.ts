@@ -3,8 +3,10 @@ import type { Known } from '../core/known.ts';
 import { unknown } from '../core/known.ts';
 import type { DataIdentity, EtcdExit } from '../core/local-data.ts';
 import type { MemberList, MemberStatus } from '../core/members.ts';
+import type { UpgradePlan } from '../core/plan-upgrade.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Clock, Log, Meter, RunningEtcd } from './ports.ts';
+import type { Clock, KeyValue, Log, Meter, RunningEtcd } from './ports.ts';
+import type { Swap } from './swap-etcd.ts';
 
 /** One line of what happened, for people. */
 export interface ApplianceEvent {
@@ -38,6 +40,10 @@ export interface ApplianceState {
   identity: DataIdentity | null;
   ownStatus: Known<MemberStatus>;
   list: Known<MemberList>;
+  /** Monotonic time at which the own etcd gave that list; ms. */
+  listedAt: number;
+  /** The last linearizable answer of the own etcd about the maintenance lock, and when it came; null: none yet. */
+  lockRead: { readonly at: number; readonly lock: KeyValue | null } | null;
   members: readonly MemberLook[];
   /** Wall time at which members were last looked at; null: never. */
   lookedAt: string | null;
@@ -48,6 +54,10 @@ export interface ApplianceState {
   /** Epoch of the formed claim that was published; null: none, or this appliance reads the claim itself. */
   publishedEpoch: number | null;
   keepsHouse: boolean;
+  /** The last plan of an upgrade; null: there is nothing to upgrade, or this member has no say yet. */
+  upgrade: UpgradePlan | null;
+  /** etcd runs, or is about to run, otherwise than its data say: a step is under way. */
+  swap: Swap | null;
   /** Monotonic time at which somebody last looked at what is shown; ms. */
   watchedAt: number;
   /** Null where this member serves; else why it is not ready. */
@@ -75,6 +85,8 @@ export function createState(): ApplianceState {
     identity: null,
     ownStatus: unknown('etcd does not run yet'),
     list: unknown('etcd does not run yet'),
+    listedAt: Number.NEGATIVE_INFINITY,
+    lockRead: null,
     members: [],
     lookedAt: null,
     fleet: unknown('AWS was not asked yet'),
@@ -82,6 +94,8 @@ export function createState(): ApplianceState {
     publishedAt: null,
     publishedEpoch: null,
     keepsHouse: false,
+    upgrade: null,
+    swap: null,
     watchedAt: Number.NEGATIVE_INFINITY,
     notReady: 'it starts',
     turns: new Map(),

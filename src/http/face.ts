@@ -1,4 +1,5 @@
 import type { BirthAnswer } from '../core/birth.ts';
+import type { UpgradeAnswer } from '../core/upgrade.ts';
 
 /** What a caller of `/birth` says of itself: an epoch to look for in the register (0: none), and who asks. A hint only. */
 export interface BirthHint {
@@ -73,9 +74,19 @@ export interface StatusView {
   readonly events: readonly EventLine[];
 }
 
+/** Answer of `/upgrade`: what this instance has, and, for people, what its appliance plans. */
+export interface UpgradeView extends UpgradeAnswer {
+  readonly plan: PlanLine | null;
+  readonly checks: readonly (PlanLine & { readonly ok: boolean })[];
+  /** Instances that are still to step in this round, in their order. */
+  readonly waiting: readonly string[];
+}
+
 /** All that the HTTP server shows. Plain functions over what is in memory: none may ask the network. */
 export interface Face {
   birth(hint: BirthHint): BirthAnswer | Promise<BirthAnswer>;
+  /** `fresh`: something changed since it was last asked, and is to be looked at now. Reads the own disk. */
+  upgrade(fresh: boolean): Promise<UpgradeView>;
   members(): MembersView;
   status(): StatusView;
   /** Whether the appliance itself works: its loops turn, its own etcd answers. Says nothing about quorum (law 7). */

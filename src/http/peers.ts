@@ -3,7 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import type { BirthAnswer } from '../core/birth.ts';
 import { unknown } from '../core/known.ts';
 import type { Known, Unknown } from '../core/known.ts';
+import type { UpgradeAnswer } from '../core/upgrade.ts';
 import { parseBirthAnswer } from './birth-answer.ts';
+import { parseUpgradeAnswer } from './upgrade-answer.ts';
 
 /** What a client of the other appliances needs. */
 export interface PeersOptions {
@@ -22,7 +24,15 @@ export interface Peers {
     hint: { readonly epoch: number; readonly from: string },
     signal: AbortSignal,
   ): Promise<Known<BirthAnswer>>;
+  askUpgrade(
+    address: string,
+    hint: { readonly from: string; readonly fresh: boolean },
+    signal: AbortSignal,
+  ): Promise<Known<UpgradeAnswer>>;
 }
+
+/** An appliance reads its etcd's log before it answers what an upgrade asks. */
+const INSPECTION_MS = 10_000;
 
 interface Question extends Required<PeersOptions> {
   readonly address: string;
@@ -40,6 +50,15 @@ export function createPeers(options: PeersOptions): Peers {
         signal,
       );
       return text.known ? parseBirthAnswer(text.value) : text;
+    },
+    async askUpgrade(address, hint, signal) {
+      const query = new URLSearchParams({ from: hint.from, ...(hint.fresh ? { fresh: '1' } : {}) });
+      const path = `/upgrade?${query.toString()}`;
+      const text = await ask(
+        { address, port, limitMs: Math.max(limitMs, INSPECTION_MS), maxBytes, path },
+        signal,
+      );
+      return text.known ? parseUpgradeAnswer(text.value) : text;
     },
   };
 }

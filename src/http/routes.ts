@@ -14,6 +14,7 @@ type Route = (face: Face, query: URLSearchParams) => Answer | Promise<Answer>;
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/', (face) => html(renderPage(face.status(), face.members(), face.ready()))],
   ['/birth', answerBirth],
+  ['/upgrade', async (face, query) => json(200, await face.upgrade(query.get('fresh') === '1'))],
   ['/members', (face) => json(200, face.members())],
   ['/status', (face) => json(200, face.status())],
   ['/healthz', (face) => check(face.health())],

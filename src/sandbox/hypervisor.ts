@@ -25,6 +25,10 @@ export interface RunningHypervisor extends Hypervisor {
   /** SIGSTOP, until thawed. */
   readonly freeze: (instanceId: string, target: Target) => Promise<void>;
   readonly thaw: (instanceId: string, target: Target) => Promise<void>;
+  /** SIGTERM to the appliance, as an operator restarts a service: its init starts it again when it has ended. */
+  readonly restart: (instanceId: string) => Promise<void>;
+  /** Changes variables of the machine's appliance, from its next start on. */
+  readonly configure: (instanceId: string, variables: Readonly<Record<string, string>>) => void;
   /** Everything of the machine is killed, and it comes back at once with an empty disk. */
   readonly wipeData: (instanceId: string) => Promise<void>;
   readonly report: () => Promise<readonly MachineReport[]>;
@@ -78,6 +82,8 @@ export function createHypervisor(
     kill: async (instanceId, target) => running(instanceId).send(target, 'SIGKILL'),
     freeze: async (instanceId, target) => running(instanceId).send(target, 'SIGSTOP'),
     thaw: async (instanceId, target) => running(instanceId).send(target, 'SIGCONT'),
+    restart: async (instanceId) => running(instanceId).send('appliance', 'SIGTERM'),
+    configure: (instanceId, variables) => running(instanceId).configure(variables),
     wipeData: async (instanceId) => running(instanceId).wipeData(),
     report: async () => {
       const processes = processesOf(options.stateDir);

@@ -48,7 +48,7 @@ interface Appliance {
 export class RunningMachine {
   readonly machine: Machine;
   readonly #directory: string;
-  readonly #program: MachineProgram;
+  #program: MachineProgram;
   readonly #emit: (type: string, fields: EventFields) => void;
   #power: Power = 'on';
   #appliance: Appliance | null = null;
@@ -75,6 +75,11 @@ export class RunningMachine {
 
   get #logFile(): string {
     return join(this.#directory, 'appliance.log');
+  }
+
+  /** Variables of the appliance, from its next start on; those that are not named stay. */
+  configure(variables: Readonly<Record<string, string>>): void {
+    this.#program = { ...this.#program, environment: { ...this.#program.environment, ...variables } };
   }
 
   /** Switches it on. Throws where the program cannot be started. */

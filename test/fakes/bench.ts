@@ -114,7 +114,10 @@ export function createBench(count = 1, seed = 1): Bench {
       data: createFakeData(disk),
       inspect: createFakeInspect(),
       ids: etcdIds,
-      peers: { askBirth: () => Promise.reject(new Error('nobody is asked here')) },
+      peers: {
+        askBirth: () => Promise.reject(new Error('nobody is asked here')),
+        askUpgrade: () => Promise.resolve({ known: false, reason: 'nobody is asked here' }),
+      },
     };
     const options = {
       cluster: NAME,

@@ -1,5 +1,5 @@
 import type { BirthAnswer } from '../../src/core/birth.ts';
-import type { BirthHint, Face } from '../../src/http/face.ts';
+import type { BirthHint, Face, UpgradeView } from '../../src/http/face.ts';
 
 export const BIRTH_ANSWER: BirthAnswer = {
   instanceId: 'i-0a',
@@ -11,6 +11,18 @@ export const BIRTH_ANSWER: BirthAnswer = {
   epoch: 7,
 };
 
+export const UPGRADE_VIEW: UpgradeView = {
+  instanceId: 'i-0a',
+  installed: ['3.6.16', '3.7.3'],
+  wanted: '3.7',
+  v2: { known: true, value: 'clean' },
+  replay: { known: false, reason: 'the log is away' },
+  freeBytes: { known: true, value: 1_000_000_000 },
+  plan: { code: 'upgrade-step', sentence: 'i-0b steps from 3.6.16 to 3.7.3' },
+  checks: [{ code: 'upgrade-learner', sentence: 'no member is a learner', ok: true }],
+  waiting: ['i-0b', 'i-0a'],
+};
+
 /** A face that shows fixed values; `hints` collects what callers of /birth said. */
 export function createFakeFace(changes: Partial<Face> = {}): Face & { readonly hints: BirthHint[] } {
   const hints: BirthHint[] = [];
@@ -20,6 +32,7 @@ export function createFakeFace(changes: Partial<Face> = {}): Face & { readonly h
       hints.push(hint);
       return BIRTH_ANSWER;
     },
+    upgrade: () => Promise.resolve(UPGRADE_VIEW),
     members: () => ({
       observedAt: '2026-11-21T10:00:00.000Z',
       clusterId: 'cdf818194e3a8c32',

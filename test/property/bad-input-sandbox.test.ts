@@ -33,7 +33,7 @@ const addresses = {
   hub: null,
 };
 const nothing = async (): Promise<void> => undefined;
-const idle = { kill: nothing, freeze: nothing, thaw: nothing, wipeData: nothing, close: nothing };
+const idle = { kill: nothing, freeze: nothing, thaw: nothing, restart: nothing, configure: nothing, wipeData: nothing, close: nothing };
 const control = createServer(
   createControlListener({
     cloud: cloud.cloud,

@@ -36,6 +36,8 @@ function aHypervisor(): RunningHypervisor {
     kill: note('kill'),
     freeze: note('freeze'),
     thaw: note('thaw'),
+    restart: note('restart'),
+    configure: note('configure'),
     wipeData: note('wipe'),
     report: async () => [],
     close: note('close'),

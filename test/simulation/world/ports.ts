@@ -80,7 +80,7 @@ export function portsOf(world: World, machine: Machine): Ports {
     hooks: overNetwork(wire.port(LATENCY.ec2, hooksOf(world, machine)), awsLink),
     zone: heardZone(world, machine, overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink)),
     ...heardEtcd(world, machine, etcdPorts(world, machine, wire)),
-    data: wire.port(LATENCY.disk, dataOf(machine)),
+    data: wire.port(LATENCY.disk, dataOf(world, machine)),
     inspect: wire.port(LATENCY.disk, createFakeInspect()),
     ids: rememberedIds(etcdIds),
     peers: overNetwork(
@@ -107,6 +107,10 @@ function applianceAt(world: World, address: string): PeerAt | null {
       await new Promise<void>((resolve) => process.life.deliver(resolve));
       return await process.appliance.birth({ from: null, ...hint }, signal);
     },
+    upgrade: async (fresh, signal) => {
+      await new Promise<void>((resolve) => process.life.deliver(resolve));
+      return await process.appliance.upgrade(fresh, signal);
+    },
   };
 }
 
@@ -124,8 +128,8 @@ function hooksOf(world: World, machine: Machine): HooksPort {
 }
 
 /** A disk that may be full: then nothing is written, and nothing lost. */
-function dataOf(machine: Machine): Ports['data'] {
-  const data = createFakeData(machine.disk);
+function dataOf(world: World, machine: Machine): Ports['data'] {
+  const data = createFakeData(machine.disk, world.clock.wallTime);
   const write =
     <Args extends readonly unknown[]>(act: (...args: Args) => Promise<void>) =>
     async (...args: Args): Promise<void> => {

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { known, unknown } from '../../../src/core/known.ts';
+import type { UpgradeCode, UpgradePlan } from '../../../src/core/plan-upgrade.ts';
+import { reason } from '../../../src/core/reason.ts';
 import { completeLaunch } from '../../../src/daemon/launching.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
 import { createBench, NEVER } from '../../fakes/bench.ts';
@@ -11,8 +13,14 @@ let over: boolean;
 beforeEach(() => {
   bench = createBench();
   host = bench.host(0);
+  host.context.state.upgrade = planned('upgrade-done');
   over = false;
 });
+
+/** A plan of an upgrade in which these are still to step. */
+function planned(code: UpgradeCode, ...waiting: readonly string[]): UpgradePlan {
+  return { action: { kind: 'none', reason: reason(code, 'as planned') }, checks: [], waiting };
+}
 
 /** Lets it run beside the test, as the appliance does. */
 function launch(): void {
@@ -43,6 +51,36 @@ describe('the launching hook', () => {
     await bench.clock.advance(300);
     expect(host.hooks.heard).toEqual([{ call: 'complete', which: 'launching', answer: known('done') }]);
     expect(over).toBe(true);
+  });
+
+  it.each([
+    ['nobody has looked yet what it should run', () => null],
+    ['its step is next', () => planned('upgrade-step', host.self.id)],
+    ['its step comes after another', () => planned('upgrade-locked', 'i-other', host.self.id)],
+    ['the next minor may begin in a moment', () => planned('upgrade-settling')],
+  ])('waits while %s', async (_, plan) => {
+    waitAtHook();
+    host.context.state.upgrade = plan();
+    host.context.state.notReady = null;
+    launch();
+    await bench.clock.advance(16_000);
+    expect(calls()).toEqual(['heartbeat']);
+    host.context.state.upgrade = planned('upgrade-done');
+    await bench.clock.advance(300);
+    expect(calls()).toEqual(['heartbeat', 'complete']);
+  });
+
+  it.each([
+    ['it waits for other images', () => planned('upgrade-lacks', host.self.id)],
+    ['others alone have to step', () => planned('upgrade-step', 'i-other')],
+    ['an operator has paused it', () => planned('upgrade-paused', host.self.id)],
+  ])('is completed where %s', async (_, plan) => {
+    waitAtHook();
+    host.context.state.upgrade = plan();
+    host.context.state.notReady = null;
+    launch();
+    await bench.clock.advance(300);
+    expect(calls()).toEqual(['complete']);
   });
 
   it('is completed again where nobody knows whether it was, less and less often, and says so once', async () => {

@@ -65,6 +65,7 @@ function noted(ports: Ports): Ports {
       },
     },
     peers: {
+      ...ports.peers,
       askBirth: async (address, hint) => {
         steps.push(`hint ${hint.epoch} to ${address}`);
         return await Promise.resolve({ known: false, reason: 'nobody' });

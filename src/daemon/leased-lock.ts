@@ -1,0 +1,100 @@
+import type { Known } from '../core/known.ts';
+import { unknown } from '../core/known.ts';
+import type { Fence, Ports } from './ports.ts';
+
+/** A key that is bound to a lease: who made it holds the lock until the lease ends (law 8). */
+export interface LeasedLock {
+  holds(): boolean;
+  /** False: another holds it, or etcd does not answer. */
+  take(signal: AbortSignal): Promise<boolean>;
+  /** Renews the lease; the lock is lost where etcd says that the lease is gone. */
+  renew(signal: AbortSignal): Promise<void>;
+  /** What a write that carries a comparison compares; null: the lock is not held. */
+  fence(): Fence | null;
+  /**
+   * Whether an act that cannot carry the comparison may be done now: a linearizable read says that the lock is still this
+   * one, and the own deadline, half the TTL from before the last renewal was sent, is not over.
+   */
+  guard(signal: AbortSignal): Promise<boolean>;
+  release(signal: AbortSignal): Promise<void>;
+}
+
+/** Where and what the lock is. */
+export interface LeasedLockOptions {
+  readonly key: string;
+  readonly ttlSeconds: number;
+  /** Whom to ask, the best first: a holder may stop its own etcd. */
+  readonly endpoints: () => readonly string[];
+}
+
+interface Held {
+  readonly leaseId: string;
+  readonly createRevision: string;
+  readonly deadline: number;
+}
+
+/** A lock over the admin port, its value the own instance id. */
+export function createLeasedLock(
+  { key, ttlSeconds, endpoints }: LeasedLockOptions,
+  { admin, clock, self }: Pick<Ports, 'admin' | 'clock' | 'self'>,
+): LeasedLock {
+  const halfTtlMs = (ttlSeconds * 1000) / 2;
+  let held: Held | null = null;
+
+  const anyOf = async <T>(ask: (endpoint: string) => Promise<Known<T>>): Promise<Known<T>> => {
+    let last: Known<T> = unknown('no member is known');
+    for (const endpoint of endpoints()) {
+      last = await ask(endpoint);
+      if (last.known) return last;
+    }
+    return last;
+  };
+  const renew = async (signal: AbortSignal): Promise<void> => {
+    const asked = held;
+    if (asked === null) return;
+    let sent = clock.now();
+    const alive = await anyOf(async (endpoint) => {
+      sent = clock.now();
+      return await admin.keepAlive(endpoint, asked.leaseId, signal);
+    });
+    // Let go, or taken anew, while it was asked: the answer is about another lease.
+    if (!alive.known || held?.leaseId !== asked.leaseId) return;
+    held = alive.value ? { ...held, deadline: Math.max(held.deadline, sent + halfTtlMs) } : null;
+  };
+
+  return {
+    holds: () => held !== null,
+    renew,
+    async take(signal) {
+      const sent = clock.now();
+      const lease = await anyOf((endpoint) => admin.grantLease(endpoint, ttlSeconds, signal));
+      if (!lease.known) return false;
+      const created = await anyOf((endpoint) => admin.createKey(endpoint, key, self.id, lease.value, signal));
+      if (!created.known || created.value === null) {
+        // The key may have been made and its answer lost: it goes with its lease.
+        await anyOf((endpoint) => admin.revokeLease(endpoint, lease.value, signal));
+        return false;
+      }
+      const { createRevision } = created.value;
+      held = { leaseId: lease.value, createRevision, deadline: sent + halfTtlMs };
+      return true;
+    },
+    fence: () => (held === null ? null : { key, createRevision: held.createRevision }),
+    async guard(signal) {
+      await renew(signal);
+      if (held === null) return false;
+      const current = await anyOf((endpoint) => admin.read(endpoint, key, { serializable: false }, signal));
+      if (held === null || !current.known) return false;
+      if (current.value?.createRevision !== held.createRevision) {
+        held = null;
+        return false;
+      }
+      return clock.now() < held.deadline;
+    },
+    async release(signal) {
+      const { leaseId } = held ?? { leaseId: null };
+      held = null;
+      if (leaseId !== null) await anyOf((endpoint) => admin.revokeLease(endpoint, leaseId, signal));
+    },
+  };
+}

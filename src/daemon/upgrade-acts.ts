@@ -1,0 +1,83 @@
+import { planOwnNames } from '../core/plan-own-names.ts';
+import type { UpgradeAction } from '../core/plan-upgrade.ts';
+import { reason } from '../core/reason.ts';
+import type { FailedStep, UpgradeRecord } from '../core/upgrade.ts';
+import { encodePart, UPGRADE_KEYS } from '../core/upgrade-record.ts';
+import { clientUrl } from '../core/urls.ts';
+import type { Context } from './context.ts';
+import type { LeasedLock } from './leased-lock.ts';
+import type { MemberLook } from './state.ts';
+
+/** One kind of action. */
+export type UpgradeActionOf<Kind extends UpgradeAction['kind']> = Extract<UpgradeAction, { kind: Kind }>;
+
+/** What an act of an upgrade has: the lock under which it is done, and the members to do it through. */
+export interface Held {
+  readonly context: Context;
+  readonly lock: LeasedLock;
+  readonly members: readonly MemberLook[];
+  readonly signal: AbortSignal;
+}
+
+/** Writes one part of the record, fenced by the lock. False: the lock is lost, or nobody answers; then nothing was written. */
+export async function writePart<Part extends 'step' | 'failed'>(
+  { context, lock, members, signal }: Held,
+  part: Part,
+  value: UpgradeRecord[Part],
+): Promise<boolean> {
+  const { admin } = context.ports;
+  for (const endpoint of endpointsOf(context, members)) {
+    const fence = lock.fence();
+    if (fence === null) return false;
+    const put = await admin.put(endpoint, UPGRADE_KEYS[part], encodePart(value), { fence }, signal);
+    if (put.known) return put.value;
+  }
+  return false;
+}
+
+/** The step that is begun, as it is recorded. */
+export function stepNow(context: Context, from: string, to: string): NonNullable<UpgradeRecord['step']> {
+  const { self, clock } = context.ports;
+  return { by: self.id, from, to, at: clock.wallTime() };
+}
+
+/** Records that a step was taken back, and says so. */
+export async function recordFailure(held: Held, from: string, to: string, why: string): Promise<void> {
+  const failed: FailedStep = { ...stepNow(held.context, from, to), why };
+  held.context.chronicle.trouble(
+    'upgrade',
+    reason('upgrade-taken-back', `the step from ${from} to ${to} is taken back: ${why}`),
+  );
+  await writePart(held, 'failed', failed);
+}
+
+/**
+ * Takes this member out of the client names, or puts it back. Where Route 53 does not answer, the step goes on: clients that
+ * meet a member that restarts ask the next one.
+ */
+export async function nameSelf(held: Held, serves: boolean): Promise<void> {
+  const { context, lock, signal } = held;
+  const { register, options, ports, chronicle } = context;
+  const records = await register.read(0, signal);
+  const changes = records.known
+    ? planOwnNames({ cluster: options.cluster, records: records.value, self: ports.self, serves })
+    : [];
+  if (records.known && changes.length === 0) return;
+  if (!(await lock.guard(signal))) return;
+  const outcome = records.known
+    ? await register.change(changes, signal)
+    : { kind: 'unknown' as const, message: records.reason };
+  ports.meter.dnsWritten(outcome.kind);
+  if (outcome.kind === 'done') return;
+  chronicle.trouble(
+    'upgrade-names',
+    reason(`upgrade-names-${outcome.kind}`, `the client names stay as they are: ${outcome.message}`),
+  );
+}
+
+/** The client URLs of voters, the others' first: the own etcd is stopped in the middle of a step. Alone, it has only itself. */
+export function endpointsOf(context: Context, members: readonly MemberLook[]): readonly string[] {
+  const { address: own } = context.ports.self;
+  const others = members.filter((it) => it.address !== own && !it.learner).map((it) => it.address);
+  return [...others, own].map(clientUrl);
+}

@@ -1,0 +1,129 @@
+import { reason } from '../core/reason.ts';
+import { minorAbove, minorOf } from '../core/versions.ts';
+import { clientUrl } from '../core/urls.ts';
+import type { Held, UpgradeActionOf } from './upgrade-acts.ts';
+import { endpointsOf, recordFailure, stepNow, writePart } from './upgrade-acts.ts';
+
+/** etcd takes 2 to 8 s for each of these turns. */
+const LIMIT_MS = 30_000;
+const LOOK_MS = 250;
+
+/**
+ * Has every member take a snapshot of its log without a restart: etcd takes one as its own downgrade is enabled, and goes on
+ * as it was when that is cancelled. Nobody can join meanwhile, some 15 s.
+ */
+export async function bringSnapshot(
+  held: Held,
+  { from, to }: UpgradeActionOf<'bring-snapshot'>,
+): Promise<void> {
+  const { context } = held;
+  const below = minorAbove(from, -1);
+  await recorded(held, from, to, async () => {
+    if (!(await startDowngrade(held, below))) return;
+    const taken = await until(held, async () => await haveSnapshots(held));
+    const cancelled = await cancelDowngrade(held);
+    if (taken && cancelled)
+      context.chronicle.event(
+        'upgrade',
+        reason('upgrade-snapshots', 'every member has taken a snapshot of its log'),
+      );
+    else await recordFailure(held, from, to, 'not every member took a snapshot of its log in time');
+  });
+}
+
+/** Tells etcd to go down a minor, and waits until every member's data say that they can. */
+export async function enableDowngrade(
+  held: Held,
+  { from, to, reason: why }: UpgradeActionOf<'enable-downgrade'>,
+): Promise<void> {
+  const minor = minorOf(to);
+  await recorded(held, from, to, async () => {
+    if (!(await startDowngrade(held, minor))) return;
+    const ready = await until(held, async () => await storageIs(held, minor));
+    if (ready) held.context.chronicle.event('upgrade', why);
+    else await recordFailure(held, from, to, `the data are not etcd ${minor}'s in time`);
+  });
+}
+
+/** Ends a downgrade that nobody wants. */
+export async function endDowngrade(held: Held, action: UpgradeActionOf<'cancel-downgrade'>): Promise<void> {
+  if ((await held.lock.guard(held.signal)) && (await cancelDowngrade(held)))
+    held.context.chronicle.event('upgrade', action.reason);
+}
+
+async function recorded(held: Held, from: string, to: string, work: () => Promise<void>): Promise<void> {
+  if (!(await writePart(held, 'step', stepNow(held.context, from, to)))) return;
+  if (await held.lock.guard(held.signal)) await work();
+  await writePart(held, 'step', null);
+}
+
+async function startDowngrade(held: Held, to: string): Promise<boolean> {
+  const { context, signal } = held;
+  const { admin, self } = context.ports;
+  const own = clientUrl(self.address);
+  const versions = await admin.versions(own, signal);
+  if (versions.known && versions.value.downgradeTarget !== null)
+    return minorOf(versions.value.downgradeTarget) === to;
+  const valid = await admin.downgrade(own, 'validate', to, signal);
+  const enabled = valid.ok ? await admin.downgrade(own, 'enable', to, signal) : valid;
+  if (enabled.ok) return true;
+  context.chronicle.trouble(
+    'upgrade',
+    reason(enabled.code, `etcd does not go down to ${to}: ${enabled.message}`),
+  );
+  return false;
+}
+
+async function cancelDowngrade(held: Held): Promise<boolean> {
+  const { context, signal } = held;
+  const { admin, self } = context.ports;
+  const own = clientUrl(self.address);
+  const outcome = await admin.downgrade(own, 'cancel', '', signal);
+  if (!outcome.ok) context.chronicle.trouble('upgrade', reason(outcome.code, outcome.message));
+  return await until(held, async () => {
+    const versions = await admin.versions(own, signal);
+    return versions.known && versions.value.downgradeTarget === null;
+  });
+}
+
+async function haveSnapshots({ context, members, signal }: Held): Promise<boolean> {
+  const { peers, self } = context.ports;
+  context.upgradeWord.forget();
+  const answers = await Promise.all(
+    members.map(async (it) =>
+      it.address === self.address
+        ? (await context.upgradeWord.tell(signal)).replay
+        : await askReplay(it.address),
+    ),
+  );
+  return answers.every((it) => it.known && it.value.lastV2Index === null);
+
+  async function askReplay(address: string) {
+    const answer = await peers.askUpgrade(address, { from: self.id, fresh: true }, signal);
+    return answer.known ? answer.value.replay : answer;
+  }
+}
+
+async function storageIs({ context, members, signal }: Held, minor: string): Promise<boolean> {
+  const told = await Promise.all(
+    endpointsOf(context, members).map((it) => context.ports.admin.versions(it, signal)),
+  );
+  return told.every(
+    (it) =>
+      it.known &&
+      minorOf(it.value.cluster) === minor &&
+      it.value.storage !== null &&
+      minorOf(it.value.storage) === minor,
+  );
+}
+
+/** Whether it came true in time. */
+async function until({ context, signal }: Held, holds: () => Promise<boolean>): Promise<boolean> {
+  const { clock } = context.ports;
+  const end = clock.now() + LIMIT_MS;
+  for (;;) {
+    if (await holds()) return true;
+    if (clock.now() >= end) return false;
+    await clock.sleep(LOOK_MS, signal);
+  }
+}

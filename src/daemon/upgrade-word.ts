@@ -1,0 +1,63 @@
+import { known } from '../core/known.ts';
+import type { Known } from '../core/known.ts';
+import type { UpgradeAnswer } from '../core/upgrade.ts';
+import { minorOf } from '../core/versions.ts';
+import type { Context } from './context.ts';
+
+/** Reading a log takes seconds where it is long, and everybody asks: an answer is kept this long. */
+const KEPT_MS = 5_000;
+
+/** What this instance says of itself to whoever plans an upgrade. */
+export interface UpgradeWord {
+  tell(signal: AbortSignal): Promise<UpgradeAnswer>;
+  /** The data were changed: the next answer looks at them anew. */
+  forget(): void;
+}
+
+type Inspection = Pick<UpgradeAnswer, 'v2' | 'replay'>;
+
+/** The word of one appliance. The data are read only where the next minor minds what is in them. */
+export function createUpgradeWord(context: Pick<Context, 'ports' | 'options' | 'state'>): UpgradeWord {
+  const { ports, options, state } = context;
+  let kept: { readonly at: number; readonly pid: number; readonly value: Promise<Inspection> } | null = null;
+
+  const inspect = async (version: string, signal: AbortSignal): Promise<Inspection> => {
+    const minor = minorOf(version);
+    return {
+      v2: minor === '3.5' ? await ports.inspect.v2Content(signal) : known('clean'),
+      replay:
+        minor === '3.6'
+          ? await ports.inspect.logReplay(signal)
+          : known({ snapshotIndex: 0, lastIndex: 0, lastV2Index: null }),
+    };
+  };
+  const inspected = async (signal: AbortSignal): Promise<Inspection> => {
+    const etcd = state.etcd;
+    const none: Known<never> = { known: false, reason: 'etcd does not run' };
+    if (etcd === null) return { v2: none, replay: none };
+    if (kept === null || kept.pid !== etcd.pid || ports.clock.now() - kept.at > KEPT_MS)
+      kept = { at: ports.clock.now(), pid: etcd.pid, value: inspect(etcd.version, signal) };
+    return await kept.value.catch((error: unknown) => {
+      kept = null;
+      throw error;
+    });
+  };
+
+  return {
+    async tell(signal) {
+      const [installed, data, disk] = await Promise.all([
+        ports.process.binaries(signal),
+        inspected(signal),
+        ports.inspect.disk(signal),
+      ]);
+      return {
+        instanceId: ports.self.id,
+        installed: installed.map((it) => it.version),
+        wanted: options.etcdVersion,
+        ...data,
+        freeBytes: disk.known ? known(disk.value.freeBytes) : disk,
+      };
+    },
+    forget: () => void (kept = null),
+  };
+}

@@ -1,0 +1,171 @@
+import { UPGRADE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
+import type { UpgradeAction, UpgradePlan } from '../core/plan-upgrade.ts';
+import { planUpgrade } from '../core/plan-upgrade.ts';
+import { reason } from '../core/reason.ts';
+import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
+import { clientUrl } from '../core/urls.ts';
+import { pickBinary } from '../core/versions.ts';
+import type { Context } from './context.ts';
+import type { LeasedLock } from './leased-lock.ts';
+import { createLeasedLock } from './leased-lock.ts';
+import type { Held } from './upgrade-acts.ts';
+import { endpointsOf } from './upgrade-acts.ts';
+import { bringSnapshot, enableDowngrade, endDowngrade } from './upgrade-cluster-acts.ts';
+import type { UpgradeMemory } from './upgrade-facts.ts';
+import { observeUpgrade, readUpgradeRecord } from './upgrade-facts.ts';
+import { clearRequests, stepSelf } from './upgrade-step.ts';
+
+/** While an upgrade is on its way, and while there is nothing to do; an operator's word rings. */
+const LOOK_MS = 1_000;
+const IDLE_LOOK_MS = 10_000;
+
+/** Several renewals fit into the own deadline, which is half the TTL. */
+const RENEW_INTERVAL_MS = (UPGRADE_LOCK_TTL_SECONDS * 1000) / 6;
+
+/** Steps the own etcd through an upgrade, when it is its turn. Ends with the signal. */
+export async function keepUpgraded(context: Context, signal: AbortSignal): Promise<void> {
+  const { clock, self } = context.ports;
+  const memory: UpgradeMemory = { orphan: null, members: [] };
+  const lock = createLeasedLock(
+    {
+      key: UPGRADE_LOCK_KEY,
+      ttlSeconds: UPGRADE_LOCK_TTL_SECONDS,
+      endpoints: () => endpointsOf(context, memory.members),
+    },
+    context.ports,
+  );
+  for (;;) {
+    signal.throwIfAborted();
+    const began = clock.now();
+    const plan = await look(context, memory, signal);
+    context.state.upgrade = plan;
+    if (plan === null) context.chronicle.done('upgrade');
+    else {
+      context.chronicle.plan('upgrade', [plan.action.reason]);
+      if ('who' in plan.action && plan.action.who === self.id)
+        await underLock(context, lock, plan.action, memory, signal);
+    }
+    context.chronicle.turn('upgrade', began);
+    const busy = plan !== null && !['upgrade-done', 'upgrade-held'].includes(plan.action.reason.code);
+    await context.upgradeBell.wait(busy ? LOOK_MS : IDLE_LOOK_MS, signal);
+  }
+}
+
+/** The plan as it is now; null: this instance has no say yet. */
+async function look(
+  context: Context,
+  memory: UpgradeMemory,
+  signal: AbortSignal,
+): Promise<UpgradePlan | null> {
+  if (!hasSay(context)) return null;
+  if (!(await hasReason(context, signal))) return { action: DONE, checks: [], waiting: [] };
+  const seen = await observeUpgrade(context, memory, signal);
+  if (seen.known) return planUpgrade(seen.value);
+  return {
+    action: { kind: 'none', reason: reason('upgrade-unknown', seen.reason) },
+    checks: [],
+    waiting: [],
+  };
+}
+
+const DONE: UpgradeAction = {
+  kind: 'none',
+  reason: reason('upgrade-done', 'this member runs what its instance aims at'),
+};
+
+/** A voter of a formed cluster has a say. */
+function hasSay({ state }: Context): boolean {
+  const { etcd, ownStatus, identity, phase } = state;
+  return (
+    etcd !== null &&
+    phase === 'running' &&
+    identity?.formed === true &&
+    ownStatus.known &&
+    !ownStatus.value.learner
+  );
+}
+
+/** Whether the own etcd runs something else than this instance aims at, or something of an upgrade was left behind. */
+async function hasReason(context: Context, signal: AbortSignal): Promise<boolean> {
+  const { ports, state, options } = context;
+  const own = clientUrl(ports.self.address);
+  const [record, versions, installed] = await Promise.all([
+    readUpgradeRecord(context, own, signal),
+    ports.admin.versions(own, signal),
+    ports.process.binaries(signal),
+  ]);
+  if (!record.known) return true;
+  const aim = pickBinary(installed, record.value.to ?? options.etcdVersion);
+  const left = record.value.step !== null || (versions.known && versions.value.downgradeTarget !== null);
+  return left || aim !== state.etcd?.version;
+}
+
+/** Takes the lock, plans again under it, and acts where the plan is the same; tells the next one when it is over. */
+async function underLock(
+  context: Context,
+  lock: LeasedLock,
+  action: UpgradeAction,
+  memory: UpgradeMemory,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!(await lock.take(signal))) return;
+  const over = new AbortController();
+  const renewing = renew(context, lock, AbortSignal.any([signal, over.signal]));
+  try {
+    const again = await look(context, memory, signal);
+    if (again === null || !isSame(again.action, action)) return;
+    context.state.upgrade = again;
+    const held: Held = { context, lock, members: memory.members, signal };
+    await carryOut(held, again.action);
+  } finally {
+    over.abort();
+    await renewing;
+    if (!signal.aborted) await lock.release(signal);
+    tellOthers(context, memory, signal);
+    context.upgradeBell.ring();
+  }
+}
+
+async function renew(context: Context, lock: LeasedLock, signal: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      await context.ports.clock.sleep(RENEW_INTERVAL_MS, signal);
+      await lock.renew(signal);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+function isSame(one: UpgradeAction, other: UpgradeAction): boolean {
+  return (
+    one.kind === other.kind &&
+    JSON.stringify({ ...one, reason: null }) === JSON.stringify({ ...other, reason: null })
+  );
+}
+
+async function carryOut(held: Held, action: UpgradeAction): Promise<void> {
+  switch (action.kind) {
+    case 'none':
+      return;
+    case 'step':
+      return await stepSelf(held, action);
+    case 'clear':
+      return await clearRequests(held, action);
+    case 'bring-snapshot':
+      return await bringSnapshot(held, action);
+    case 'enable-downgrade':
+      return await enableDowngrade(held, action);
+    case 'cancel-downgrade':
+      return await endDowngrade(held, action);
+  }
+}
+
+/** Whose turn it is next need not find out by itself. Lost, it costs a look's time. */
+function tellOthers({ ports }: Context, { members }: UpgradeMemory, signal: AbortSignal): void {
+  for (const { address } of members)
+    if (address !== ports.self.address)
+      void ports.peers
+        .askUpgrade(address, { from: ports.self.id, fresh: true }, signal)
+        .catch(() => undefined);
+}

@@ -1,0 +1,70 @@
+import { known, unknown } from '../core/known.ts';
+import type { Known } from '../core/known.ts';
+import type { LogReplay, V2Content } from '../core/inspection.ts';
+import type { UpgradeAnswer } from '../core/upgrade.ts';
+import { isVersion } from '../core/upgrade-record.ts';
+import { readCount, readFields, readText } from './answer-fields.ts';
+
+/**
+ * Checks what another appliance answered on `/upgrade`, field by field: a step rests on it, and what is missing must never
+ * read as "nothing is in the way". Fields that this version does not know are ignored, so that versions can be mixed.
+ */
+export function parseUpgradeAnswer(text: string): Known<UpgradeAnswer> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return unknown('the answer is not JSON');
+  }
+  const problems: string[] = [];
+  const fields = readFields(json, 'the whole', problems);
+  const answer: UpgradeAnswer = {
+    instanceId: readText(fields['instanceId'], 'instanceId', problems),
+    installed: readVersions(fields['installed'], problems),
+    wanted: fields['wanted'] === null ? null : readVersion(fields['wanted'], 'wanted', problems),
+    v2: readKnown(fields['v2'], 'v2', problems, readV2),
+    replay: readKnown(fields['replay'], 'replay', problems, readReplay),
+    freeBytes: readKnown(fields['freeBytes'], 'freeBytes', problems, readCount),
+  };
+  return problems.length === 0 ? known(answer) : unknown(`the answer is not valid: ${problems.join(', ')}`);
+}
+
+type Read<T> = (value: unknown, what: string, problems: string[]) => T;
+
+function readKnown<T>(value: unknown, what: string, problems: string[], read: Read<T>): Known<T> {
+  const fields = readFields(value, what, problems);
+  if (fields['known'] === true) return known(read(fields['value'], what, problems));
+  if (fields['known'] === false) return unknown(readText(fields['reason'], `${what}.reason`, problems));
+  problems.push(`${what} is neither known nor unknown`);
+  return unknown('');
+}
+
+function readVersion(value: unknown, what: string, problems: string[]): string {
+  const text = readText(value, what, problems);
+  if (text !== '' && !isVersion(text)) problems.push(`${what} is no version`);
+  return text;
+}
+
+function readVersions(value: unknown, problems: string[]): readonly string[] {
+  if (!Array.isArray(value)) {
+    problems.push('installed is no list');
+    return [];
+  }
+  return value.map((it: unknown, index) => readVersion(it, `installed[${index}]`, problems));
+}
+
+const readV2: Read<V2Content> = (value, what, problems) => {
+  if (value === 'clean' || value === 'wal-requests' || value === 'store') return value;
+  problems.push(`${what} is none of clean, wal-requests, store`);
+  return 'store';
+};
+
+const readReplay: Read<LogReplay> = (value, what, problems) => {
+  const fields = readFields(value, what, problems);
+  const lastV2 = fields['lastV2Index'];
+  return {
+    snapshotIndex: readCount(fields['snapshotIndex'], `${what}.snapshotIndex`, problems),
+    lastIndex: readCount(fields['lastIndex'], `${what}.lastIndex`, problems),
+    lastV2Index: lastV2 === null ? null : readCount(lastV2, `${what}.lastV2Index`, problems),
+  };
+};
