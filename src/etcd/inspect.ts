@@ -54,7 +54,10 @@ export function createInspection(options: InspectionOptions, deps: { readonly lo
         return await checkV2(join(binary.directory, 'etcdutl'), etcd, options.limitMs ?? LIMIT_MS, signal);
       }),
     snapshotIndex: async (signal) => await asked(signal, async () => known(await newestSnapshot(etcd))),
-    logReplay: async (signal) => await asked(signal, async () => known(await readReplay(etcd, signal))),
+    logReplay: async (signal) =>
+      await asked(signal, async () =>
+        known(await readReplay(etcd, (await newestSnapshot(etcd)) ?? 0, signal)),
+      ),
     disk: async (signal) =>
       await asked(signal, async () => {
         const { bavail, blocks, bsize } = await statfs(options.dataDirectory);
@@ -89,9 +92,12 @@ async function checkV2(
     timeout: limitMs,
     reject: false,
   } as const;
-  const { exitCode, timedOut, stdout, stderr } = await execa(etcdutl, args, { ...options, stdin: 'ignore' });
+  const result = await execa(etcdutl, args, { ...options, stdin: 'ignore' });
+  const { exitCode, timedOut, stdout, stderr, cause } = result;
   signal.throwIfAborted();
   if (timedOut) return unknown(`etcdutl check v2store did not end within ${limitMs} ms`);
+  if (exitCode === undefined && cause !== undefined)
+    return unknown(`${etcdutl} cannot be run: ${describeError(cause)}`);
   const said = `${stdout}\n${stderr}`;
   if (exitCode === 0) return known('clean');
   if (/custom v2 content in WAL/i.test(said)) return known('wal-requests');

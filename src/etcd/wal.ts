@@ -22,12 +22,35 @@ const LONGEST_RECORD = 512 * 1024 * 1024;
 
 /**
  * What a start of etcd on this directory would replay. etcd may run: it only appends. Throws where there is no log, or
- * where a record cannot be read, as may be while the last one is being written.
+ * where a record cannot be read, as may be while the last one is being written: ask again.
+ *
+ * `snapshotHint` is the index of the newest snapshot file, 0 where there is none: what is older need not be read.
  */
-export async function readReplay(etcdDirectory: string, signal: AbortSignal): Promise<LogReplay> {
+export async function readReplay(
+  etcdDirectory: string,
+  snapshotHint: number,
+  signal: AbortSignal,
+): Promise<LogReplay> {
   const directory = join(etcdDirectory, 'member', 'wal');
   const files = (await names(directory)).filter((name) => name.endsWith('.wal'));
   if (files.length === 0) throw new Error(`${directory} holds no log`);
+  const begin = files.findLastIndex((name) => firstIndexOf(name) <= snapshotHint);
+  const replay = await readFiles(directory, files.slice(Math.max(0, begin)), signal);
+  // etcd died between the file of a snapshot and its record: the file does not count, and all of the log does.
+  if (begin > 0 && replay.snapshotIndex < snapshotHint) return await readFiles(directory, files, signal);
+  return replay;
+}
+
+/** A file is named by its number and the index of the first entry that it may hold, 16 hex digits each. */
+function firstIndexOf(name: string): number {
+  return Number.parseInt(/^[0-9a-f]{16}-([0-9a-f]{16})\.wal$/.exec(name)?.[1] ?? '0', 16);
+}
+
+async function readFiles(
+  directory: string,
+  files: readonly string[],
+  signal: AbortSignal,
+): Promise<LogReplay> {
   const log = createLogSummary();
   for (const file of files) await readSegment(join(directory, file), log.add, signal);
   return log.replay();
