@@ -103,6 +103,8 @@ function release(seen: UpgradeObservation, work: Work, edge: Edge | null): Check
   // What is stepped down to has to be able to step up again.
   const least = kind === 'down' ? edgeUp(to, from)?.leastFrom : edge?.leastTo;
   const troubles = candidates.flatMap((it) => {
+    // Its image has none of that minor, as another line says.
+    if (it.to === to) return [];
     if (isBadRelease(it.to))
       return [`etcd ${it.to} is a release that lost data: install a newer one of ${minorOf(it.to)}`];
     return least !== undefined && compareVersions(it.to, least) < 0

@@ -1,0 +1,481 @@
+import { describe, expect, it } from 'vitest';
+import { known, unknown } from '../../../src/core/known.ts';
+import type { UpgradeAction, UpgradeCode } from '../../../src/core/plan-upgrade.ts';
+import { planUpgrade } from '../../../src/core/plan-upgrade.ts';
+import type { CheckCode, UpgradeMember, UpgradeObservation, UpgradeStep } from '../../../src/core/upgrade.ts';
+import { covered, declared } from '../../fixtures/core/codes.ts';
+import { looksAt, replayOf, runs, three, word } from '../../fixtures/core/upgrade.ts';
+import { DARK } from '../../fixtures/core/world.ts';
+
+const STEP: UpgradeStep = { by: 'i-2', from: '3.5.35', to: '3.6.16', at: '2026-11-21T12:00:00Z' };
+const FAILED = { ...STEP, why: 'it does not come up' };
+const PAUSED = { at: '2026-11-21T12:00:00Z' };
+
+/** Three members of 3.5, all of which aim higher, with this on their data. */
+function holding(...v2: readonly ('clean' | 'wal-requests' | 'store')[]): readonly UpgradeMember[] {
+  return v2.map((value, at) => runs(at + 1, '3.5.35', {}, { v2: known(value) }));
+}
+
+/** The same of 3.6, with logs that go back to an older etcd where there is an index. */
+function logging(...indexes: readonly (number | null)[]): readonly UpgradeMember[] {
+  return indexes.map((value, at) => runs(at + 1, '3.6.16', {}, { replay: replayOf(value) }));
+}
+
+/** Members on their way down from 3.6: their data are such as 3.5 can read. */
+function loweredTo35(...versions: readonly string[]): readonly UpgradeMember[] {
+  return versions.map((version, at) =>
+    runs(at + 1, version, version.startsWith('3.6') ? { storage: '3.5.0' } : {}),
+  );
+}
+
+const DOWN = { record: { to: '3.5' }, downgradeTarget: '3.5.0' } as const;
+
+/** The action in short. */
+function short(action: UpgradeAction): string {
+  const { code } = action.reason;
+  switch (action.kind) {
+    case 'none':
+      return code;
+    case 'step':
+    case 'clear': {
+      const hand = action.handOverTo === null ? '' : `, ${action.handOverTo} leads`;
+      return `${code} ${action.kind}: ${action.who} ${action.memberId} ${action.from}-${action.to}${hand}`;
+    }
+    case 'bring-snapshot':
+    case 'enable-downgrade':
+      return `${code} ${action.kind}: ${action.who} ${action.from}-${action.to}`;
+    case 'cancel-downgrade':
+      return `${code} ${action.kind}: ${action.who}`;
+  }
+}
+
+type Case = readonly [name: string, seen: UpgradeObservation, expected: string];
+
+const steps: readonly Case[] = [
+  ['a follower first', looksAt(three('3.5.35')), 'upgrade-step step: i-2 m2 3.5.35-3.6.16'],
+  [
+    'the leader last, after it handed over',
+    looksAt(three('3.5.35', '3.6.16', '3.6.16')),
+    'upgrade-step step: i-1 m1 3.5.35-3.6.16, m2 leads',
+  ],
+  [
+    'to who is furthest',
+    looksAt([runs(1, '3.5.35'), runs(2, '3.6.16'), runs(3, '3.6.16', { appliedIndex: 901 })]),
+    'upgrade-step step: i-1 m1 3.5.35-3.6.16, m3 leads',
+  ],
+  [
+    'of two equals to the same, whoever looks',
+    looksAt([runs(3, '3.6.16'), runs(2, '3.6.16'), runs(1, '3.5.35')]),
+    'upgrade-step step: i-1 m1 3.5.35-3.6.16, m2 leads',
+  ],
+  ['alone', looksAt([runs(1, '3.5.35')]), 'upgrade-step step: i-1 m1 3.5.35-3.6.16'],
+  ['a patch', looksAt(three('3.7.1')), 'upgrade-step step: i-2 m2 3.7.1-3.7.3'],
+  [
+    'who waits for a lock that is free',
+    looksAt(three('3.5.35'), { self: 'i-3' }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'who holds the lock',
+    looksAt(three('3.5.35'), { lockedBy: 'i-2', self: 'i-2' }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'who began a step of which it lost the lock',
+    looksAt(three('3.5.35'), { self: 'i-2', record: { step: STEP } }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'anybody, once that must be over',
+    looksAt(three('3.5.35'), { self: 'i-3', record: { step: STEP }, orphanedForMs: 120_000 }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'another than the one whose step was taken back, where that one is replaced',
+    looksAt(three('3.5.35'), { record: { failed: { ...FAILED, by: 'i-9' } } }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'the same one, where its image has a newer patch since',
+    looksAt(three('3.5.35'), { record: { failed: { ...FAILED, to: '3.6.15' } } }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'down, once etcd has changed its version and the data',
+    looksAt(loweredTo35('3.6.16', '3.6.16', '3.6.16'), { ...DOWN, cluster: '3.5' }),
+    'upgrade-step step: i-2 m2 3.6.16-3.5.35',
+  ],
+  [
+    'down, as one sees it whose etcd tells of no downgrade',
+    looksAt(loweredTo35('3.6.16', '3.5.35', '3.5.35'), { record: { to: '3.5' }, self: 'i-2' }),
+    'upgrade-step step: i-1 m1 3.6.16-3.5.35, m2 leads',
+  ],
+  [
+    'down, in data that 3.5 does not stamp',
+    looksAt([runs(1, '3.4.45'), runs(2, '3.5.35'), runs(3, '3.4.45')], { record: { to: '3.4' } }),
+    'upgrade-step step: i-2 m2 3.5.35-3.4.45',
+  ],
+];
+
+const remedies: readonly Case[] = [
+  [
+    'restarts who has requests of the old API',
+    looksAt(holding('clean', 'clean', 'wal-requests')),
+    'upgrade-clear clear: i-3 m3 3.5.35-3.6.16',
+  ],
+  [
+    'followers first',
+    looksAt(holding('wal-requests', 'wal-requests', 'clean')),
+    'upgrade-clear clear: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'the leader, too, when it does not lead any more',
+    looksAt(holding('wal-requests', 'clean', 'clean')),
+    'upgrade-clear clear: i-1 m1 3.5.35-3.6.16, m2 leads',
+  ],
+  [
+    'not where keys of it would bar all the same',
+    looksAt(holding('wal-requests', 'store', 'clean')),
+    'upgrade-v2',
+  ],
+  [
+    'not where one is unknown',
+    looksAt([...holding('wal-requests', 'clean'), runs(3, '3.5.35', {}, { v2: unknown('no etcdutl') })]),
+    'upgrade-v2',
+  ],
+  [
+    'whatever those say that stepped',
+    looksAt([
+      runs(1, '3.6.16', {}, { v2: unknown('no etcdutl') }),
+      ...holding('clean', 'wal-requests').slice(1),
+    ]),
+    'upgrade-clear clear: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'not who takes no part',
+    looksAt([
+      ...holding('clean', 'clean'),
+      runs(3, '3.5.35', {}, { v2: known('wal-requests'), wanted: '3.5' }),
+    ]),
+    'upgrade-v2',
+  ],
+  [
+    'not while something else is amiss, that only an operator can mend',
+    looksAt(holding('clean', 'clean', 'wal-requests'), {
+      alarms: known([{ memberId: 'm1', alarm: 'NOSPACE' }]),
+    }),
+    'upgrade-alarm',
+  ],
+  [
+    'brings about snapshots where a log goes back too far',
+    looksAt(logging(null, null, 7)),
+    'upgrade-bring-snapshot bring-snapshot: i-2 3.6.16-3.7.3',
+  ],
+  [
+    'not where a log cannot be read',
+    looksAt([...logging(7, null), runs(3, '3.6.16', {}, { replay: unknown('torn') })]),
+    'upgrade-snapshot',
+  ],
+  [
+    'with one who takes no part, too',
+    looksAt([
+      runs(1, '3.6.16', {}, { wanted: '3.6', replay: replayOf(7) }),
+      ...logging(null, null, null).slice(1),
+    ]),
+    'upgrade-bring-snapshot bring-snapshot: i-2 3.6.16-3.7.3',
+  ],
+  // etcd would lower the cluster's version to 3.5 beside a member of 3.7.
+  [
+    'by a restart where a round has begun',
+    looksAt([runs(1, '3.7.3'), ...logging(null, null, 7).slice(1)]),
+    'upgrade-clear clear: i-3 m3 3.6.16-3.7.3',
+  ],
+  [
+    'not a second time what was of no use',
+    looksAt(logging(null, 7, null), {
+      record: { failed: { ...FAILED, from: '3.6.16', to: '3.7.3' } },
+    }),
+    'upgrade-failed',
+  ],
+];
+
+const downgrades: readonly Case[] = [
+  [
+    'is enabled first',
+    looksAt(three('3.6.16'), { record: { to: '3.5' } }),
+    'upgrade-enable-downgrade enable-downgrade: i-2 3.6.16-3.5.35',
+  ],
+  [
+    'is enabled where its check is fine only',
+    looksAt(three('3.6.16'), { record: { to: '3.5' }, leaderId: null }),
+    'upgrade-unhealthy',
+  ],
+  [
+    'waits until etcd has raised its version before it lowers it',
+    looksAt(three('3.6.16'), { record: { to: '3.5' }, cluster: '3.5' }),
+    'upgrade-settling',
+  ],
+  [
+    'waits for the version of the cluster',
+    looksAt(three('3.6.16'), { ...DOWN, cluster: '3.6' }),
+    'upgrade-settling',
+  ],
+  ['waits for the data', looksAt(three('3.6.16'), { ...DOWN, cluster: '3.5' }), 'upgrade-settling'],
+  [
+    'waits for the data of every one that is to step',
+    looksAt(
+      loweredTo35('3.6.16', '3.6.16', '3.6.16').map((it) => (it.id === 'm1' ? { ...it, storage: null } : it)),
+      { ...DOWN, cluster: '3.5' },
+    ),
+    'upgrade-settling',
+  ],
+  [
+    'waits where nobody tells of the data',
+    looksAt(
+      loweredTo35('3.6.16', '3.6.16', '3.6.16').map(({ storage: _storage, ...it }) => it),
+      { ...DOWN, cluster: '3.5' },
+    ),
+    'upgrade-settling',
+  ],
+  [
+    'waits where members are mixed, and the version is not the lower one',
+    looksAt(loweredTo35('3.6.16', '3.5.35', '3.5.35'), { record: { to: '3.5' }, cluster: '3.6' }),
+    'upgrade-settling',
+  ],
+  [
+    'is cancelled where nobody ordered it',
+    looksAt(three('3.6.16'), { downgradeTarget: '3.5.0' }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled where all have arrived',
+    looksAt(three('3.6.16'), { downgradeTarget: '3.6.0', record: { to: '3.6' } }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled before the next one down',
+    looksAt(three('3.6.16'), { downgradeTarget: '3.6.0', record: { to: '3.5' } }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled where the order is withdrawn half way: by one whose etcd tells of it',
+    looksAt(loweredTo35('3.5.35', '3.5.35', '3.6.16'), { downgradeTarget: '3.5.0' }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-3',
+  ],
+  [
+    'is cancelled by the leader where that is the only one',
+    looksAt(loweredTo35('3.6.16', '3.5.35', '3.5.35'), { downgradeTarget: '3.5.0' }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-1',
+  ],
+  [
+    'is cancelled in a pause, so that instances can join',
+    looksAt(loweredTo35('3.6.16', '3.6.16', '3.5.35'), { ...DOWN, record: { to: '3.5', paused: PAUSED } }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled after a step that was taken back',
+    looksAt(loweredTo35('3.6.16', '3.6.16', '3.6.16'), {
+      ...DOWN,
+      record: { to: '3.5', failed: { ...FAILED, from: '3.6.16', to: '3.5.35' } },
+    }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled where the images lack what it leads to',
+    looksAt(
+      [1, 2, 3].map((n) => runs(n, '3.6.16', {}, { installed: ['3.6.16'] })),
+      DOWN,
+    ),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled where the order is now one that etcd has no way to',
+    looksAt(three('3.6.16'), { downgradeTarget: '3.5.0', record: { to: '3.4' } }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled where members are apart',
+    looksAt([runs(1, '3.5.35'), runs(2, '3.7.3')], { downgradeTarget: '3.5.0' }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'goes on where something is amiss that passes',
+    looksAt(
+      [...loweredTo35('3.6.16', '3.6.16'), runs(3, '3.6.16', { unhealthy: 'it is 2000 entries behind' })],
+      {
+        ...DOWN,
+        cluster: '3.5',
+      },
+    ),
+    'upgrade-unhealthy',
+  ],
+  [
+    'is not cancelled under the lock of another',
+    looksAt(three('3.6.16'), { downgradeTarget: '3.5.0', lockedBy: 'i-3' }),
+    'upgrade-locked',
+  ],
+  [
+    'is not cancelled before the step of a dead one must be over',
+    looksAt(three('3.6.16'), { downgradeTarget: '3.5.0', record: { step: STEP } }),
+    'upgrade-orphaned',
+  ],
+  [
+    'is cancelled by one that is well',
+    looksAt(
+      [
+        runs(1, '3.6.16'),
+        runs(2, '3.6.16', { unhealthy: 'it is away' }),
+        runs(3, '3.6.16', { learner: true }),
+        runs(4, '3.6.16', { answer: DARK }),
+      ],
+      { downgradeTarget: '3.5.0' },
+    ),
+    'upgrade-cancel-downgrade cancel-downgrade: i-1',
+  ],
+  [
+    'is not cancelled where none is',
+    looksAt([runs(1, '3.6.16', { unhealthy: 'it is away' })], { downgradeTarget: '3.5.0' }),
+    'upgrade-unhealthy',
+  ],
+];
+
+const none: readonly Case[] = [
+  ['all is done', looksAt(three('3.7.3')), 'upgrade-done'],
+  ['one is pinned', looksAt([runs(1, '3.5.35', {}, { wanted: '3.5' }), runs(2, '3.6.16')]), 'upgrade-held'],
+  ['the record is unknown', { ...looksAt(three('3.5.35')), record: DARK }, 'upgrade-unknown'],
+  ['members are apart', looksAt(three('3.4.45', '3.6.16', '3.4.45')), 'upgrade-apart'],
+  ['etcd raises its version', looksAt(three('3.6.16'), { cluster: '3.5' }), 'upgrade-settling'],
+  ['paused', looksAt(three('3.5.35'), { record: { paused: PAUSED } }), 'upgrade-paused'],
+  [
+    'paused, and the lock is held',
+    looksAt(three('3.5.35'), { record: { paused: PAUSED }, lockedBy: 'i-2' }),
+    'upgrade-paused',
+  ],
+  ['a step was taken back', looksAt(three('3.5.35'), { record: { failed: FAILED } }), 'upgrade-failed'],
+  [
+    'the step of one that steps later was taken back',
+    looksAt(three('3.5.35'), { record: { failed: { ...FAILED, by: 'i-1' } } }),
+    'upgrade-failed',
+  ],
+  ['another holds the lock', looksAt(three('3.5.35'), { lockedBy: 'i-2' }), 'upgrade-locked'],
+  ['another steps', looksAt(three('3.5.35'), { lockedBy: 'i-2', record: { step: STEP } }), 'upgrade-locked'],
+  [
+    'another steps, for longer than any step takes',
+    looksAt(three('3.5.35'), { lockedBy: 'i-2', record: { step: STEP }, orphanedForMs: 120_000 }),
+    'upgrade-locked',
+  ],
+  [
+    'another lost its lock in a step',
+    looksAt(three('3.5.35'), { record: { step: STEP }, orphanedForMs: 119_999 }),
+    'upgrade-orphaned',
+  ],
+  [
+    'who took the lock waits for the step of the one before',
+    looksAt(three('3.5.35'), { record: { step: STEP }, lockedBy: 'i-1' }),
+    'upgrade-orphaned',
+  ],
+  ...(
+    [
+      ['upgrade-silent', { answer: DARK }],
+      ['upgrade-unstarted', { started: false }],
+      ['upgrade-learner', { learner: true }],
+      ['upgrade-unhealthy', { unhealthy: 'it is away' }],
+      ['upgrade-lacks', { answer: word(3, { installed: ['3.5.35'] }) }],
+      ['upgrade-release', { answer: word(3, { installed: ['3.5.35', '3.6.1'] }) }],
+      ['upgrade-patch', { version: '3.5.31', answer: word(3, { installed: ['3.5.31', '3.6.16'] }) }],
+      ['upgrade-disk', { answer: word(3, { freeBytes: known(0) }) }],
+    ] as const
+  ).map(([code, more]): Case => [
+    `the preflight fails: ${code}`,
+    looksAt([runs(1, '3.5.35'), runs(2, '3.5.35'), runs(3, '3.5.35', more)]),
+    code,
+  ]),
+  ['the preflight fails: upgrade-auth', looksAt(three('3.4.45'), { auth: known(true) }), 'upgrade-auth'],
+];
+
+const cases = [...steps, ...remedies, ...downgrades, ...none];
+
+describe('planUpgrade', () => {
+  it.each(steps)('steps: %s', (_name, seen, expected) => {
+    expect(short(planUpgrade(seen).action)).toBe(expected);
+  });
+
+  it.each(remedies)('mends what it can: %s', (_name, seen, expected) => {
+    expect(short(planUpgrade(seen).action)).toBe(expected);
+  });
+
+  it.each(downgrades)('a downgrade %s', (_name, seen, expected) => {
+    expect(short(planUpgrade(seen).action)).toBe(expected);
+  });
+
+  it.each(none)('nobody steps: %s', (_name, seen, expected) => {
+    expect(short(planUpgrade(seen).action)).toBe(expected);
+  });
+
+  it.each(cases)('says why: %s', (_name, seen) => {
+    expect(planUpgrade(seen).action.reason.sentence).toMatch(/^\S.*[^.]$/);
+  });
+
+  it('says who waits, in order, and shows the preflight', () => {
+    const plan = planUpgrade(looksAt(three('3.5.35')));
+    expect(plan.waiting).toEqual(['i-2', 'i-3', 'i-1']);
+    expect(plan.checks.map((it) => it.ok)).not.toContain(false);
+    expect(plan.checks.length).toBeGreaterThan(0);
+    expect(planUpgrade(looksAt(three('3.7.3')))).toMatchObject({ checks: [], waiting: [] });
+    expect(planUpgrade({ ...looksAt(three('3.5.35')), record: DARK })).toMatchObject({
+      checks: [],
+      waiting: [],
+    });
+  });
+
+  it('names what stands in the way', () => {
+    const sentence = (seen: UpgradeObservation): string => planUpgrade(seen).action.reason.sentence;
+    expect(sentence(looksAt(three('3.4.45', '3.6.16', '3.6.16')))).toContain('terminate i-2 and i-3');
+    expect(sentence(looksAt(three('3.5.35'), { lockedBy: 'i-2', record: { step: STEP } }))).toBe(
+      'i-2 steps from 3.5.35 to 3.6.16 since 2026-11-21T12:00:00Z',
+    );
+    expect(sentence(looksAt(three('3.5.35'), { lockedBy: 'i-3', record: { step: STEP } }))).toBe(
+      'i-3 prepares a step',
+    );
+    expect(sentence(looksAt(three('3.5.35'), { lockedBy: 'i-3' }))).toBe('i-3 prepares a step');
+    expect(sentence(looksAt(three('3.5.35'), { record: { failed: FAILED } }))).toContain(
+      'it does not come up',
+    );
+    expect(sentence(looksAt(holding('store', 'clean', 'clean')))).toMatch(
+      /^no step to etcd 3\.6: the data of i-1/,
+    );
+  });
+
+  it('shows every code that a plan can have', () => {
+    expect(covered(cases.map((row) => row[2].split(' ')[0] ?? ''))).toEqual(
+      declared<UpgradeCode | CheckCode>({
+        'upgrade-done': true,
+        'upgrade-held': true,
+        'upgrade-unknown': true,
+        'upgrade-apart': true,
+        'upgrade-settling': true,
+        'upgrade-paused': true,
+        'upgrade-failed': true,
+        'upgrade-locked': true,
+        'upgrade-orphaned': true,
+        'upgrade-step': true,
+        'upgrade-clear': true,
+        'upgrade-bring-snapshot': true,
+        'upgrade-enable-downgrade': true,
+        'upgrade-cancel-downgrade': true,
+        'upgrade-silent': true,
+        'upgrade-unstarted': true,
+        'upgrade-learner': true,
+        'upgrade-unhealthy': true,
+        'upgrade-lacks': true,
+        'upgrade-release': true,
+        'upgrade-patch': true,
+        'upgrade-auth': true,
+        'upgrade-v2': true,
+        'upgrade-snapshot': true,
+        'upgrade-alarm': true,
+        'upgrade-disk': true,
+      }),
+    );
+  });
+});
