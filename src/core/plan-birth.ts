@@ -10,7 +10,7 @@ import { markRecord, readMark } from './mark.ts';
 import { votersOf, quorumOf } from './members.ts';
 import { hostName, namesOf } from './names.ts';
 import { CLAIM_TURN_MS, FORMING_LIMIT_MAX_MS, FORMING_LIMIT_MS } from './numbers.ts';
-import { claimedVoter } from './plan-claim.ts';
+import { claimedVoter, hasLostMost } from './plan-claim.ts';
 import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
 import type { RecordChange, RecordSet } from './records.ts';
@@ -291,9 +291,11 @@ export function planReplacement(
   if (!seen.fleet.known) return wait('fleet-unknown', `the fleet is unknown: ${seen.fleet.reason}`);
   if (seen.quorum === undefined) return ask(['quorum']);
   if (seen.quorum.kind === 'answers') {
-    // With a quorum its own voters mark it formed; a cluster of another id is older than the claim.
-    const itself = seen.quorum.list.clusterId === seen.formingClusterId;
-    return itself ? null : adoptCluster(seen, seen.fleet.value, seen.quorum, standing);
+    // A cluster of another id is older than the claim.
+    if (seen.quorum.list.clusterId !== seen.formingClusterId)
+      return adoptCluster(seen, seen.fleet.value, seen.quorum, standing);
+    // With a quorum its own voters mark it formed, but for one whose founders lost their data: some of these are back.
+    if (!hasLostMost(claim)) return null;
   }
   return planBirth(seen, records, standing);
 }

@@ -5,7 +5,7 @@ import { isTerminatedForCertain } from './fleet.ts';
 import type { Known } from './known.ts';
 import { allMarks } from './mark.ts';
 import type { Member, MemberList } from './members.ts';
-import { addressOf, isStarted, votersOf } from './members.ts';
+import { addressOf, isStarted, quorumOf, votersOf } from './members.ts';
 import { namesOf } from './names.ts';
 import { swap } from './records.ts';
 import type { Reason } from './reason.ts';
@@ -100,6 +100,14 @@ function upkeep(claim: Claim, seen: ClaimObservation): Claim {
     lost: open ? claim.lost : [],
     voters: sortedVoters([...stillThere, ...missing.map((it) => claimedVoter(it, seen.fleet, seen.region))]),
   };
+}
+
+/**
+ * Whether too few founders have their data for a quorum: nobody marks such an epoch as formed, whoever answers. Of two, or of
+ * four, a half that is lost is too many: the others could never have a quorum again.
+ */
+export function hasLostMost({ founders, lost }: Claim): boolean {
+  return founders.length - lost.length < quorumOf(founders.length);
 }
 
 /** A voter as the claim lists it; where the fleet does not know it, its address is that of its peer URL. */

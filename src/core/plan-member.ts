@@ -5,11 +5,11 @@ import type { Known } from './known.ts';
 import { unknown } from './known.ts';
 import type { DataIdentity } from './local-data.ts';
 import type { MemberList, MemberStatus } from './members.ts';
-import { isStarted, quorumOf, votersOf } from './members.ts';
+import { isStarted, votersOf } from './members.ts';
 import { namesOf } from './names.ts';
 import { CLOSE_ENTRIES, FORMED_TURN_MS, PROMOTE_WITHOUT_CLAIM_MS } from './numbers.ts';
 import { swap } from './records.ts';
-import { claimedVoter } from './plan-claim.ts';
+import { claimedVoter, hasLostMost } from './plan-claim.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 import type { RecordChange } from './records.ts';
@@ -178,8 +178,7 @@ function planFormation(seen: MemberObservation, status: MemberStatus): MemberAct
       `cluster ${list.value.clusterId} is not the one that the claim's token and founders give`,
     );
   }
-  // Of two, or of four, a half that is lost is too many: the others could never have a quorum again.
-  if (claim.founders.length - claim.lost.length < quorumOf(claim.founders.length)) {
+  if (hasLostMost(claim)) {
     return none(
       'form-lost-majority',
       `${claim.lost.length} of ${claim.founders.length} founders lost their data`,

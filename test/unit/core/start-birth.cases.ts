@@ -499,6 +499,17 @@ const replacement: readonly StartCase[] = [
     code: 'forming-wait',
   },
   {
+    name: 'its own cluster answers with quorum, and most founders are said to have lost their data: nobody will form it',
+    seen: beside(forming({ founders: [2, 3].map(founder), lost: [idOf(3)] }), {
+      fleet: known(fleet([1, 2, 3], 3)),
+      quorum: answers([2, 3]),
+      probes: [{ address: '10.0.0.2', clusterId: clusterIdOf() }],
+      births: birthsOf([2, nothingHeld(2)], [3, nothingHeld(3)]),
+    }),
+    kind: 'register',
+    code: 'forming-replaced',
+  },
+  {
     name: 'overdue beside a cluster of another id with quorum: that one is older, and adopted',
     seen: beside(forming({ founders: [2, 3, 4].map(founder) }), {
       claimStoodMs: 180_000,
