@@ -15,8 +15,11 @@ import { decodePublished, PUBLISHED_KEY } from './published.ts';
 /** Several renewals fit into the TTL, so that one that is lost costs nothing. */
 const RENEW_INTERVAL_MS = (MAINTENANCE_LOCK_TTL_SECONDS * 1000) / 5;
 
-/** A follower that nobody watches looks at what it shows this often; watched, in each turn. */
-const UNWATCHED_LOOK_MS = 10_000;
+/** A follower that nobody watches looks at what it shows this often: its metrics are no older. Watched, in each turn. */
+const UNWATCHED_LOOK_MS = 30_000;
+
+/** It is watched for so long after somebody looked. */
+const WATCHED_MS = 10_000;
 
 /** Keeps the cluster's members and names equal to the fleet, on one instance at a time. */
 export interface Housekeeper {
@@ -142,7 +145,7 @@ async function whileRenewed<T>(
 /** Whether what a follower shows is due to be looked at: five calls of etcd that decide nothing. */
 function isShowDue({ state, ports }: Context, memory: HouseMemory): boolean {
   const now = ports.clock.now();
-  const watched = now - state.watchedAt < UNWATCHED_LOOK_MS;
+  const watched = now - state.watchedAt < WATCHED_MS;
   // Half a turn early: a turn that comes just before its time must not cost another.
   if (!watched && now - memory.shownAt < UNWATCHED_LOOK_MS - LOOK_INTERVAL_MS / 2) return false;
   memory.shownAt = now;

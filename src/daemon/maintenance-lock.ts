@@ -1,14 +1,17 @@
 import type { Known } from '../core/known.ts';
 import { known } from '../core/known.ts';
-import { MAINTENANCE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
+import { LOOK_INTERVAL_MS, MAINTENANCE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
 import type { Context } from './context.ts';
-import type { Fence } from './ports.ts';
+import type { Fence, KeyValue } from './ports.ts';
 
 /** The housekeeper's lock (design.md, "Housekeeping"). */
 export const LOCK_KEY = '_self_maintenance_lock';
 
 /** The leader's appliance puts its id here to ask a holder that does not lead for the lock. */
 export const WANTED_KEY = '_appliance/housekeeping-wanted';
+
+/** What was read in the last turn of a loop that takes one every two seconds. */
+const READ_COUNTS_MS = LOOK_INTERVAL_MS * 1.5;
 
 /** The right to keep house, bound to a lease. One per appliance; all calls go through its own etcd. */
 export interface MaintenanceLock {
@@ -62,13 +65,20 @@ export function createMaintenanceLock(context: Context): MaintenanceLock {
     held = alive.value ? { ...held, deadline: Math.max(held.deadline, sent + halfTtlMs) } : null;
   };
 
+  /** Who neither holds it nor leads has nothing to do about it soon: what the watch over its etcd read is new enough. */
+  const lookAt = async (endpoint: string, signal: AbortSignal): Promise<Known<KeyValue | null>> => {
+    const read = context.state.lockRead;
+    const reads = held === null && !leads(context) && read !== null && clock.now() - read.at < READ_COUNTS_MS;
+    return reads ? known(read.lock) : await admin.read(endpoint, LOCK_KEY, { serializable: false }, signal);
+  };
+
   return {
     renew,
     holds: () => held !== null,
     freeForMs: () => (freeSince === null ? 0 : Math.max(1, clock.now() - freeSince)),
     async look(endpoint, signal) {
       await renew(endpoint, signal);
-      const current = await admin.read(endpoint, LOCK_KEY, { serializable: false }, signal);
+      const current = await lookAt(endpoint, signal);
       if (!current.known) return current;
       if (current.value === null) freeSince ??= clock.now();
       else freeSince = null;

@@ -2,11 +2,13 @@ import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import type { DataIdentity } from '../core/local-data.ts';
 import type { MemberList, MemberStatus } from '../core/members.ts';
+import { votersOf } from '../core/members.ts';
 import { CLAIM_READ_INTERVAL_MS, STARTING_ASK_MS } from '../core/numbers.ts';
 import type { MemberObservation } from '../core/plan-member.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import { votersList } from './look.ts';
+import { LOCK_KEY } from './maintenance-lock.ts';
 import { noteFormed } from './member-acts.ts';
 import { decodePublished, PUBLISHED_KEY } from './published.ts';
 import { formingClusterId } from './start-facts.ts';
@@ -23,6 +25,9 @@ export interface MemberMemory {
 /** A joiner that has said nothing for this long is late; why, the voters may know. */
 const JOINER_LATE_MS = 10_000;
 
+/** A voter of a formed epoch decides nothing on who else is a member: it reads the list anew this often. */
+const LIST_INTERVAL_MS = 10_000;
+
 /** Everything that a running member's plan rests on. Beside the loop, `plan` asks it, too. */
 export async function observeMember(
   context: Context,
@@ -36,7 +41,8 @@ export async function observeMember(
   state.ownStatus = status;
   const learner = status.known && status.value.learner;
   const { list, leader } = status.known
-    ? await votersList(context, learner, status.value.leader, signal)
+    ? ((await listAsBefore(context, own, identity, status.value, signal)) ??
+      (await freshList(context, status.value, signal)))
     : { list: await listOfLateJoiner(context, identity, status.reason, memory, signal), leader: null };
   state.list = list;
   const needsClaim = status.known && (learner || !identity.formed);
@@ -55,6 +61,43 @@ export async function observeMember(
     registerSilentMs: register.silentMs(),
     leaving: state.phase === 'leaving',
   };
+}
+
+interface ListOf {
+  readonly list: Known<MemberList>;
+  /** The leader's endpoint, for a learner. */
+  readonly leader: string | null;
+}
+
+async function freshList(context: Context, status: MemberStatus, signal: AbortSignal): Promise<ListOf> {
+  const sent = context.ports.clock.now();
+  const fresh = await votersList(context, status.learner, status.leader, signal);
+  context.state.listedAt = sent;
+  return fresh;
+}
+
+/**
+ * The list as it was, confirmed by a linearizable read of the lock, which the housekeeper's turn then need not read. Null:
+ * it must be read anew; who is no voter of a formed epoch decides on it, and does that in each turn.
+ */
+async function listAsBefore(
+  context: Context,
+  own: string,
+  identity: DataIdentity,
+  status: MemberStatus,
+  signal: AbortSignal,
+): Promise<ListOf | null> {
+  const { ports, state } = context;
+  const { list } = state;
+  const sent = ports.clock.now();
+  if (!identity.formed || status.learner || sent - state.listedAt >= LIST_INTERVAL_MS) return null;
+  if (!list.known || list.value.clusterId !== status.clusterId) return null;
+  const voters = votersOf(list.value.members).map((it) => it.id);
+  if (![status.memberId, status.leader].every((id) => id !== null && voters.includes(id))) return null;
+  const lock = await ports.admin.read(own, LOCK_KEY, { serializable: false }, signal);
+  if (!lock.known) return { list: lock, leader: null };
+  state.lockRead = { at: sent, lock: lock.value };
+  return { list, leader: null };
 }
 
 /**
