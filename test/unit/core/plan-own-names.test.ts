@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { planOwnNames } from '../../../src/core/plan-own-names.ts';
+import type { RecordSet } from '../../../src/core/records.ts';
+
+const CLUSTER = 'main.example.org';
+const SELF = { id: 'i-02', address: '10.0.0.2' };
+const a = (name: string, ...values: readonly string[]): RecordSet => ({ name, type: 'A', ttl: 60, values });
+const srv = (name: string, port: number, ...ids: readonly string[]): RecordSet => ({
+  name,
+  type: 'SRV',
+  ttl: 60,
+  values: ids.map((id) => `1 1 ${port} ${id}.${CLUSTER}`),
+});
+
+/** The names of these instances, 10.0.0.1 being that of i-01 and so on; the server names are of all three. */
+function records(...ids: readonly string[]): readonly RecordSet[] {
+  const addresses = ids.map((id) => `10.0.0.${Number(id.slice(-1))}`);
+  return [
+    a(CLUSTER, ...addresses),
+    a(`etcd-server.${CLUSTER}`, ...addresses),
+    srv(`_etcd-server._tcp.${CLUSTER}`, 2380, 'i-01', 'i-02', 'i-03'),
+    srv(`_etcd._tcp.${CLUSTER}`, 2379, ...ids),
+    srv(`_etcd-client._tcp.${CLUSTER}`, 2379, ...ids),
+    a(`i-02.${CLUSTER}`, '10.0.0.2'),
+  ];
+}
+
+function after(before: readonly RecordSet[], serves: boolean): readonly RecordSet[] {
+  const sets = new Map(before.map((it) => [`${it.name} ${it.type}`, it]));
+  for (const { action, record } of planOwnNames({ cluster: CLUSTER, records: before, self: SELF, serves })) {
+    const key = `${record.name} ${record.type}`;
+    if (action === 'DELETE') {
+      expect(sets.get(key)).toEqual(record);
+      sets.delete(key);
+    } else {
+      expect(sets.has(key)).toBe(false);
+      sets.set(key, record);
+    }
+  }
+  const byName = (set: readonly RecordSet[]): readonly RecordSet[] =>
+    set.toSorted((x, y) => (x.name < y.name ? -1 : 1));
+  return byName([...sets.values()]);
+}
+
+const sorted = (set: readonly RecordSet[]): readonly RecordSet[] =>
+  set.toSorted((x, y) => (x.name < y.name ? -1 : 1));
+
+describe('the own names', () => {
+  it('leave the client names, and no other', () => {
+    expect(after(records('i-01', 'i-02', 'i-03'), false)).toEqual(sorted(records('i-01', 'i-03')));
+  });
+
+  it('come back', () => {
+    expect(after(records('i-01', 'i-03'), true)).toEqual(sorted(records('i-01', 'i-02', 'i-03')));
+  });
+
+  it('are left as they are where nobody else is named', () => {
+    expect(planOwnNames({ cluster: CLUSTER, records: records('i-02'), self: SELF, serves: false })).toEqual(
+      [],
+    );
+  });
+
+  it.each([true, false])('are left as they are where they are right (serves: %s)', (serves) => {
+    const before = serves ? records('i-01', 'i-02') : records('i-01', 'i-03');
+    expect(planOwnNames({ cluster: CLUSTER, records: before, self: SELF, serves })).toEqual([]);
+  });
+
+  it('are made where the zone names nobody', () => {
+    expect(after([], true)).toEqual(
+      sorted(
+        records('i-02').filter((it) => !it.name.startsWith('i-') && !it.name.startsWith('_etcd-server')),
+      ),
+    );
+    expect(planOwnNames({ cluster: CLUSTER, records: [], self: SELF, serves: false })).toEqual([]);
+  });
+});
