@@ -11,7 +11,7 @@ import { dataLayout, memberFiles, names } from './layout.ts';
 import type { EtcdLog } from './log.ts';
 import { preflightBinary } from './preflight.ts';
 import { compareVersions } from './releases.ts';
-import { readReplay } from './wal.ts';
+import { createLogReader } from './wal.ts';
 
 /** What a step to another minor has to know of the own data. The shape of the daemon's InspectPort. */
 export interface Inspection {
@@ -41,6 +41,9 @@ const CHECK_SINCE = '3.5.32';
 export function createInspection(options: InspectionOptions, deps: { readonly log: EtcdLog }): Inspection {
   const { etcd } = dataLayout(options.dataDirectory);
   const catalogue = createBinaryCatalogue(options.etcdDirectory, deps.log);
+  const log = createLogReader(etcd);
+  // One after the other: each goes on where the last one stopped.
+  let reading: Promise<unknown> = Promise.resolve();
   return {
     v2Content: async (signal) =>
       await asked(signal, async () => {
@@ -55,9 +58,11 @@ export function createInspection(options: InspectionOptions, deps: { readonly lo
       }),
     snapshotIndex: async (signal) => await asked(signal, async () => known(await newestSnapshot(etcd))),
     logReplay: async (signal) =>
-      await asked(signal, async () =>
-        known(await readReplay(etcd, (await newestSnapshot(etcd)) ?? 0, signal)),
-      ),
+      await asked(signal, async () => {
+        const turn = reading.then(async () => await log.read((await newestSnapshot(etcd)) ?? 0, signal));
+        reading = turn.catch(() => undefined);
+        return known(await turn);
+      }),
     disk: async (signal) =>
       await asked(signal, async () => {
         const { bavail, blocks, bsize } = await statfs(options.dataDirectory);

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readReplay } from '../../src/etcd/wal.ts';
+import { createLogReader } from '../../src/etcd/wal.ts';
 import { temporaryDirectory } from '../tools.ts';
 
 const calm = new AbortController().signal;
@@ -59,7 +59,7 @@ async function logOf(
 
 async function replayOf(records: readonly Buffer[], hint = 0) {
   await using place = await temporaryDirectory();
-  return await readReplay(await logOf(place.path, [{ from: 0, records }]), hint, calm);
+  return await createLogReader(await logOf(place.path, [{ from: 0, records }])).read(hint, calm);
 }
 
 describe('what a start would replay', () => {
@@ -99,11 +99,57 @@ describe('what a start would replay', () => {
     ];
     const root = await logOf(place.path, files);
     const whole = { snapshotIndex: 11, lastIndex: 13, lastV2Index: 13 };
-    expect(await readReplay(root, 11, calm)).toEqual(whole);
+    expect(await createLogReader(root).read(11, calm)).toEqual(whole);
     // No record tells of that snapshot: its file is an orphan, and everything is read.
-    await expect(readReplay(root, 12, calm)).rejects.toThrow('cannot be read as a log');
+    await expect(createLogReader(root).read(12, calm)).rejects.toThrow('cannot be read as a log');
     await logOf(place.path, [{ from: 0, records: [HEAD, entry(9, V2)] }]);
-    expect(await readReplay(root, 12, calm)).toEqual(whole);
+    expect(await createLogReader(root).read(12, calm)).toEqual(whole);
+  });
+
+  test('is read on from where the last reading stopped, unless the end was cut off or the log is another', async () => {
+    await using place = await temporaryDirectory();
+    const write = async (...records: readonly Buffer[]): Promise<string> =>
+      await logOf(place.path, [{ from: 0, records: [...records, ROOM] }]);
+    const reader = createLogReader(await write(HEAD, entry(1), entry(2, V2)));
+    expect(await reader.read(0, calm)).toMatchObject({ lastIndex: 2, lastV2Index: 2 });
+    // Garbage in what was read: who reads on does not see it.
+    const [, path] = [await write(HEAD, entry(1), entry(2, V2), entry(3), commit(3)), place.path];
+    expect(await reader.read(0, calm)).toMatchObject({ lastIndex: 3, lastV2Index: 2 });
+    const log = join(path, 'member', 'wal', `${'0'.repeat(16)}-${'0'.repeat(16)}.wal`);
+    const spoilt = Buffer.concat([
+      HEAD,
+      entry(1),
+      entry(2, V2),
+      entry(3),
+      commit(3),
+      entry(4, V2),
+      commit(4),
+      ROOM,
+    ]);
+    spoilt.fill(0xff, HEAD.length, HEAD.length + 16);
+    await writeFile(log, spoilt);
+    expect(await reader.read(0, calm)).toMatchObject({ lastIndex: 4, lastV2Index: 4 });
+    // etcd cut the last one off and wrote another: all is read again.
+    await write(
+      HEAD,
+      entry(1),
+      entry(2, V2),
+      entry(3),
+      commit(3),
+      entry(4),
+      entry(5),
+      commit(5),
+      snapshot(2),
+    );
+    expect(await reader.read(2, calm)).toEqual({ snapshotIndex: 2, lastIndex: 5, lastV2Index: null });
+    await logOf(place.path, [
+      {
+        from: 0,
+        records: [HEAD, entry(1), entry(2, V2), entry(3), commit(3), entry(4), entry(5), commit(5)],
+      },
+      { from: 6, records: [HEAD, entry(6, V2), commit(6), ROOM] },
+    ]);
+    expect(await reader.read(0, calm)).toMatchObject({ lastIndex: 6, lastV2Index: 6 });
   });
 
   test('is read from records larger than what is read at once', async () => {
@@ -120,12 +166,12 @@ describe('what a start would replay', () => {
     ).rejects.toThrow('cannot be read as a log');
     await expect(replayOf([Buffer.alloc(512, 0xff)])).rejects.toThrow('cannot be read as a log');
     await using place = await temporaryDirectory();
-    await expect(readReplay(place.path, 0, calm)).rejects.toThrow('holds no log');
+    await expect(createLogReader(place.path).read(0, calm)).rejects.toThrow('holds no log');
   });
 
   test('ends with its signal', async () => {
     await using place = await temporaryDirectory();
     const root = await logOf(place.path, [{ from: 0, records: [HEAD, entry(1), commit(1), ROOM] }]);
-    await expect(readReplay(root, 0, AbortSignal.abort(new Error('enough')))).rejects.toThrow();
+    await expect(createLogReader(root).read(0, AbortSignal.abort(new Error('enough')))).rejects.toThrow();
   });
 });
