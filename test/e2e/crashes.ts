@@ -1,18 +1,9 @@
 import { expect, test } from 'vitest';
-import { clientUrl } from '../../src/etcd/flags.ts';
 import type { Fleet } from './harness.ts';
-import { askNames, type View } from './view.ts';
-
-/** Member ids as the first gives them that answers: a busy machine may take longer than a look waits. Sorted. */
-async function memberIds({ view, until }: Fleet): Promise<readonly string[]> {
-  let ids: readonly string[] = [];
-  await until('a member list', async () => {
-    const list = (await view()).find((one) => one.list !== null)?.list;
-    ids = list?.members.map(({ id }) => id).toSorted() ?? [];
-    return ids.length > 0 ? [] : ['nobody answers'];
-  });
-  return ids;
-}
+import { memberIds, otherMembers } from './members.ts';
+import { untilNamed } from './names.ts';
+import { memberOf } from './roles.ts';
+import type { View } from './view.ts';
 
 /** Kills the etcd of these at the same time; afterwards each has a new process, and the members are those of before. */
 async function killEtcds(fleet: Fleet, victims: readonly View[]): Promise<void> {
@@ -78,26 +69,15 @@ export function crashes(fleet: () => Fleet, size: number): void {
   });
 
   test('an etcd freezes, leaves the names, and comes back when it thaws', async () => {
-    const { sandbox, admin, followers, machine, until, during, writesGoOn, whole, view } = fleet();
-    const [victim] = await followers();
-    if (victim === undefined) throw new Error('no follower');
-    const { instanceId, address } = victim;
+    const { sandbox, machine, during, writesGoOn, whole, view } = fleet();
+    const { instanceId, address } = await memberOf(fleet(), 'follower');
     const before = await machine(instanceId);
     const members = await memberIds(fleet());
     await sandbox.hypervisor.freeze(instanceId, 'etcd');
     const healthy = (await view()).map((one) => one.address).filter((one) => one !== address);
-    await until('clients are not sent to it', async () => {
-      const names = await askNames(sandbox);
-      const given = names[`_etcd-client._tcp.${sandbox.addresses.clusterName}`] ?? [];
-      return given.join() === healthy.toSorted().join() ? [] : given;
-    });
+    await untilNamed(fleet(), healthy);
     // EC2 says that it runs, so it stays a member for as long as it is silent.
-    const other = clientUrl(healthy[0] ?? '');
-    await during(3_000, async () => {
-      const list = await admin.memberList(other, { linearizable: true }, new AbortController().signal);
-      const ids = list.known ? list.value.members.map(({ id }) => id).toSorted() : [];
-      return list.known && ids.join() !== members.join() ? [`members ${ids.join()}`] : [];
-    });
+    await during(3_000, () => otherMembers(fleet(), members, healthy[0]));
     await writesGoOn();
     await sandbox.hypervisor.thaw(instanceId, 'etcd');
     await whole(size);

@@ -2,37 +2,25 @@ import { expect } from 'vitest';
 import { clientUrl } from '../../src/etcd/flags.ts';
 import { onSmallDisk, slowFlushes } from './disks.ts';
 import type { Fleet } from './harness.ts';
+import { memberIds, otherMembers } from './members.ts';
+import { clientAddresses } from './names.ts';
 import { memberOf, type Role } from './roles.ts';
-import { askNames, type View } from './view.ts';
+import type { View } from './view.ts';
 
 /* What a whole cluster must stand of one instance that is sick and not dead: short in npm test, long in the torture. */
 
-/** Ids of all members, as the first that answers linearizably gives them. */
-async function memberIds({ view }: Fleet): Promise<readonly string[]> {
-  const list = (await view()).find((one) => one.list !== null)?.list;
-  return list?.members.map(({ id }) => id).toSorted() ?? [];
-}
-
 /** Until clients are no longer sent to this instance; `meanwhile` is done before each look. */
-async function untilUnnamed(
-  { sandbox, until }: Fleet,
-  { address }: View,
-  meanwhile?: () => Promise<void>,
-): Promise<void> {
-  await until('clients are not sent to it', async () => {
+async function untilUnnamed(fleet: Fleet, { address }: View, meanwhile?: () => Promise<void>): Promise<void> {
+  await fleet.until('clients are not sent to it', async () => {
     await meanwhile?.();
-    const names = await askNames(sandbox);
-    const given = names[`_etcd-client._tcp.${sandbox.addresses.clusterName}`] ?? [];
+    const given = await clientAddresses(fleet);
     return given.length > 0 && !given.includes(address) ? [] : given;
   });
 }
 
 /** The members stay who they are for so long, and writes go on. */
 async function nobodyIsRemoved(fleet: Fleet, members: readonly string[], ms: number): Promise<void> {
-  await fleet.during(ms, async () => {
-    const now = await memberIds(fleet);
-    return now.length === 0 || now.join() === members.join() ? [] : [`members ${now.join()}`];
-  });
+  await fleet.during(ms, () => otherMembers(fleet, members));
   await fleet.writesGoOn();
 }
 

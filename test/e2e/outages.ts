@@ -1,8 +1,9 @@
 import { expect, type TestContext } from 'vitest';
-import { clientUrl } from '../../src/etcd/flags.ts';
 import type { FaultKind, FaultRequest } from '../../src/sandbox/model.ts';
+import { SILENT_FAULTS } from '../fakes/fault-kinds.ts';
 import { textOf } from './fields.ts';
 import { type Fleet, fleetForTest } from './harness.ts';
+import { memberIds, otherMembers } from './members.ts';
 
 /* What a living cluster must stand: short in the end-to-end tests, long in the torture. */
 
@@ -17,15 +18,6 @@ function recordChanges({ sandbox }: Fleet): readonly string[] {
     .map(({ fields }) => `${textOf(fields, 'action')} ${textOf(fields, 'name')} ${textOf(fields, 'type')}`);
 }
 
-async function memberIds(fleet: Fleet, address: string): Promise<readonly string[]> {
-  const list = await fleet.admin.memberList(
-    clientUrl(address),
-    { linearizable: true },
-    new AbortController().signal,
-  );
-  return list.known ? list.value.members.map(({ id }) => id).toSorted() : [];
-}
-
 /** Until this member, which may not have an answer at once, lists these and no others. */
 async function untilMembers(fleet: Fleet, address: string, members: readonly string[]): Promise<void> {
   await fleet.until('the members are those of before', async () => {
@@ -34,16 +26,7 @@ async function untilMembers(fleet: Fleet, address: string, members: readonly str
   });
 }
 
-/** In these ways no call of AWS gives an answer; in the others it gives one that is not the truth. */
-const SILENCES: ReadonlySet<FaultKind> = new Set([
-  'throttle',
-  'error',
-  'hang',
-  'reset',
-  'refuse',
-  'lost-answer',
-  'malformed',
-]);
+const SILENCES: ReadonlySet<FaultKind> = new Set(SILENT_FAULTS);
 
 /** All of AWS, or all but the metadata, gone wrong in one way. */
 function faultsOf(fleet: Fleet, kind: FaultKind, services: readonly FaultRequest['service'][]): () => void {
@@ -68,10 +51,7 @@ export async function everyCallFails(
   await whole(3);
   const first = await leader();
   const members = await memberIds(fleet, first.address);
-  const sameMembers = async (): Promise<readonly string[]> => {
-    const now = await memberIds(fleet, first.address);
-    return now.length === 0 || now.join() === members.join() ? [] : [`members ${now.join()}`];
-  };
+  const changed = (): Promise<readonly string[]> => otherMembers(fleet, members, first.address);
   let lift = (): void => undefined;
   for (const [index, kind] of kinds.entries()) {
     const liftLast = lift;
@@ -83,7 +63,7 @@ export async function everyCallFails(
     await kill(victim?.instanceId ?? '', 'etcd');
     await serves(3);
     await writesGoOn();
-    await during(Math.max(0, endMs - performance.now()), sameMembers);
+    await during(Math.max(0, endMs - performance.now()), changed);
     if (SILENCES.has(kind)) expect(recordChanges(fleet)).toEqual(changes);
   }
   // Metadata are the instance's own, and answer again: all else that this appliance needs to know, it has kept.
@@ -96,7 +76,7 @@ export async function everyCallFails(
   await serves(3);
   expect((await machine(instanceId)).etcd?.pid).not.toBe(before.etcd?.pid);
   await writesGoOn();
-  expect(await sameMembers()).toEqual([]);
+  expect(await changed()).toEqual([]);
   sandbox.cloud.faults.liftAll();
   await whole(3);
   await untilMembers(fleet, first.address, members);

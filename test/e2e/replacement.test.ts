@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { fleetForFile } from './harness.ts';
+import { memberOf } from './roles.ts';
 import type { View } from './view.ts';
 
 /* One fleet of three, whose instances end one after the other, in every way. */
@@ -21,12 +22,6 @@ async function replaced(victim: View, end: (instanceId: string) => Promise<void>
   return successor;
 }
 
-async function aFollower(): Promise<View> {
-  const [follower] = await fleet().followers();
-  if (follower === undefined) throw new Error('no follower');
-  return follower;
-}
-
 const terminate = (instanceId: string): void => fleet().sandbox.cloud.terminateInstance(instanceId);
 const cutPower = (instanceId: string): void => fleet().sandbox.cloud.powerCut(instanceId);
 
@@ -35,7 +30,7 @@ test('a successor has the address of a predecessor that is a member still', asyn
   const { sandbox, until, leader, fault, story } = fleet();
   const { cloud } = sandbox;
   const startedMs = Date.now();
-  const victim = await aFollower();
+  const victim = await memberOf(fleet(), 'follower');
   const blindfold = fault({ service: 'ec2', kind: 'error', instance: (await leader()).instanceId });
   const { zones } = cloud.describe().groups[0] ?? { zones: [] };
   const successor = await replaced(victim, async () => {
@@ -58,7 +53,7 @@ test('a successor has the address of a predecessor that is a member still', asyn
 });
 
 test('a follower is terminated in order', async () => {
-  await replaced(await aFollower(), terminate);
+  await replaced(await memberOf(fleet(), 'follower'), terminate);
 });
 
 test('the leader is terminated in order', async () => {
@@ -70,7 +65,7 @@ test('the leader is terminated in order', async () => {
 });
 
 test('a follower loses its power', async () => {
-  await replaced(await aFollower(), cutPower);
+  await replaced(await memberOf(fleet(), 'follower'), cutPower);
 });
 
 test('the leader loses its power, and its successor is unknown to EC2 for a while', async () => {

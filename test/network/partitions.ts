@@ -2,7 +2,8 @@ import { expect } from 'vitest';
 import { votersOf } from '../../src/core/members.ts';
 import { textOf } from '../e2e/fields.ts';
 import type { Fleet } from '../e2e/harness.ts';
-import { askNames, type View } from '../e2e/view.ts';
+import { untilNamed } from '../e2e/names.ts';
+import { memberOf, type Role } from '../e2e/roles.ts';
 import { cutOneWay, leaveOnly, losePackets, mend } from './wires.ts';
 
 /* What a cluster must stand of its network: short in npm test, long in the torture. */
@@ -24,36 +25,22 @@ async function everyoneOf({ view, machine }: Fleet): Promise<readonly string[]> 
   return [...members.map(({ id }) => id), ...etcds.map(({ etcd }) => `etcd ${etcd?.pid}`)].toSorted();
 }
 
-/** Until clients are sent to these instances alone. */
-async function untilNamed({ sandbox, until }: Fleet, views: readonly View[]): Promise<void> {
-  const wanted = views.map(({ address }) => address).toSorted();
-  await until('DNS names those that serve', async () => {
-    const names = await askNames(sandbox);
-    const given = names[`_etcd-client._tcp.${sandbox.addresses.clusterName}`] ?? [];
-    return given.join() === wanted.join() ? [] : [`${given.join()} instead of ${wanted.join()}`];
-  });
-}
-
 /**
  * Cuts the leader or a follower of a whole cluster of three off for so long. The others serve on; who is cut off from
  * its peers is in no client's way; nobody is removed, and no etcd is started again.
  */
-export async function cutOff(
-  fleet: Fleet,
-  who: 'leader' | 'follower',
-  cut: Cut,
-  cutMs: number,
-): Promise<void> {
-  const { sandbox, view, leader, followers, during, writesGoOn, whole, watch } = fleet;
-  const [victim] = who === 'leader' ? [await leader()] : await followers();
-  if (victim === undefined) throw new Error(`no ${who}`);
-  const { instanceId } = victim;
+export async function cutOff(fleet: Fleet, who: Role, cut: Cut, cutMs: number): Promise<void> {
+  const { sandbox, view, during, writesGoOn, whole, watch } = fleet;
+  const { instanceId } = await memberOf(fleet, who);
   const before = await everyoneOf(fleet);
   const removed = watch.removed();
   const endMs = performance.now() + cutMs;
   await sever(fleet, instanceId, cut);
-  const others = (await view()).filter((one) => one.instanceId !== instanceId);
-  await untilNamed(fleet, cut === 'aws' ? await view() : others);
+  const named = (await view()).filter((one) => cut === 'aws' || one.instanceId !== instanceId);
+  await untilNamed(
+    fleet,
+    named.map(({ address }) => address),
+  );
   await writesGoOn();
   await during(Math.max(0, endMs - performance.now()), async () => {
     const gone = watch.removed().filter((id) => !removed.includes(id));
