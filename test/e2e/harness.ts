@@ -12,7 +12,7 @@ import { textOf } from './fields.ts';
 import { program } from './build.ts';
 import { type Registers, startRegisters } from './registers.ts';
 import { badLines, tellStory } from './story.ts';
-import { missingInMembers, missingInNames, type View, viewAll } from './view.ts';
+import { missingInMembers, missingInNames, missingInReadiness, type View, viewAll } from './view.ts';
 import { startWatch, type Watch } from './watch.ts';
 import { startWriters, type Writers } from './writers.ts';
 
@@ -187,14 +187,21 @@ type Looking =
 
 function looking(sandbox: Sandbox, admin: EtcdAdmin, watch: Watch, writers: Writers): Pick<Fleet, Looking> {
   const view = (): Promise<readonly View[]> => viewAll(sandbox, admin);
-  const until: Fleet['until'] = async (what, missing, limitMs = LIMIT_MS) => {
+  const until: Fleet['until'] = async (what, ask, limitMs = LIMIT_MS) => {
     const end = performance.now() + limitMs;
     for (;;) {
-      const left = await missing();
+      const left = await ask();
       if (left.length === 0) return;
       if (performance.now() >= end) throw new Error(`${what}: not within ${limitMs} ms:\n${left.join('\n')}`);
       await delay(LOOK_AGAIN_MS);
     }
+  };
+  // Who is not ready says so in one cheap answer; etcd is asked when all are, and nothing is whole before that.
+  const missing = async (size: number): Promise<{ members: readonly string[]; views: readonly View[] }> => {
+    const waiting = await missingInReadiness(sandbox);
+    if (waiting.length > 0) return { members: waiting, views: [] };
+    const views = await view();
+    return { members: missingInMembers(size, views), views };
   };
   const ofRole = async (leads: boolean): Promise<readonly View[]> =>
     (await view())
@@ -222,14 +229,13 @@ function looking(sandbox: Sandbox, admin: EtcdAdmin, watch: Watch, writers: Writ
       }
     },
     serves: (size, limitMs) =>
-      until(`${size} voters serve`, async () => missingInMembers(size, await view()), limitMs),
+      until(`${size} voters serve`, async () => (await missing(size)).members, limitMs),
     whole: (size, limitMs) =>
       until(
         `a whole cluster of ${size}`,
         async () => {
-          const views = await view();
-          const missing = missingInMembers(size, views);
-          return missing.length > 0 ? missing : await missingInNames(sandbox, views, watch);
+          const { members, views } = await missing(size);
+          return members.length > 0 ? members : await missingInNames(sandbox, views, watch);
         },
         limitMs,
       ),

@@ -54,6 +54,18 @@ async function whyNotReady(address: string): Promise<string | null> {
   }
 }
 
+/** Which instances that are not terminated are not ready, each with why; empty where all are. */
+export async function missingInReadiness({ cloud }: Sandbox): Promise<readonly string[]> {
+  const instances = cloud.describe().instances.filter(({ state }) => state !== 'terminated');
+  const answers = await Promise.all(
+    instances.map(async ({ instanceId, address, state }) => {
+      const notReady = state === 'running' ? await whyNotReady(address) : `it is ${state}`;
+      return notReady === null ? [] : [`${instanceId} is not ready: ${notReady}`];
+    }),
+  );
+  return answers.flat();
+}
+
 /** What keeps these instances from being exactly the voters of one cluster, each serving; empty where they are. */
 export function missingInMembers(size: number, views: readonly View[]): readonly string[] {
   const missing: string[] = [];
@@ -100,8 +112,8 @@ export async function missingInNames(
 export async function askNames({ addresses }: Sandbox): Promise<Readonly<Record<string, readonly string[]>>> {
   const { dns, clusterName } = addresses;
   const names = namesOf(clusterName);
-  // A resolver of its own for each look: it must not answer from its memory.
-  const resolver = new Resolver({ timeout: 1_000, tries: 2 });
+  // A resolver of its own for each look: it must not answer from its memory. Patient: the server shares this process.
+  const resolver = new Resolver({ timeout: 2_000, tries: 3 });
   resolver.setServers([`${dns.address}:${dns.port}`]);
   const hosts = (name: string): Promise<readonly string[]> => orNothing(resolver.resolve4(name));
   const services = async (name: string): Promise<readonly string[]> => {

@@ -4,6 +4,8 @@ import type { EtcdAdmin } from '../../src/etcd/admin.ts';
 const PREFIX = 'e2e/';
 /** Of each writer, from the end of one write to the next. */
 const PACE_MS = 20;
+/** When no member took a write in turn: a refused call costs more than one that is done, and there may be nobody for long. */
+const PAUSE_MS = 200;
 
 /** How often an unanswered read of everything is tried. */
 const READS = 5;
@@ -39,6 +41,7 @@ export function startWriters(admin: EtcdAdmin, endpoints: () => readonly string[
 
   const write = async (writer: number): Promise<void> => {
     let favourite = writer;
+    let refusals = 0;
     for (let number = 1; !stopping.signal.aborted; number += 1) {
       const all = endpoints();
       const endpoint = all[favourite % Math.max(1, all.length)];
@@ -48,9 +51,15 @@ export function startWriters(admin: EtcdAdmin, endpoints: () => readonly string[
         endpoint === undefined
           ? null
           : await admin.put(endpoint, key, value, {}, new AbortController().signal);
-      if (put?.known && put.value) acknowledge(key, value);
-      else favourite += 1;
-      await delay(PACE_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (put?.known && put.value) {
+        acknowledge(key, value);
+        refusals = 0;
+      } else {
+        favourite += 1;
+        refusals += 1;
+      }
+      const pauseMs = refusals > all.length ? PAUSE_MS : PACE_MS;
+      await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   };
   const writing = Promise.all(Array.from({ length: count }, (_, writer) => write(writer)));
