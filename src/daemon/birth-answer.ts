@@ -26,6 +26,8 @@ export async function answerBirth(
   // Who asks may have become a voter just now.
   const asks = context.state.members.find((it) => it.name === hint.from);
   if (hint.from !== null && asks?.unhealthy !== null) context.houseBell.ring();
+  // Asked as it starts, it would else answer without the nonce, and have to make its mark itself.
+  await context.nonceOffer.make(signal);
   return describeBirth(ports, await ports.data.read(signal), epoch);
 }
 

@@ -2,6 +2,8 @@ import type { Bell } from './bell.ts';
 import { createBell } from './bell.ts';
 import type { FleetView } from './fleet-view.ts';
 import { createFleetView } from './fleet-view.ts';
+import type { NonceOffer } from './nonce-offer.ts';
+import { createNonceOffer } from './nonce-offer.ts';
 import type { DaemonOptions } from './options.ts';
 import type { Ports } from './ports.ts';
 import type { Register } from './register.ts';
@@ -19,6 +21,7 @@ export interface Context {
   readonly chronicle: Chronicle;
   readonly register: Register;
   readonly fleetView: FleetView;
+  readonly nonceOffer: NonceOffer;
   /** Wakes the life of the own member: an exit, a hint, an order to leave. */
   readonly lifeBell: Bell;
   /** Wakes the housekeeper. */
@@ -31,13 +34,15 @@ export interface Context {
 /** A context for one appliance, over its ports. */
 export function createContext(options: DaemonOptions, ports: Ports): Context {
   const state = createState();
+  const chronicle = createChronicle(state, ports);
   return {
     options,
     ports,
     state,
-    chronicle: createChronicle(state, ports),
+    chronicle,
     register: createRegister(ports, options.cluster),
     fleetView: createFleetView(ports),
+    nonceOffer: createNonceOffer(ports, chronicle),
     lifeBell: createBell(ports.clock),
     houseBell: createBell(ports.clock),
     upgradeBell: createBell(ports.clock),

@@ -1,9 +1,7 @@
 import { CLAIM_READ_INTERVAL_MS } from '../core/numbers.ts';
-import { offeredMark } from '../core/local-data.ts';
-import { reason } from '../core/reason.ts';
 import { planStart } from '../core/plan-start.ts';
 import type { StartAction, StartObservation } from '../core/start.ts';
-import { hasCode } from '../errors.ts';
+import { awaitClaim } from './await-claim.ts';
 import type { Context } from './context.ts';
 import type { RunningEtcd } from './ports.ts';
 import { execute } from './start-executors.ts';
@@ -31,7 +29,7 @@ export async function startEtcd(
 ): Promise<RunningEtcd | null> {
   const { clock } = context.ports;
   const began = clock.now();
-  await offerNonce(context, signal);
+  await prepare(context, signal);
   let standing = { code: '', since: began };
   for (let first = true; ; first = false) {
     signal.throwIfAborted();
@@ -56,20 +54,12 @@ export async function startEtcd(
   }
 }
 
-/**
- * An instance without data makes the nonce of its mark, and flushes it, before anybody asks for it: who claims makes all
- * founders' marks in the batch of the claim. Where it cannot, it makes its mark itself.
- */
-async function offerNonce({ ports, chronicle }: Context, signal: AbortSignal): Promise<void> {
-  const { present, mark } = await ports.data.read(signal);
-  if (present || mark !== null) return;
-  try {
-    await ports.data.writeMark(offeredMark(ports.random.token()), signal);
-  } catch (error) {
-    // Data that were set aside may have to make room first.
-    if (!hasCode(error, 'cannot-write')) throw error;
-    chronicle.trouble('offer-nonce', reason('cannot-write', error.message));
-  }
+/** What an instance without data does once, before it looks: it may be about to found a cluster with others. */
+async function prepare(context: Context, signal: AbortSignal): Promise<void> {
+  await context.nonceOffer.make(signal);
+  const { present, mark } = await context.ports.data.read(signal);
+  // A mark of an epoch says that there was a claim.
+  if (!present && (mark?.token ?? null) === null) await awaitClaim(context, signal);
 }
 
 /** One plan, with every fact that it asked for: also what `plan` prints. */

@@ -38,8 +38,24 @@ describe('/birth', () => {
     });
   });
 
-  it('offers nothing without a mark, or with data', async () => {
-    expect(await answerWith(null)).toMatchObject({ mark: null, nonce: null });
+  it('makes a nonce where the start has not come to it yet, and tells what is flushed', async () => {
+    const [host] = createBench(1).hosts;
+    const { nonce } = await answerBirth(host.context, HINT, NEVER);
+    expect(nonce).toMatch(/./);
+    expect(host.disk.mark).toEqual({ token: null, nonce, started: false });
+    expect((await answerBirth(host.context, HINT, NEVER)).nonce).toBe(nonce);
+  });
+
+  it('makes none once the start has had its say: what the start wrote stands', async () => {
+    const [host] = createBench(1).hosts;
+    await host.context.nonceOffer.make(NEVER);
+    host.disk.mark = null;
+    expect((await answerBirth(host.context, HINT, NEVER)).nonce).toBe(null);
+    expect(host.disk.mark).toBe(null);
+  });
+
+  it('offers nothing with data', async () => {
+    expect(await answerWith(null, true)).toMatchObject({ mark: null, nonce: null });
     expect(await answerWith({ token: null, nonce: 'n', started: false }, true)).toMatchObject({
       data: { formed: true },
       nonce: null,
