@@ -42,7 +42,7 @@ const SENTENCE_ARGUMENT: Readonly<Record<string, number>> = {
   verdict: 2,
   declareLost: 2,
   startOrReplace: 2,
-  clearMark: 0,
+  clearMark: 1,
   unknown: 0,
 };
 
