@@ -41,7 +41,7 @@ export interface MemberVersions {
   readonly server: string;
   /** That the cluster runs at, as 3.6.0: the least of its members' minors, with up to 5.5 s of delay. */
   readonly cluster: string;
-  /** Of the database's schema, as 3.6.0; null before 3.6, and for the first seconds of a member. */
+  /** Of the database's schema, as 3.6.0; null before 3.6. A new member says 3.5.0 for its first seconds. */
   readonly storage: string | null;
   /** Version that a downgrade under way leads to, as 3.5.0; null: none is under way, or the server is older than 3.6. */
   readonly downgradeTarget: string | null;
