@@ -12,6 +12,8 @@ export interface FakeDisk {
   wipe(): void;
 }
 
+const ASIDE = 'aside/';
+
 /** An empty disk. */
 export function createFakeDisk(): FakeDisk {
   return {
@@ -30,9 +32,10 @@ export function createFakeDisk(): FakeDisk {
 
 /**
  * The data port over a disk. A write takes effect whole, at its flush: a crash before leaves what was there. Data that
- * are set aside go with their identity, as the real one completes a move that was cut short.
+ * are set aside go with their identity, as the real one completes a move that was cut short. Without a clock nobody knows
+ * when that was.
  */
-export function createFakeData(disk: FakeDisk): DataPort {
+export function createFakeData(disk: FakeDisk, wallTime: () => string = () => ''): DataPort {
   const step = async (act: () => void): Promise<void> => {
     await Promise.resolve();
     act();
@@ -64,7 +67,9 @@ export function createFakeData(disk: FakeDisk): DataPort {
       await step(() => {
         const { etcd, identity } = disk;
         if (etcd === null && identity === null) return;
-        const entry = { directory: `aside/${disk.aside.length + 1}`, identity, at: '', reason, etcd };
+        const numbers = disk.aside.map((it) => Number(it.directory.slice(ASIDE.length)));
+        const directory = `${ASIDE}${Math.max(0, ...numbers) + 1}`;
+        const entry = { directory, identity, at: wallTime(), reason, etcd };
         if (etcd !== null) disk.aside = [...disk.aside, entry];
         disk.etcd = null;
         disk.identity = null;

@@ -113,7 +113,9 @@ const LEAVE: Readonly<Record<LeaveCode, Reach>> = {
   'leave-quorum-short': 'reached',
   'leave-unformed': 'reached',
   'leave-only-voter': 'reached',
-  'leave-removed': 'reached',
+  'leave-removed': unreachable(
+    'who was removed has no linearizable answer any more: those that applied it refuse its questions; on 3.4 it may come between the read and the list of one call',
+  ),
   'leave-grace-over': 'reached',
   'leave-no-answer': 'reached',
 };

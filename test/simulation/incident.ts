@@ -44,6 +44,10 @@ interface IncidentParams {
   /** Etcd dies, and its files are unreadable from then on. */
   readonly damage: { readonly who: Who; readonly what: 'wal' | 'database' };
   readonly 'disk-full': { readonly who: Who; readonly lastsMs: number };
+  /** Everybody's disk is too small for data that are set aside beside those in use. */
+  readonly 'disks-short': { readonly lastsMs: number };
+  /** The machine boots with an empty disk, and again, with its own, when its volume is there. */
+  readonly unmount: { readonly who: Who; readonly lastsMs: number };
   /** `share`: how many of the machines are on the first side of a group or bridge, [0, 1). */
   readonly partition: {
     readonly who: Who;
@@ -90,6 +94,8 @@ interface IncidentParams {
   readonly 'ec2-stop': { readonly who: Who };
   /** A person puts it into Standby, and back. */
   readonly standby: { readonly who: Who; readonly lastsMs: number };
+  /** Its group puts it into the warm pool instead of taking it away, and takes it again when it wants one more. */
+  readonly rest: { readonly who: Who; readonly lastsMs: number };
   /** Every instance is replaced, one after the other, as an instance refresh does it. */
   readonly refresh: { readonly minHealthyPercent: number };
 }
@@ -137,6 +143,8 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   wipe: ({ random, who }) => ({ who: who(), what: random.chance(0.7) ? 'disk' : 'etcd' }),
   damage: ({ random, who }) => ({ who: who(), what: random.pick(['wal', 'database']) }),
   'disk-full': ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
+  'disks-short': ({ random }) => ({ lastsMs: random.int(20_000, 120_000) }),
+  unmount: ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
   partition: ({ random, who, lasts }) => ({
     who: who(),
     shape: random.pick(['node', 'node', 'group', 'one-way', 'bridge']),
@@ -176,6 +184,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   spot: ({ who }) => ({ who: who() }),
   'ec2-stop': ({ who }) => ({ who: who() }),
   standby: ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
+  rest: ({ random, who }) => ({ who: who(), lastsMs: random.int(32_000, 60_000) }),
   refresh: ({ random }) => ({ minHealthyPercent: random.pick([100, 66, 50]) }),
 };
 

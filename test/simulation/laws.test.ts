@@ -243,6 +243,8 @@ const CASES: Readonly<
     bad: [
       [disk(['c/a']), disk([])],
       [disk(['c/a']), disk(['d/b'])],
+      [records(FORMING), disk(['d/a']), disk([])],
+      [records(formed('c')), disk(['c/a']), disk([])],
       [
         membership({ change: 'add', member: member(2, true), learners: 1 }),
         disk(['c/a', `c/${idOf(2)}`]),
@@ -255,6 +257,8 @@ const CASES: Readonly<
       // Room was made: newer data of the cluster stand for them, or they were never a voter's.
       [disk(['c/a', 'c/b']), disk(['c/b'])],
       [membership({ change: 'add', member: member(2, true) }), disk([`c/${idOf(2)}`]), disk([])],
+      // They are of an epoch that was never formed.
+      [records(FORMING), disk(['d/a']), records(formed('c', LATER)), disk([])],
     ],
   },
   'voters-data-used': {
@@ -399,13 +403,14 @@ const CASES: Readonly<
       [records(FORMING), records({ ...FORMING, epoch: 3, token: 'three' })],
       [records(FORMING), records({ ...FORMING, token: 'two' })],
       [records({ ...FORMING, lost: ['i-1'] }), records({ ...FORMING, lost: ['i-2'] })],
-      [records(voters(1)), records(voters(1, 2)), records(voters(1, 3))],
       [records(voters(1)), records(voters(1, 2)), records(voters(1)), records(voters(1, 2))],
     ],
     good: [
       [records(FORMING), records(LATER)],
       [records({ ...FORMING, lost: ['i-1'] }), records({ ...FORMING, lost: ['i-1', 'i-2'] })],
       [records(voters(1)), records(voters(1, 2)), records(voters(1)), records(voters(1, 3))],
+      // The housekeeper writes both down at once.
+      [records(voters(1)), records(voters(1, 2)), records(voters(1, 3))],
       [records(formed('c')), { kind: 'released' }, records({ ...FORMING, epoch: 1, token: 'new' })],
     ],
   },

@@ -1,5 +1,6 @@
 import type { Transition } from '../fakes/fake-hooks.ts';
 import { createSeededRandom, type SeededRandom } from '../fakes/seeded-random.ts';
+import { drawTrope } from './tropes.ts';
 import { drawIncident, type Incident, type IncidentKind, INCIDENT_KINDS, type Who } from './incident.ts';
 
 /** What kind of trouble a history is about. `mixed` has some of all. */
@@ -43,6 +44,9 @@ interface ProfileTable {
   readonly mayLoseMajority: number;
 }
 
+/** How many of what is mixed are about a meeting that chance alone brings about too rarely. */
+const TROPE_CHANCE = 0.04;
+
 const ANY_TIME = [
   [0, 4_000],
   [0, 12_000],
@@ -82,7 +86,17 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
     mayLoseMajority: 0,
   },
   disk: {
-    weights: { wipe: 6, damage: 6, 'disk-full': 5, 'power-cut': 3, kill: 2, 'kill-at-call': 3, lose: 1 },
+    weights: {
+      wipe: 6,
+      damage: 6,
+      unmount: 4,
+      'disks-short': 3,
+      'disk-full': 5,
+      'power-cut': 3,
+      kill: 2,
+      'kill-at-call': 3,
+      lose: 1,
+    },
     firstAt: ANY_TIME,
     mayLoseMajority: 0.2,
   },
@@ -95,6 +109,7 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
       spot: 3,
       'ec2-stop': 2,
       standby: 2,
+      rest: 3,
       'kill-at-call': 2,
       partition: 1,
       aws: 1,
@@ -124,7 +139,7 @@ export function drawPlot(seed: number, profile: Profile): Plot {
     ['launching'],
     ['terminating'],
   ]);
-  return {
+  const plot: Plot = {
     seed,
     profile,
     desired,
@@ -140,6 +155,7 @@ export function drawPlot(seed: number, profile: Profile): Plot {
     mayLoseMajority: random.chance(table.mayLoseMajority),
     incidents: drawIncidents(random, table, desired),
   };
+  return profile === 'mixed' && random.chance(TROPE_CHANCE) ? { ...plot, ...drawTrope(random) } : plot;
 }
 
 /** Half of what is mixed is one of the others: two faults of a kind find what one of each does not. */

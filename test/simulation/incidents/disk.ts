@@ -1,10 +1,10 @@
-import { damage, wipe } from '../world/cluster.ts';
+import { damage, unmount, wipe } from '../world/cluster.ts';
 import { endsIn } from '../world/group.ts';
 import { cutPower, powerOn } from '../world/power.ts';
-import { announce, type Strikes, withDispensable, withTarget } from './target.ts';
+import { announce, mayLose, type Strikes, withDispensable, withTarget } from './target.ts';
 
 /** What happens to disks. */
-export const DISK_INCIDENTS: Strikes<'wipe' | 'damage' | 'disk-full'> = {
+export const DISK_INCIDENTS: Strikes<'wipe' | 'unmount' | 'damage' | 'disk-full' | 'disks-short'> = {
   wipe: (world, { who, what }) =>
     withDispensable(world, who, (machine) => {
       announce(
@@ -14,6 +14,20 @@ export const DISK_INCIDENTS: Strikes<'wipe' | 'damage' | 'disk-full'> = {
       cutPower(world, machine);
       wipe(world, machine, what);
       powerOn(world, machine, endsIn(world));
+    }),
+  unmount: (world, { who, lastsMs }) =>
+    withDispensable(world, who, (machine) => {
+      announce(world, `${machine.id}: boots without its volume, which is there again in ${lastsMs} ms`);
+      cutPower(world, machine);
+      const mount = unmount(world, machine);
+      powerOn(world, machine, endsIn(world));
+      world.clock.after(lastsMs, () => {
+        if (machine.state === 'gone' || !mayLose(world, machine)) return;
+        cutPower(world, machine);
+        mount();
+        world.note(machine.id, 'boots with its volume again');
+        powerOn(world, machine, endsIn(world));
+      });
     }),
   damage: (world, { who, what }) =>
     withDispensable(world, who, (machine) => {
@@ -29,4 +43,12 @@ export const DISK_INCIDENTS: Strikes<'wipe' | 'damage' | 'disk-full'> = {
         machine.diskFull = false;
       });
     }),
+  'disks-short': (world, { lastsMs }) => {
+    announce(world, `no disk has room for what is set aside, for ${lastsMs} ms`);
+    world.disksShort = true;
+    world.clock.after(lastsMs, () => {
+      world.disksShort = false;
+    });
+    return true;
+  },
 };

@@ -1,5 +1,13 @@
 import { known } from '../../../src/core/known.ts';
-import { lose, off, reconcileSoon, setDesired, stopInstance, terminate } from '../world/group.ts';
+import {
+  lose,
+  off,
+  reconcileSoon,
+  setDesired,
+  stopInstance,
+  takeFromPool,
+  terminate,
+} from '../world/group.ts';
 import { clusterView } from '../world/cluster.ts';
 import { standingClaim } from '../world/convergence.ts';
 import { terminateAppliance } from '../world/power.ts';
@@ -16,7 +24,7 @@ const REFRESH_LOOK_MS = 1_000;
 
 /** What Auto Scaling, EC2 and people do with instances. */
 export const SCALING_INCIDENTS: Strikes<
-  'scale' | 'terminate' | 'lose' | 'spot' | 'ec2-stop' | 'standby' | 'refresh'
+  'scale' | 'terminate' | 'lose' | 'spot' | 'ec2-stop' | 'standby' | 'rest' | 'refresh'
 > = {
   scale: (world, { desired }) => {
     if (desired === 0 && !world.plot.mayLoseMajority) return false;
@@ -74,6 +82,24 @@ export const SCALING_INCIDENTS: Strikes<
       later(world, lastsMs, () => leaveStandby(world, machine));
     });
   },
+  rest: (world, { who, lastsMs }) => {
+    if (world.desired < 2) return false;
+    return withDispensable(world, who, (machine) => {
+      announce(world, `${machine.id}: goes to the warm pool for ${lastsMs} ms`);
+      machine.place = 'pool';
+      machine.metadata.target = known('Warmed:Stopped');
+      world.aws.set(machine.id, { lifecycle: 'Warmed:Pending' });
+      want(world, world.desired - 1);
+      stopInstance(world, machine, () => {
+        if (machine.state === 'up') world.aws.set(machine.id, { lifecycle: 'Warmed:Stopped' });
+      });
+      later(world, lastsMs, () => {
+        if (machine.state !== 'up') return;
+        takeFromPool(world, machine);
+        want(world, world.desired + 1);
+      });
+    });
+  },
   refresh: (world, { minHealthyPercent }) => {
     const olds = present(world);
     // As Auto Scaling answers: a refresh is in progress.
@@ -102,8 +128,13 @@ function enterStandby(world: World, machine: Machine): void {
   machine.place = 'standby';
   world.aws.set(machine.id, { lifecycle: 'Standby' });
   machine.metadata.target = known('Standby');
-  world.desired -= 1;
-  world.aws.setDesired(world.desired);
+  want(world, world.desired - 1);
+}
+
+/** What the group wants changes with what it has: there is nothing to reconcile. */
+function want(world: World, desired: number): void {
+  world.desired = desired;
+  world.aws.setDesired(desired);
 }
 
 function leaveStandby(world: World, machine: Machine): void {
@@ -112,8 +143,7 @@ function leaveStandby(world: World, machine: Machine): void {
   machine.place = 'group';
   machine.metadata.target = known('InService');
   world.aws.set(machine.id, { lifecycle: 'Pending' });
-  world.desired += 1;
-  world.aws.setDesired(world.desired);
+  want(world, world.desired + 1);
   world.clock.after(world.random.int(500, 2_000), () => {
     if (machine.state === 'up') world.aws.set(machine.id, { lifecycle: 'InService' });
   });

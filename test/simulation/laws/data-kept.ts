@@ -1,8 +1,12 @@
+import { readClaim } from '../../../src/core/claim.ts';
+import { namesOf } from '../../../src/core/names.ts';
+import { CLUSTER } from '../world/names.ts';
 import type { LawCheck } from './law.ts';
 
 /**
  * Law 2: what was once on a disk stays there, in use or set aside; but for the data of a member that was never a voter, and
- * those that a voter's of the same cluster beside them stand for, which go where the disk is short.
+ * those that a voter's of the same cluster beside them stand for, or of an epoch that was never formed where a later one is,
+ * which go where the disk is short.
  */
 export const dataKept: LawCheck = {
   law: 2,
@@ -11,10 +15,17 @@ export const dataKept: LawCheck = {
     const held = new Map<string, ReadonlySet<string>>();
     /** Members that were added, and never promoted. */
     const learners = new Set<string>();
+    /** Ids of clusters that a claim promised. */
+    const promised = new Set<string>();
     const partsOf = (one: string): readonly string[] => one.split('/');
     return (it) => {
       if (it.kind === 'membership' && it.change === 'add') learners.add(it.member.id);
       if (it.kind === 'membership' && it.change === 'promote') learners.delete(it.member.id);
+      if (it.kind === 'records') {
+        const reading = readClaim(namesOf(CLUSTER).claim, it.after);
+        if (reading.kind === 'claim' && reading.claim.clusterId !== null)
+          promised.add(reading.claim.clusterId);
+      }
       if (it.kind !== 'disk') return;
       const now = new Set(it.holds);
       const before = held.get(it.id) ?? new Set();
@@ -23,7 +34,8 @@ export const dataKept: LawCheck = {
       const voters = it.holds.map(partsOf).filter(([, member = '']) => !learners.has(member));
       for (const one of before) {
         const [cluster, member = ''] = partsOf(one);
-        const dispensable = learners.has(member) || voters.some(([other]) => other === cluster);
+        const unborn = promised.size > 0 && cluster !== undefined && !promised.has(cluster);
+        const dispensable = unborn || learners.has(member) || voters.some(([other]) => other === cluster);
         if (!now.has(one) && !dispensable) report(`the data of ${one} on ${it.id} are gone`);
       }
     };

@@ -72,7 +72,7 @@ function processPort(world: World, machine: Machine): ProcessPort {
   return {
     binaries: port.binaries,
     preflight: async (version, address, signal) =>
-      machine.diskFull
+      machine.diskFull || (world.disksShort && machine.disk.aside.length > 0)
         ? { kind: 'disk-short', why: 'the disk is full' }
         : await port.preflight(version, address, signal),
     async adopt(signal) {
@@ -164,7 +164,7 @@ export function memberOnDisk(
 }
 
 /** All data on this machine's disk, in use or set aside, as cluster/member. */
-export function holdings({ disk }: Machine): readonly string[] {
+export function holdings({ disk }: Pick<Machine, 'disk'>): readonly string[] {
   const held = [disk.etcd, ...disk.aside.map((it) => it.etcd)];
   return held.flatMap((it) => (it === null ? [] : [`${it.clusterId}/${it.memberId}`]));
 }
@@ -210,6 +210,18 @@ export function wipe(world: World, machine: Machine, what: 'etcd' | 'disk'): voi
   if (what === 'etcd') machine.disk.etcd = null;
   else machine.disk.wipe();
   world.tell({ kind: 'disk', id: machine.id, holds: holdings(machine), wiped: true });
+}
+
+/** The disk is not there; what is written from now on goes when it is back. Gives what brings it back. */
+export function unmount(world: World, { id, disk }: Machine): () => void {
+  const { etcd, identity, mark, aside } = disk;
+  disk.wipe();
+  const tell = (): void => world.tell({ kind: 'disk', id, holds: holdings({ disk }), wiped: true });
+  tell();
+  return () => {
+    Object.assign(disk, { etcd, identity, mark, aside });
+    tell();
+  };
 }
 
 /** Etcd dies, and from then on cannot read what it wrote. */

@@ -45,6 +45,11 @@ function scaleOut(world: World): void {
     launch(world, 'group');
     return;
   }
+  takeFromPool(world, warm);
+}
+
+/** An instance that is stopped in the warm pool is started for the group. */
+export function takeFromPool(world: World, warm: Machine): void {
   warm.place = 'group';
   world.note(warm.id, 'is taken from the warm pool');
   warm.metadata.target = known('InService');

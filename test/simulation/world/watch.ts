@@ -39,7 +39,9 @@ function serving(world: World): readonly string[] {
 
 /** A watch over a world; cheap where nothing changed. */
 export function createWatch(world: World): Watch {
-  const disks = new Map<string, { readonly etcd: unknown; readonly aside: unknown }>();
+  const disks = new Map<string, { readonly etcd: unknown; readonly aside: number }>();
+  /** A volume that is there again holds what it held. */
+  const begun = new WeakSet<object>();
   let batches = 0;
   let ready = '';
   let timeAt = 0;
@@ -48,16 +50,18 @@ export function createWatch(world: World): Watch {
   const lookAtDisk = (machine: Machine): boolean => {
     const { etcd, aside } = machine.disk;
     const last = disks.get(machine.id);
-    if (last !== undefined && last.etcd === etcd && last.aside === aside) return false;
-    disks.set(machine.id, { etcd, aside });
-    if (etcd !== null && last?.etcd !== etcd)
+    if (last !== undefined && last.etcd === etcd && last.aside === aside.length) return false;
+    disks.set(machine.id, { etcd, aside: aside.length });
+    if (etcd !== null && !begun.has(etcd)) {
+      begun.add(etcd);
       world.tell({
         kind: 'member-begins',
         id: machine.id,
         clusterId: etcd.clusterId,
         memberId: etcd.memberId,
       });
-    if (last?.aside !== aside) tellAside(world, machine);
+    }
+    if (aside.length > (last?.aside ?? 0)) tellAside(world, machine);
     world.tell({ kind: 'disk', id: machine.id, holds: holdings(machine), wiped: false });
     return true;
   };

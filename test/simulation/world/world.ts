@@ -38,6 +38,8 @@ export interface World {
   /** So many more than it wants it launches for a while, during a refresh. */
   surplus: number;
   refreshing: boolean;
+  /** There is room for what is in use, and for nothing that was set aside. */
+  disksShort: boolean;
   /** Things that the group is in the middle of, each of which ends in bounded time. */
   busy: number;
   note(who: string, what: string): void;
@@ -97,6 +99,7 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     desired: plot.desired,
     surplus: 0,
     refreshing: false,
+    disksShort: false,
     busy: 0,
     note(who, what) {
       const line = { atMs: clock.now(), who, what };
