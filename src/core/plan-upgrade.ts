@@ -132,6 +132,8 @@ function underWay(seen: UpgradeObservation): UpgradeAction | null {
   if (lockedBy !== null && lockedBy !== self)
     return nobody('upgrade-locked', `${lockedBy} ${step?.by === lockedBy ? what : 'prepares a step'}`);
   if (step === null || step.by === self || seen.orphanedForMs >= UPGRADE_STEP_LIMIT_MS) return null;
+  // Its instance is gone, or it would be a member: nothing of that step can still be done.
+  if (seen.members.every((it) => it.name !== step.by)) return null;
   return nobody(
     'upgrade-orphaned',
     `${step.by} began to step from ${step.from} to ${step.to}, and lost its lock: waits until that must be over`,

@@ -1,11 +1,14 @@
 import type { Known } from '../core/known.ts';
-import { unknown } from '../core/known.ts';
+import { known, unknown } from '../core/known.ts';
 import type { Fence, Ports } from './ports.ts';
 
 /** A key that is bound to a lease: who made it holds the lock until the lease ends (law 8). */
 export interface LeasedLock {
   holds(): boolean;
-  /** False: another holds it, or etcd does not answer. */
+  /**
+   * False: another holds it, or etcd does not answer. One that an earlier life of this instance left is taken over: there
+   * is never more than one appliance on an instance, so its holder is dead.
+   */
   take(signal: AbortSignal): Promise<boolean>;
   /** Renews the lease; the lock is lost where etcd says that the lease is gone. */
   renew(signal: AbortSignal): Promise<void>;
@@ -49,6 +52,19 @@ export function createLeasedLock(
     }
     return last;
   };
+  /** Binds the own key, of an earlier life, to this lease; null: it is not the own one. */
+  const inherit = async (
+    leaseId: string,
+    signal: AbortSignal,
+  ): Promise<Known<{ readonly createRevision: string } | null>> => {
+    const left = await anyOf((endpoint) => admin.read(endpoint, key, { serializable: false }, signal));
+    if (!left.known) return left;
+    if (left.value?.value !== self.id) return known(null);
+    const { createRevision } = left.value;
+    const fence = { key, createRevision };
+    const bound = await anyOf((endpoint) => admin.put(endpoint, key, self.id, { leaseId, fence }, signal));
+    return bound.known ? known(bound.value ? { createRevision } : null) : bound;
+  };
   const renew = async (signal: AbortSignal): Promise<void> => {
     const asked = held;
     if (asked === null) return;
@@ -70,12 +86,14 @@ export function createLeasedLock(
       const lease = await anyOf((endpoint) => admin.grantLease(endpoint, ttlSeconds, signal));
       if (!lease.known) return false;
       const created = await anyOf((endpoint) => admin.createKey(endpoint, key, self.id, lease.value, signal));
-      if (!created.known || created.value === null) {
+      const isOther = created.known && created.value === null;
+      const made = isOther ? await inherit(lease.value, signal) : created;
+      if (!made.known || made.value === null) {
         // The key may have been made and its answer lost: it goes with its lease.
         await anyOf((endpoint) => admin.revokeLease(endpoint, lease.value, signal));
         return false;
       }
-      const { createRevision } = created.value;
+      const { createRevision } = made.value;
       held = { leaseId: lease.value, createRevision, deadline: sent + halfTtlMs };
       return true;
     },

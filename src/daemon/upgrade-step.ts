@@ -84,9 +84,10 @@ async function away(
 ): Promise<void> {
   const { context, lock, signal } = held;
   if (!(await writePart(held, 'step', stepNow(context, from, to)))) return;
+  // Leadership first: where it is refused, nothing else has been done.
+  if (!(await handOver(held, handOverTo))) return void (await writePart(held, 'step', null));
   await nameSelf(held, false);
-  const ready = (await handOver(held, handOverTo)) && (await lock.guard(signal));
-  if (ready && context.state.phase === 'running') await work();
+  if ((await lock.guard(signal)) && context.state.phase === 'running') await work();
   if (!(await regain(held))) return;
   await nameSelf(held, true);
   await writePart(held, 'step', null);
@@ -105,8 +106,9 @@ async function regain({ context, lock, signal }: Held): Promise<boolean> {
   return true;
 }
 
-async function handOver({ context, signal }: Held, targetId: string | null): Promise<boolean> {
+async function handOver({ context, lock, signal }: Held, targetId: string | null): Promise<boolean> {
   if (targetId === null) return true;
+  if (!(await lock.guard(signal))) return false;
   const { admin, self } = context.ports;
   const outcome = await admin.moveLeader(clientUrl(self.address), targetId, signal);
   if (outcome.ok)

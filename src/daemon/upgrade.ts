@@ -9,7 +9,7 @@ import type { Context } from './context.ts';
 import type { LeasedLock } from './leased-lock.ts';
 import { createLeasedLock } from './leased-lock.ts';
 import type { Held } from './upgrade-acts.ts';
-import { endpointsOf } from './upgrade-acts.ts';
+import { endpointsOf, writePart } from './upgrade-acts.ts';
 import { bringSnapshot, enableDowngrade, endDowngrade } from './upgrade-cluster-acts.ts';
 import type { UpgradeMemory } from './upgrade-facts.ts';
 import { observeUpgrade, readUpgradeRecord } from './upgrade-facts.ts';
@@ -25,7 +25,7 @@ const RENEW_INTERVAL_MS = (UPGRADE_LOCK_TTL_SECONDS * 1000) / 6;
 /** Steps the own etcd through an upgrade, when it is its turn. Ends with the signal. */
 export async function keepUpgraded(context: Context, signal: AbortSignal): Promise<void> {
   const { clock, self } = context.ports;
-  const memory: UpgradeMemory = { orphan: null, members: [] };
+  const memory: UpgradeMemory = { orphan: null, leftOwn: false, members: [] };
   const lock = createLeasedLock(
     {
       key: UPGRADE_LOCK_KEY,
@@ -44,6 +44,7 @@ export async function keepUpgraded(context: Context, signal: AbortSignal): Promi
       context.chronicle.plan('upgrade', [plan.action.reason]);
       if ('who' in plan.action && plan.action.who === self.id)
         await underLock(context, lock, plan.action, memory, signal);
+      else if (memory.leftOwn) await endLeftStep(context, lock, memory, signal);
     }
     context.chronicle.turn('upgrade', began);
     const busy = plan !== null && !['upgrade-done', 'upgrade-held'].includes(plan.action.reason.code);
@@ -57,6 +58,7 @@ async function look(
   memory: UpgradeMemory,
   signal: AbortSignal,
 ): Promise<UpgradePlan | null> {
+  memory.leftOwn = false;
   if (!hasSay(context)) return null;
   if (!(await hasReason(context, signal))) return { action: DONE, checks: [], waiting: [] };
   const seen = await observeUpgrade(context, memory, signal);
@@ -124,6 +126,24 @@ async function underLock(
     tellOthers(context, memory, signal);
     context.upgradeBell.ring();
   }
+}
+
+/**
+ * Says that a step is over which an earlier life of this instance began, and died in: the others wait for it as long as it
+ * could last. Whether the member is well they see for themselves.
+ */
+async function endLeftStep(
+  context: Context,
+  lock: LeasedLock,
+  memory: UpgradeMemory,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!(await lock.take(signal))) return;
+  await writePart({ context, lock, members: memory.members, signal }, 'step', null);
+  await lock.release(signal);
+  memory.leftOwn = false;
+  tellOthers(context, memory, signal);
+  context.upgradeBell.ring();
 }
 
 async function renew(context: Context, lock: LeasedLock, signal: AbortSignal): Promise<void> {

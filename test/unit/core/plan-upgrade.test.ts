@@ -91,6 +91,11 @@ const steps: readonly Case[] = [
     'upgrade-step step: i-2 m2 3.5.35-3.6.16',
   ],
   [
+    'anybody, at once, where who began a step is no member any more',
+    looksAt(three('3.5.35'), { self: 'i-3', record: { step: { ...STEP, by: 'i-9' } } }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
     'another than the one whose step was taken back, where that one is replaced',
     looksAt(three('3.5.35'), { record: { failed: { ...FAILED, by: 'i-9' } } }),
     'upgrade-step step: i-2 m2 3.5.35-3.6.16',

@@ -41,6 +41,21 @@ describe('a lock that is bound to a lease', () => {
     expect([lock.fence()?.createRevision, other.fence()]).toEqual([cluster.read(KEY)?.createRevision, null]);
   });
 
+  it('is taken over from an earlier life of its own instance, at once', async () => {
+    const dead = lockOf(bench.host(0));
+    await take(dead);
+    const left = cluster.read(KEY);
+    expect(await take(lock)).toBe(true);
+    expect(lock.fence()?.createRevision).toBe(left?.createRevision);
+    // It lives by its own lease, not by the dead one's.
+    await bench.clock.advance(40_000);
+    await bench.soon(lock.renew(NEVER));
+    await bench.clock.advance(40_000);
+    expect(cluster.read(KEY)?.value).toBe('i-01');
+    expect(await guard(lock)).toBe(true);
+    expect(await take(other)).toBe(false);
+  });
+
   it('can be had as soon as it was let go', async () => {
     await take(lock);
     await bench.soon(lock.release(NEVER));
