@@ -2,6 +2,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { EtcdBinary } from '../src/etcd/binaries.ts';
+import { readCommandLine, wholeNumber } from '../test/command-line.ts';
 import { setup } from '../test/e2e/build.ts';
 import { etcdBinary } from '../test/tools.ts';
 import { liveAppliances } from './appliance.ts';
@@ -52,9 +53,7 @@ function readOptions(): Options {
       write: { type: 'boolean', default: false },
     },
   });
-  const runs = Number(values.runs);
-  if (!Number.isInteger(runs) || runs < 1)
-    throw new Error(`--runs ${values.runs}: give a whole number above 0`);
+  const runs = wholeNumber('runs', values.runs, 1);
   const minutes = values.soak ? SOAK_MINUTES : Number(values.minutes);
   if (!(minutes > 0)) throw new Error(`--minutes ${values.minutes}: give a number above 0`);
   const only = values.only?.map((name) => {
@@ -140,23 +139,12 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await rename(`${path}.new`, path);
 }
 
-/** The options, or null where they were wrong, which was said. */
-function options(): Options | null {
-  try {
-    return readOptions();
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
-    return null;
-  }
-}
-
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.once(name, () => interrupted.abort(new Error(`interrupted by ${name}`)));
 }
-const asked = options();
-if (asked === null) process.exitCode = 64;
-else {
+const asked = readCommandLine(readOptions, USAGE);
+if (asked !== null) {
   await bench(asked, interrupted.signal).catch((error: unknown) => {
     if (!interrupted.signal.aborted) throw error;
     console.error('interrupted');

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { readCommandLine } from '../command-line.ts';
 
 /*
  * `npm run mutate [-- [--list] FILE …]`: changes `src/core` in every small way that Stryker knows, one at a time, and looks
@@ -9,6 +11,10 @@ import { parseArgs } from 'node:util';
  * it cannot matter. Fails where a survivor is not listed, and below the least score; says which of those listed died.
  * `--list` writes the survivors of the run down, each new one without a reason: to be killed, or given one.
  */
+
+const USAGE = `npm run mutate -- [--list] [FILE]...
+  FILE    of src/core; all of them unless given
+  --list  write the survivors down, those without a reason yet, too`;
 
 const LEAST_SCORE = 90;
 const REPORT = 'coverage/mutation/report.json';
@@ -98,27 +104,49 @@ function printScores(report: Report): number {
   return score(all);
 }
 
-const { values, positionals } = parseArgs({ options: { list: { type: 'boolean' } }, allowPositionals: true });
-const report = await stryker(positionals);
-const listed = JSON.parse(await readFile(LISTED, 'utf8')) as readonly Survivor[];
-const alive = Object.entries(report.files).flatMap(([file, { source, mutants }]) =>
-  mutants.filter((it) => ALIVE.includes(it.status)).map((mutant) => survivorOf(file, source, mutant)),
-);
-const score = printScores(report);
-const reasons = new Map(listed.map((it) => [keyOf(it), it.reason]));
-if (values.list === true) {
-  const others = listed.filter((it) => !(it.file in report.files));
-  const found = alive.map((it) => ({ ...it, reason: reasons.get(keyOf(it)) ?? '' }));
-  const all = new Map([...others, ...found].map((it) => [keyOf(it), it]));
-  const sorted = [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, it]) => it);
-  await writeFile(LISTED, `${JSON.stringify(sorted, null, 2)}\n`);
+interface Asked {
+  readonly list: boolean;
+  /** All of the core where there are none. */
+  readonly files: readonly string[];
 }
-const living = new Set(alive.map(keyOf));
-const fresh = alive.filter((it) => (reasons.get(keyOf(it)) ?? '') === '');
-const gone = listed.filter((it) => it.file in report.files && !living.has(keyOf(it)));
-for (const it of fresh)
-  console.log(`\nno test sees this, and survivors.json gives no reason:\n${describe(it)}`);
-for (const it of gone) console.log(`\nsurvivors.json lists this, and it does not survive:\n${describe(it)}`);
-if (score < LEAST_SCORE)
-  console.log(`\n${score.toFixed(1)} % of the mutants are killed, ${LEAST_SCORE} % must be`);
-process.exitCode = fresh.length > 0 || score < LEAST_SCORE ? 1 : 0;
+
+/** Throws with a line that says what is wrong. */
+function readAsked(): Asked {
+  const { values, positionals } = parseArgs({
+    options: { list: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
+  const stranger = positionals.find((it) => !it.startsWith('src/core/') || !existsSync(it));
+  if (stranger !== undefined) throw new Error(`${stranger}: give files of src/core`);
+  return { list: values.list, files: positionals };
+}
+
+async function mutate({ list, files }: Asked): Promise<boolean> {
+  const report = await stryker(files);
+  const listed = JSON.parse(await readFile(LISTED, 'utf8')) as readonly Survivor[];
+  const alive = Object.entries(report.files).flatMap(([file, { source, mutants }]) =>
+    mutants.filter((it) => ALIVE.includes(it.status)).map((mutant) => survivorOf(file, source, mutant)),
+  );
+  const score = printScores(report);
+  const reasons = new Map(listed.map((it) => [keyOf(it), it.reason]));
+  if (list) {
+    const others = listed.filter((it) => !(it.file in report.files));
+    const found = alive.map((it) => ({ ...it, reason: reasons.get(keyOf(it)) ?? '' }));
+    const all = new Map([...others, ...found].map((it) => [keyOf(it), it]));
+    const sorted = [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, it]) => it);
+    await writeFile(LISTED, `${JSON.stringify(sorted, null, 2)}\n`);
+  }
+  const living = new Set(alive.map(keyOf));
+  const fresh = alive.filter((it) => (reasons.get(keyOf(it)) ?? '') === '');
+  const gone = listed.filter((it) => it.file in report.files && !living.has(keyOf(it)));
+  for (const it of fresh)
+    console.log(`\nno test sees this, and survivors.json gives no reason:\n${describe(it)}`);
+  for (const it of gone)
+    console.log(`\nsurvivors.json lists this, and it does not survive:\n${describe(it)}`);
+  if (score < LEAST_SCORE)
+    console.log(`\n${score.toFixed(1)} % of the mutants are killed, ${LEAST_SCORE} % must be`);
+  return fresh.length === 0 && score >= LEAST_SCORE;
+}
+
+const asked = readCommandLine(readAsked, USAGE);
+if (asked !== null) process.exitCode = (await mutate(asked)) ? 0 : 1;

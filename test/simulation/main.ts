@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { readCommandLine, refuse, wholeNumber } from '../command-line.ts';
 import { shrinkFailure } from './shrink-failure.ts';
 import { play } from './play.ts';
 import { type Plot, PROFILES, type Profile } from './plot.ts';
@@ -53,30 +54,27 @@ function readOptions(): Options {
       out: { type: 'string' },
     },
   });
-  const number = (name: string, text: string, min: number): number => {
-    const value = Number(text);
-    if (!Number.isFinite(value) || value < min)
-      throw new Error(`--${name} ${text}: give a number from ${min}`);
-    return value;
-  };
   const profile = PROFILES.find((it) => it === values.profile);
   if (profile === undefined) throw new Error(`--profile ${values.profile}: there are ${PROFILES.join(', ')}`);
-  const minutes = values.minutes === undefined ? null : number('minutes', values.minutes, 0);
+  const minutes = values.minutes === undefined ? null : Number(values.minutes);
+  if (minutes !== null && !(minutes > 0))
+    throw new Error(`--minutes ${values.minutes}: give a number above 0`);
   return {
     seeds:
       values.seeds === undefined
         ? minutes === null
           ? 2_000
           : Number.MAX_SAFE_INTEGER
-        : number('seeds', values.seeds, 1),
+        : wholeNumber('seeds', values.seeds, 1),
     // Seconds of the clock, so that runs one after the other have other seeds; and it can be typed.
-    seed: values.seed === undefined ? Math.floor(Date.now() / 1_000) : number('seed', values.seed, 0),
+    seed: values.seed === undefined ? Math.floor(Date.now() / 1_000) : wholeNumber('seed', values.seed, 0),
     profile,
     minutes,
-    workers: values.workers === undefined ? availableParallelism() : number('workers', values.workers, 1),
+    workers:
+      values.workers === undefined ? availableParallelism() : wholeNumber('workers', values.workers, 1),
     shrink: values.shrink,
     plot: values.plot ?? null,
-    lines: number('lines', values.lines, 0),
+    lines: wholeNumber('lines', values.lines, 0),
     out: values.out ?? null,
   };
 }
@@ -143,36 +141,39 @@ async function shrinkAndTell(plot: Plot, { lines }: Options): Promise<void> {
   );
 }
 
-/** Plays the plot of a file; whether it holds. */
-async function playFile(path: string, options: Options): Promise<boolean> {
-  const text: unknown = JSON.parse(await readFile(path, 'utf8'));
-  // A kept plot has its story around it.
-  const plot = (text as { readonly plot?: Plot }).plot ?? (text as Plot);
+/** The plot in a file; null where it has none, which was said. */
+async function readPlot(path: string): Promise<Plot | null> {
+  try {
+    const text: unknown = JSON.parse(await readFile(path, 'utf8'));
+    // A kept plot has its story around it.
+    const plot = (text as { readonly plot?: Plot } | null)?.plot ?? (text as Plot | null);
+    if (Array.isArray(plot?.incidents)) return plot;
+    refuse(`--plot ${path}: there is no plot in it`);
+  } catch (error) {
+    refuse(`--plot ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return null;
+}
+
+/** Plays a plot; whether it holds. */
+async function playPlot(plot: Plot, options: Options): Promise<boolean> {
   const ending = await play(plot);
   console.log(tell(ending, { lastLines: ending.timeline.length }));
   if (options.shrink && isFailure(ending.kind)) await shrinkAndTell(plot, options);
   return !isFailure(ending.kind);
 }
 
-/** The options, or null where they were wrong, which was said. */
-function options(): Options | null {
-  try {
-    return readOptions();
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
-    return null;
+/** Does what is asked for; whether it holds, null where nothing could be done. */
+async function run(options: Options): Promise<boolean | null> {
+  if (options.plot !== null) {
+    const plot = await readPlot(options.plot);
+    return plot === null ? null : await playPlot(plot, options);
   }
-}
-
-const given = options();
-if (given === null) {
-  process.exitCode = 64;
-} else {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
-  const holds =
-    given.plot === null
-      ? (await simulate(given, stop.signal)).failures.length === 0
-      : await playFile(given.plot, given);
-  process.exitCode = holds ? 0 : 1;
+  return (await simulate(options, stop.signal)).failures.length === 0;
 }
+
+const given = readCommandLine(readOptions, USAGE);
+const holds = given === null ? null : await run(given);
+if (holds !== null) process.exitCode = holds ? 0 : 1;
