@@ -95,8 +95,10 @@ export const SCALING_INCIDENTS: Strikes<
       });
       later(world, lastsMs, () => {
         if (machine.state !== 'up') return;
-        takeFromPool(world, machine);
+        // It may have been taken already, for another that went.
+        if (machine.place === 'pool') takeFromPool(world, machine);
         want(world, world.desired + 1);
+        reconcileSoon(world);
       });
     });
   },
