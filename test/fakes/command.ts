@@ -1,7 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { CACHE_DIRECTORY } from '../tools.ts';
+
+/** Where Node keeps the compiled form of the sources: a start then takes less than half the processor time. */
+const COMPILED = join(CACHE_DIRECTORY, 'compiled');
 
 /** How a command ended. */
 export interface Ended {
@@ -10,10 +15,10 @@ export interface Ended {
   readonly err: string;
 }
 
-/** Runs the program as a process, with nothing in its environment but HOME and what is given. */
+/** Runs the program as a process, with nothing in its environment but HOME, Node's cache and what is given. */
 export async function runMain(words: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const child = spawn(process.execPath, ['src/main.ts', ...words], {
-    env: { HOME: tmpdir(), ...env },
+    env: { HOME: tmpdir(), NODE_COMPILE_CACHE: COMPILED, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [out, err, [code]] = await Promise.all([

@@ -31,6 +31,8 @@ interface World {
   instances?: (request: WireRequest) => WireAnswer;
   activeRegions?: readonly string[];
   group?: string | null;
+  /** For a world that hangs: so long does each try wait. What is answered gets all the time that it needs. */
+  tryMs?: number;
 }
 
 async function fleetOf(world: World) {
@@ -39,7 +41,7 @@ async function fleetOf(world: World) {
       if (request.service === 'autoscaling') return world.groups?.(request) ?? groupsAnswer([GROUP]);
       return world.instances?.(request) ?? ec2Answer(RUNNING);
     },
-    { limits: { tryMs: 150 } },
+    world.tryMs === undefined ? {} : { limits: { tryMs: world.tryMs } },
   );
   const time = { ms: 0 };
   const { activeRegions = [], group = 'g' } = world;
@@ -197,7 +199,11 @@ describe('an answer that is not whole is unknown', () => {
       world: { instances: () => ec2Error(503, 'RequestLimitExceeded') },
       reason: /RequestLimitExceeded/,
     },
-    { name: 'EC2 hangs', world: { instances: () => 'hang' }, reason: /EC2 in eu-central-1 did not answer/ },
+    {
+      name: 'EC2 hangs',
+      world: { instances: () => 'hang', tryMs: 150 },
+      reason: /EC2 in eu-central-1 did not answer/,
+    },
     {
       name: 'Auto Scaling resets',
       world: { groups: () => 'reset' },
