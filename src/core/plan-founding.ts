@@ -1,5 +1,4 @@
 import { claimRecord, claimWithLost } from './claim.ts';
-import { unusedNonce } from './local-data.ts';
 import { markRecord, readMark } from './mark.ts';
 import { namesOf } from './names.ts';
 import type { StandingClaim } from './claim.ts';
@@ -30,13 +29,13 @@ export function planFounding(
   }
   const { mark: kept } = seen.local;
   const made = readMark(seen.cluster, seen.self.id, records);
-  const unused = unusedNonce(kept);
-  if (kept?.started === true && kept.token === claim.token)
+  // One that was started under another token was forgotten before.
+  if (kept?.started === true)
     return declareLost(seen, standing, 'etcd was started under it, and its data are gone');
   if (made === null || made.mark.token !== claim.token) {
     const obstacle = planObstacle(seen, claim);
     if (obstacle !== null) return obstacle;
-    const nonce = unused ?? seen.freshNonce;
+    const nonce = kept?.nonce ?? seen.freshNonce;
     const mark = { token: claim.token, nonce, started: false };
     return {
       kind: 'register',
@@ -48,10 +47,10 @@ export function planFounding(
       reason: reason('mark', `says that it founds epoch ${claim.epoch}, before it does so`),
     };
   }
-  if (unused !== made.mark.nonce) {
+  if (kept === null || kept.nonce !== made.mark.nonce) {
     return declareLost(seen, standing, 'its mark was made by a disk that is gone');
   }
-  if (kept?.token !== claim.token) {
+  if (kept.token !== claim.token) {
     // Another made the mark, and did not look whether etcd can start here.
     const obstacle = planObstacle(seen, claim);
     if (obstacle !== null) return obstacle;
@@ -59,7 +58,7 @@ export function planFounding(
   return {
     kind: 'found',
     claim,
-    mark: { token: claim.token, nonce: unused, started: true },
+    mark: { token: claim.token, nonce: kept.nonce, started: true },
     reason: reason(code, `founds epoch ${claim.epoch} with ${claim.founders.length} founders`),
   };
 }
