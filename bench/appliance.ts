@@ -16,7 +16,7 @@ import {
 import type { Life, Milestones, Part, Told } from './measures.ts';
 import { OF_FORMING, OF_REPLACING, readMilestones } from './milestones.ts';
 import { tellTimeline } from './timeline.ts';
-import { kill, until, untilHealthy, untilWritten } from './wait.ts';
+import { electionClocksSettle, kill, until, untilHealthy, untilWritten } from './wait.ts';
 
 /** How an instance ends. */
 type Ending = Extract<Part, 'terminate' | 'power-cut'>;
@@ -111,6 +111,7 @@ async function killFollower(group: Group): Promise<void> {
 
 async function killLeader(group: Group): Promise<void> {
   const { admin, recorder, signal } = group;
+  await electionClocksSettle(signal);
   const { leader, followers } = await roles(group);
   const others = followers.map(({ address }) => clientUrl(address));
   const killedMs = await kill(await etcdPid(group, leader));

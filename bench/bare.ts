@@ -9,7 +9,15 @@ import { processesOf } from '../src/sandbox/processes.ts';
 import { ownAddress, temporaryDirectory } from '../test/tools.ts';
 import { createRecorder, type Life, type Part, type Recorder } from './measures.ts';
 import { writeBig } from './big-data.ts';
-import { kill, leaderIndex, missingVoters, until, untilHealthy, untilWritten } from './wait.ts';
+import {
+  electionClocksSettle,
+  kill,
+  leaderIndex,
+  missingVoters,
+  until,
+  untilHealthy,
+  untilWritten,
+} from './wait.ts';
 
 /** One etcd under a shell loop that starts it again whenever it ends. */
 interface BareMember extends Named {
@@ -158,6 +166,7 @@ async function killLeader(
   { record }: Recorder,
   signal: AbortSignal,
 ): Promise<void> {
+  await electionClocksSettle(signal);
   const endpoints = members.map(({ endpoint }) => endpoint);
   const leader = members[await leaderIndex(admin, endpoints, signal)];
   if (leader === undefined) throw new Error('no leader');

@@ -93,6 +93,17 @@ export async function untilWritten(
   return (writtenMs ?? Number.NaN) - killedMs;
 }
 
+/** etcd's own limit, 5 s, and a little. */
+const CLOCKS_SETTLE_MS = 6_000;
+
+/**
+ * Until a member that was started just before has done what it does once, when it hears from its peers: it sets its election
+ * clock ahead. A leader that is killed right then is replaced in 0.2 s, by chance; both sides are measured after it.
+ */
+export async function electionClocksSettle(signal: AbortSignal): Promise<void> {
+  await delay(CLOCKS_SETTLE_MS, undefined, { signal });
+}
+
 /** Ends a process by SIGKILL; gives the moment of it (monotonic ms) once it is gone, so that no answer is its own. */
 export async function kill(pid: number): Promise<number> {
   const startTime = startTimeOf(pid);
