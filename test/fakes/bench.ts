@@ -15,6 +15,7 @@ import { createFakeHooks, type FakeHooks } from './fake-hooks.ts';
 import { createFakeMetadata, type FakeMetadata } from './fake-metadata.ts';
 import { createFakeZone, type FakeZone } from './fake-zone.ts';
 import { createSeededRandom } from './seeded-random.ts';
+import { soonOn } from './soon.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 import { createWire } from './wire.ts';
 
@@ -131,15 +132,6 @@ export function createBench(count = 1, seed = 1): Bench {
   const [first, ...others] = Array.from({ length: count }, (_, index) => addHost(index));
   if (first === undefined) throw new Error('a bench has at least one host');
   const hosts: readonly [Host, ...Host[]] = [first, ...others];
-  const soon = async <T>(work: Promise<T>): Promise<T> => {
-    let over = false;
-    const end = (): void => {
-      over = true;
-    };
-    work.then(end, end);
-    if (!(await clock.until(() => over, 600_000))) throw new Error('it waits for ever');
-    return await work;
-  };
 
   return {
     clock,
@@ -149,7 +141,7 @@ export function createBench(count = 1, seed = 1): Bench {
     hosts,
     log,
     changes,
-    soon,
+    soon: soonOn(clock),
     host(index) {
       const host = hosts[index];
       if (host === undefined) throw new Error(`no host ${index}`);

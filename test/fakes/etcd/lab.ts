@@ -5,6 +5,7 @@ import { etcdIds } from '../../../src/etcd/ids.ts';
 import { createFakeDisk, type FakeDisk } from '../fake-data.ts';
 import { createNetwork, type Network } from '../network.ts';
 import { createSeededRandom } from '../seeded-random.ts';
+import { soonOn } from '../soon.ts';
 import { createVirtualClock, type VirtualClock } from '../virtual-clock.ts';
 import { createWire } from '../wire.ts';
 import { createEtcdAdmin } from './admin.ts';
@@ -66,15 +67,6 @@ export function createEtcdLab(count: number, seed = 1, version = '3.5.35'): Etcd
     if (found === undefined) throw new Error(`no host ${index}`);
     return found;
   };
-  const soon = async <T>(work: Promise<T>): Promise<T> => {
-    let over = false;
-    const end = (): void => {
-      over = true;
-    };
-    work.then(end, end);
-    if (!(await clock.until(() => over, 600_000))) throw new Error('it waits for ever');
-    return await work;
-  };
   const start: EtcdLab['start'] = async (index, initial) => {
     const it = host(index);
     const begun = await it.process.start({ version, name: it.name, address: it.address, initial }, NEVER);
@@ -99,7 +91,7 @@ export function createEtcdLab(count: number, seed = 1, version = '3.5.35'): Etcd
     admin: createEtcdAdmin(CALLER, { etcd, wire: createWire(clock, random.fork()) }),
     hosts,
     host,
-    soon,
+    soon: soonOn(clock),
     start,
     founding,
     node(index) {
