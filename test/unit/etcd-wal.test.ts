@@ -2,46 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createLogReader } from '../../src/etcd/wal.ts';
+import { commit, entry, field, HEAD, ROOM, snapshot, V2, V3 } from '../fixtures/etcd-log.ts';
 import { temporaryDirectory } from '../tools.ts';
 
 const calm = new AbortController().signal;
-
-/** A protobuf field: a number as a varint, bytes with their length. */
-function field(number: number, value: number | Buffer): Buffer {
-  if (typeof value === 'number') return Buffer.concat([varint(number * 8), varint(value)]);
-  return Buffer.concat([varint(number * 8 + 2), varint(value.length), value]);
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push((rest % 128) + 128);
-    rest = Math.floor(rest / 128);
-  }
-  return Buffer.from([...bytes, rest]);
-}
-
-/** A framed record, padded to eight bytes as etcd does. */
-function frame(type: number, data: Buffer): Buffer {
-  const record = Buffer.concat([field(1, type), field(2, 0), field(3, data)]);
-  const padding = (8 - (record.length % 8)) % 8;
-  const length = Buffer.alloc(8);
-  length.writeUIntLE(record.length, 0, 6);
-  if (padding > 0) length[7] = 0x80 | padding;
-  return Buffer.concat([length, record, Buffer.alloc(padding)]);
-}
-
-const V3 = Buffer.concat([field(1, 77), field(4, Buffer.from('a put'))]);
-const V2 = Buffer.concat([field(1, 77), field(2, Buffer.from('PUT')), field(3, Buffer.from('/0/members'))]);
-
-const entry = (index: number, data: Buffer = V3, type = 0): Buffer =>
-  frame(2, Buffer.concat([field(1, type), field(2, 3), field(3, index), field(4, data)]));
-const commit = (index: number): Buffer =>
-  frame(3, Buffer.concat([field(1, 3), field(2, 9), field(3, index)]));
-const snapshot = (index: number): Buffer => frame(5, Buffer.concat([field(1, index), field(2, 3)]));
-const HEAD = Buffer.concat([frame(4, Buffer.alloc(0)), frame(1, field(1, 5)), snapshot(0)]);
-const ROOM = Buffer.alloc(4096);
 
 /** A log of these files, each with the index of its first entry. */
 async function logOf(

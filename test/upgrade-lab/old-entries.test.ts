@@ -73,18 +73,18 @@ describe('entries of 3.5 in the log of 3.6', () => {
   );
 
   test.concurrent(
-    'are gone after a restart of 3.6 with a small snapshot count and a few entries',
+    'are gone when 3.6 was started with a small snapshot count, and a few entries came',
     async () => {
       await using stack = new AsyncDisposableStack();
-      const lab = await rolledTo36(1, stack);
-      const slot = first(lab);
-      await swap(slot, '3.6', 10);
-      await untilServing(lab.admin, slot.member);
-      await makeEntries(lab, 12);
+      const lab = await bornOn('3.5', 3, stack);
+      await write(lab, 5);
+      // As the step from 3.5 starts it: no other restart is needed, and joins go on.
+      await roll(lab, '3.6', 50);
+      expect(await isClean(lab)).toBe(false);
+      await makeEntries(lab, 60);
       await eventually(async () => await isClean(lab));
-      await swap(slot, '3.7');
-      await untilServing(lab.admin, slot.member);
-      expect(await keysAt(lab, slot)).toBe(5);
+      await roll(lab, '3.7');
+      for (const slot of lab.slots) expect(await keysAt(lab, slot)).toBe(5);
     },
   );
 
