@@ -82,7 +82,8 @@ export async function keepHouse(
 ): Promise<boolean> {
   const { ports, state } = context;
   const endpoint = clientUrl(ports.self.address);
-  const seen = await look(context, endpoint, signal);
+  // The lock was read right before, in this turn.
+  const seen = await look(context, endpoint, signal, { confirmed: true });
   if (!seen.known) {
     context.chronicle.plan('housekeeping', [
       reason('members-unknown', `the members are unknown: ${seen.reason}`),

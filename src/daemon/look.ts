@@ -23,10 +23,18 @@ export function endpointOf(member: Member): string {
   return member.clientUrls[0] ?? clientUrl(addressOf(member));
 }
 
-/** Looks at all members through one endpoint; unknown where that gives no linearizable list. */
-export async function look(context: Context, endpoint: string, signal: AbortSignal): Promise<Known<Look>> {
+/**
+ * Looks at all members through one endpoint; unknown where that gives no linearizable list. `confirmed`: a linearizable read
+ * through this endpoint was answered just before.
+ */
+export async function look(
+  context: Context,
+  endpoint: string,
+  signal: AbortSignal,
+  { confirmed }: { readonly confirmed: boolean } = { confirmed: false },
+): Promise<Known<Look>> {
   const { admin } = context.ports;
-  const list = await admin.memberList(endpoint, { linearizable: true }, signal);
+  const list = await admin.memberList(endpoint, { linearizable: true, confirmed }, signal);
   if (!list.known) return list;
   const statuses = await Promise.all(
     list.value.members.map(async (member) => ({

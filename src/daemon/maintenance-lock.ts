@@ -68,8 +68,13 @@ export function createMaintenanceLock(context: Context): MaintenanceLock {
   /** Who neither holds it nor leads has nothing to do about it soon: what the watch over its etcd read is new enough. */
   const lookAt = async (endpoint: string, signal: AbortSignal): Promise<Known<KeyValue | null>> => {
     const read = context.state.lockRead;
-    const reads = held === null && !leads(context) && read !== null && clock.now() - read.at < READ_COUNTS_MS;
-    return reads ? known(read.lock) : await admin.read(endpoint, LOCK_KEY, { serializable: false }, signal);
+    const sent = clock.now();
+    if (held === null && !leads(context) && read !== null && sent - read.at < READ_COUNTS_MS)
+      return known(read.lock);
+    const lock = await admin.read(endpoint, LOCK_KEY, { serializable: false }, signal);
+    // The watch over the leader's etcd need not read it again.
+    if (lock.known && leads(context)) context.state.lockRead = { at: sent, lock: lock.value };
+    return lock;
   };
 
   return {

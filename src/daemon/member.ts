@@ -80,6 +80,7 @@ export async function watchMember(
   const wellForMs = memory.wellSince === null ? 0 : clock.now() - memory.wellSince;
   context.state.ownStatus = unknown('etcd does not run');
   context.state.notReady = 'etcd does not run';
+  context.state.lockRead = null;
   return { exit: last, wellForMs };
 }
 

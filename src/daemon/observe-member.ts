@@ -3,7 +3,7 @@ import { known, unknown } from '../core/known.ts';
 import type { DataIdentity } from '../core/local-data.ts';
 import type { MemberList, MemberStatus } from '../core/members.ts';
 import { votersOf } from '../core/members.ts';
-import { CLAIM_READ_INTERVAL_MS, STARTING_ASK_MS } from '../core/numbers.ts';
+import { CLAIM_READ_INTERVAL_MS, LOOK_INTERVAL_MS, STARTING_ASK_MS } from '../core/numbers.ts';
 import type { MemberObservation } from '../core/plan-member.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
@@ -27,6 +27,9 @@ const JOINER_LATE_MS = 10_000;
 
 /** A voter of a formed epoch decides nothing on who else is a member: it reads the list anew this often. */
 const LIST_INTERVAL_MS = 10_000;
+
+/** What the housekeeper's loop read so shortly before proves a quorum as well. */
+const READ_JUST_NOW_MS = LOOK_INTERVAL_MS / 2;
 
 /** Everything that a running member's plan rests on. Beside the loop, `plan` asks it, too. */
 export async function observeMember(
@@ -94,6 +97,7 @@ async function listAsBefore(
   if (!list.known || list.value.clusterId !== status.clusterId) return null;
   const voters = votersOf(list.value.members).map((it) => it.id);
   if (![status.memberId, status.leader].every((id) => id !== null && voters.includes(id))) return null;
+  if (state.lockRead !== null && sent - state.lockRead.at < READ_JUST_NOW_MS) return { list, leader: null };
   const lock = await ports.admin.read(own, LOCK_KEY, { serializable: false }, signal);
   if (!lock.known) return { list: lock, leader: null };
   state.lockRead = { at: sent, lock: lock.value };

@@ -130,9 +130,13 @@ export interface Fence {
 
 /** etcd's client API, one endpoint at a time, no retries. An endpoint is a client URL. */
 export interface AdminPort {
+  /**
+   * `confirmed`: the caller has just had a linearizable answer to a read through this member, and a list of now is
+   * linearizable, too; before 3.5 etcd has no other way.
+   */
   memberList(
     endpoint: string,
-    options: { readonly linearizable: boolean },
+    options: { readonly linearizable: boolean; readonly confirmed?: boolean },
     signal: AbortSignal,
   ): Promise<Known<MemberList>>;
   status(endpoint: string, signal: AbortSignal): Promise<Known<MemberStatus>>;

@@ -25,9 +25,10 @@ export interface Fence {
 
 /** etcd's client API, one endpoint at a time, no retries. The shape of the daemon's AdminPort. */
 export interface EtcdAdmin extends UpgradeCalls, Disposable {
+  /** `confirmed`: the caller has just had a linearizable answer to a read through this member. */
   memberList(
     endpoint: string,
-    options: { readonly linearizable: boolean },
+    options: { readonly linearizable: boolean; readonly confirmed?: boolean },
     signal: AbortSignal,
   ): Promise<Known<MemberList>>;
   status(endpoint: string, signal: AbortSignal): Promise<Known<MemberStatus>>;
@@ -134,11 +135,11 @@ type Membership = Pick<
 
 function membership({ ask, change }: Caller): Membership {
   return {
-    memberList: async (endpoint, { linearizable }, signal) =>
+    memberList: async (endpoint, { linearizable, confirmed = false }, signal) =>
       ask(endpoint, signal, async (client, options) => {
         // 3.4 does not know the field and answers from what it has. A linearizable read through the same member, just
         // before, waits until it has all that was committed: the same promise, on every version.
-        if (linearizable) signed(await client.kv.range(LINEARIZABLE_READ, options));
+        if (linearizable && !confirmed) signed(await client.kv.range(LINEARIZABLE_READ, options));
         return listOf(await client.cluster.memberList({ linearizable }, options));
       }),
     status: async (endpoint, signal) =>
