@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { namespacePool } from './test/namespace-pool.ts';
+import { LongestFirst } from './test/sequence.ts';
 
 const project = (
   name: string,
@@ -29,6 +30,7 @@ const project = (
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       // They start processes and wait for them: two cores are busy only with more files than cores at a time.
       project('unit', { workers: 4 }),
