@@ -80,7 +80,7 @@ export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
     case 'settling':
       return idle(
         'upgrade-settling',
-        `all run etcd ${view.minor}: waits until etcd takes it for the cluster's version`,
+        `nobody runs less than etcd ${view.minor}: waits until etcd takes it for the cluster's version`,
       );
     case 'held':
       return idle('upgrade-held', view.why);

@@ -26,7 +26,7 @@ export type WorkView =
   | { readonly kind: 'nothing' }
   /** Nobody is to step, though not all run what their instances aim at. */
   | { readonly kind: 'held'; readonly why: string }
-  /** All run the minor, and etcd has not raised the cluster's version to it yet. */
+  /** Nobody runs less than the minor, and etcd has not raised the cluster's version to it yet. */
   | { readonly kind: 'settling'; readonly minor: string }
   /** Members two minors apart: nothing is moved beside them. */
   | { readonly kind: 'apart'; readonly lowest: string; readonly highest: string }
@@ -48,9 +48,9 @@ export function workOf(seen: UpgradeObservation): WorkView {
   const apart = minorsBetween(lowest, highest);
   if (apart === null || apart > 1) return { kind: 'apart', lowest, highest };
   const { to } = record.value;
-  if (to !== null && compareVersions(minorOf(to), highest) < 0) return workDown(seen, lowest, highest, to);
-  if (apart === 0 && minorOf(own.value.cluster) !== lowest) return { kind: 'settling', minor: lowest };
-  return workUp(seen, lowest, apart === 0 ? minorAbove(lowest, 1) : highest, to);
+  if (to !== null && compareVersions(minorOf(to), highest) < 0) return workDown(seen, highest, to);
+  if (minorOf(own.value.cluster) !== lowest) return { kind: 'settling', minor: lowest };
+  return workUp(seen, lowest, minorAbove(lowest, 1), to);
 }
 
 function whySilent({ id, name, started }: UpgradeMember): string {
@@ -64,8 +64,8 @@ function versionOf({ version }: UpgradeMember): string {
   return version ?? '';
 }
 
-function workDown(seen: UpgradeObservation, lowest: string, highest: string, order: string): WorkView {
-  const to = lowest === highest ? minorAbove(highest, -1) : lowest;
+function workDown(seen: UpgradeObservation, highest: string, order: string): WorkView {
+  const to = minorAbove(highest, -1);
   const wish = minorOf(order) === to ? order : to;
   const candidates = seen.members
     .filter((it) => minorOf(versionOf(it)) === highest)
@@ -92,7 +92,7 @@ function workUp(seen: UpgradeObservation, lowest: string, next: string, order: s
   const begun = seen.members.some((it) => minorOf(versionOf(it)) === next);
   const patches = aiming.flatMap(patchOf).filter(({ from }) => {
     // A round that has begun is ended first; but a member that may not take part in it has to be made able to.
-    return up.length === 0 || !begun || (minorOf(from) === lowest && isBelow(from, edgeUp(lowest, next)));
+    return up.length === 0 || !begun || isBelow(from, edgeUp(lowest, next));
   });
   if (patches.length > 0) {
     const minor = minorOf(patches[0]?.from ?? lowest);

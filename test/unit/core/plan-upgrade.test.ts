@@ -172,6 +172,16 @@ const remedies: readonly Case[] = [
     'upgrade-alarm',
   ],
   [
+    'nor while a disk is full',
+    looksAt([...holding('clean', 'wal-requests'), runs(3, '3.5.35', {}, { freeBytes: known(0) })]),
+    'upgrade-disk',
+  ],
+  [
+    'nor brings about snapshots then',
+    looksAt([...logging(null, 7), runs(3, '3.6.16', {}, { freeBytes: known(0) })]),
+    'upgrade-disk',
+  ],
+  [
     'brings about snapshots where a log goes back too far',
     looksAt(logging(null, null, 7)),
     'upgrade-bring-snapshot bring-snapshot: i-2 3.6.16-3.7.3',
@@ -255,6 +265,21 @@ const downgrades: readonly Case[] = [
   [
     'is cancelled where all have arrived',
     looksAt(three('3.6.16'), { downgradeTarget: '3.6.0', record: { to: '3.6' } }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled where all have arrived, before a patch',
+    looksAt(three('3.6.10'), { downgradeTarget: '3.6.0', record: { to: '3.6' } }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled by a follower, the first',
+    looksAt(three('3.6.16'), { downgradeTarget: '3.5.0', leaderId: 'm2' }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-1',
+  ],
+  [
+    'is cancelled by the same, whoever looks',
+    looksAt(three('3.6.16').toReversed(), { downgradeTarget: '3.5.0' }),
     'upgrade-cancel-downgrade cancel-downgrade: i-2',
   ],
   [

@@ -153,6 +153,21 @@ const cases: readonly (readonly [name: string, seen: UpgradeObservation, expecte
     looksAt(three('3.5.35', '3.6.16', '3.6.16')),
     'up 3.5 3.6: m1 3.5.35-3.6.16',
   ],
+  [
+    'nobody goes on beside one that is ahead before etcd has followed',
+    looksAt(three('3.5.35', '3.6.16', '3.5.35'), { cluster: '3.4' }),
+    'settling',
+  ],
+  [
+    'a patch of those that are ahead, where the others stay',
+    looksAt([
+      runs(1, '3.5.35', {}, { wanted: '3.5' }),
+      runs(2, '3.6.10', {}, { wanted: '3.6' }),
+      runs(3, '3.5.35', {}, { wanted: '3.5' }),
+    ]),
+    'patch 3.6 3.6: m2 3.6.10-3.6.16',
+  ],
+  ['no patch of a minor above what is aimed at', looksAt(saying('3.6.10', { wanted: '3.5' })), 'held'],
   ['two minors apart', looksAt(three('3.4.45', '3.5.35', '3.6.16')), 'apart'],
   ['two majors', looksAt(three('3.7.3', '4.0.0')), 'apart'],
   ['apart, and ordered down', looksAt(three('3.4.45', '3.6.16'), { record: { to: '3.4' } }), 'apart'],
