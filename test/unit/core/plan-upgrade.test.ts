@@ -452,6 +452,8 @@ describe('planUpgrade', () => {
     expect(plan.checks.map((it) => it.ok)).not.toContain(false);
     expect(plan.checks.length).toBeGreaterThan(0);
     expect(planUpgrade(looksAt(three('3.7.3')))).toMatchObject({ checks: [], waiting: [] });
+    const left = planUpgrade(looksAt(three('3.7.3'), { downgradeTarget: '3.6.0' }));
+    expect(left).toMatchObject({ action: { kind: 'cancel-downgrade' }, checks: [], waiting: [] });
     expect(planUpgrade({ ...looksAt(three('3.5.35')), record: DARK })).toMatchObject({
       checks: [],
       waiting: [],
