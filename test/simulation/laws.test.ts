@@ -468,13 +468,13 @@ const CASES: Readonly<
   },
   'healthy-named': {
     bad: [
-      [records(null), { kind: 'calm' }, serves(1), 70_000, serves(1)],
-      [records(null), { kind: 'calm' }, serves(1, 2), 50_000, serves(2), 70_000, serves(1, 2)],
+      [records(null), { kind: 'calm' }, serves(1), 180_000, serves(1)],
+      [records(null), { kind: 'calm' }, serves(1, 2), 100_000, serves(2), 180_000, serves(1, 2)],
     ],
     good: [
-      [records(null), { kind: 'calm' }, serves(1), 70_000, serves(2)],
-      [records(null, named(1)), { kind: 'calm' }, serves(1), 70_000, serves(1)],
-      [records(null), { kind: 'calm' }, serves(1), 40_000, fault(0), { kind: 'calm' }, 70_000, serves(1)],
+      [records(null), { kind: 'calm' }, serves(1), 180_000, serves(2)],
+      [records(null, named(1)), { kind: 'calm' }, serves(1), 180_000, serves(1)],
+      [records(null), { kind: 'calm' }, serves(1), 100_000, fault(0), { kind: 'calm' }, 180_000, serves(1)],
     ],
   },
   'dead-is-dead': {

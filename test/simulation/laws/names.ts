@@ -16,8 +16,11 @@ const FINDING: ReadonlySet<string> = new Set([
 /** An instance that is gone is named no longer than this, once nothing is wrong any more; ms. */
 const NAMED_AFTER_END_MS = 5 * 60_000;
 
-/** Who serves is not unnamed longer than this: two looks, and a pause after what Route 53 refused last; ms. */
-const UNNAMED_MS = 40_000;
+/**
+ * Who serves is not unnamed longer than this; ms. Whoever said that it leaves, and came back, is believed for the lease of
+ * that word (60 s), which a new leader begins anew; then come two looks, and a pause after what Route 53 refused last.
+ */
+const UNNAMED_MS = 160_000;
 
 const keyOf = (it: RecordSet): string => `${it.name} ${it.type}`;
 
