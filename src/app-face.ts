@@ -1,6 +1,7 @@
+import { standingOf } from './core/upgrade-standing.ts';
 import type { Appliance } from './daemon/appliance.ts';
-import type { Check, Face, MemberRow, MembersView, StatusView } from './http/face.ts';
-import type { Metrics } from './http/metrics.ts';
+import type { Check, Face, MemberRow, MembersView, StatusView, UpgradePlanView } from './http/face.ts';
+import type { Metrics, StateSample } from './http/metrics.ts';
 
 /** What the face is made of. */
 export interface FaceParts {
@@ -21,13 +22,7 @@ export function createFace(parts: FaceParts): Face {
     birth: async (hint) => await appliance.birth(hint, never),
     upgrade: async (fresh) => {
       const answer = await appliance.upgrade(fresh, never);
-      const plan = appliance.state.upgrade;
-      return {
-        ...answer,
-        plan: plan?.action.reason ?? null,
-        checks: plan?.checks ?? [],
-        waiting: plan?.waiting ?? [],
-      };
+      return { ...answer, ...planOf(appliance) };
     },
     members: () => {
       appliance.watch();
@@ -44,6 +39,20 @@ export function createFace(parts: FaceParts): Face {
       return await metrics.page();
     },
   };
+}
+
+function planOf({ state }: Appliance): UpgradePlanView {
+  const { action, checks, waiting } = state.upgrade ?? { action: null, checks: [], waiting: [] };
+  return { plan: action?.reason ?? null, checks, waiting };
+}
+
+/** How the upgrade stands; null: there is none, or this member has no say yet. */
+function upgradeOf({ state }: Appliance): StateSample['upgrade'] {
+  if (state.upgrade === null) return null;
+  const { action } = state.upgrade;
+  const standing = standingOf(action);
+  if (standing === 'none') return null;
+  return { code: action.reason.code, moves: standing === 'moves' };
 }
 
 function members(appliance: Appliance): MembersView {
@@ -123,6 +132,7 @@ function status({ appliance, version, cluster }: FaceParts): StatusView {
       keepsHouse: state.keepsHouse,
     },
     plan: [...state.plans.values()].flat(),
+    upgrade: upgradeOf(appliance) === null ? null : planOf(appliance),
     events: state.events.map((it) => ({
       at: it.at,
       level: it.level,
@@ -185,5 +195,7 @@ function sample(appliance: Appliance, metrics: Metrics): void {
     leader: state.ownStatus.known && state.ownStatus.value.leader === state.ownStatus.value.memberId,
     claim: claimOf(appliance)?.state ?? (context.register.claim().known ? 'none' : null),
     members: new Map(state.members.map((it) => [it.name || it.id, it.unhealthy === null])),
+    etcdVersion: state.ownStatus.known ? state.ownStatus.value.version : null,
+    upgrade: upgradeOf(appliance),
   });
 }

@@ -14,3 +14,9 @@ export const IAM_ACTIONS = [
   'route53:ListHostedZonesByName',
   'route53:ListResourceRecordSets',
 ] as const;
+
+/** What `etcd-appliance upgrade --refresh` needs beyond them: of whoever calls it, not of the instances. */
+export const OPERATOR_ACTIONS = [
+  'autoscaling:DescribeInstanceRefreshes',
+  'autoscaling:StartInstanceRefresh',
+] as const;

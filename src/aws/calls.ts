@@ -5,10 +5,14 @@ import type {
   DescribeAutoScalingGroupsCommandOutput,
   DescribeAutoScalingInstancesCommandInput,
   DescribeAutoScalingInstancesCommandOutput,
+  DescribeInstanceRefreshesCommandInput,
+  DescribeInstanceRefreshesCommandOutput,
   DescribeLifecycleHooksCommandInput,
   DescribeLifecycleHooksCommandOutput,
   RecordLifecycleActionHeartbeatCommandInput,
   RecordLifecycleActionHeartbeatCommandOutput,
+  StartInstanceRefreshCommandInput,
+  StartInstanceRefreshCommandOutput,
 } from '@aws-sdk/client-auto-scaling';
 import type { DescribeInstancesCommandInput, DescribeInstancesCommandOutput } from '@aws-sdk/client-ec2';
 import type {
@@ -23,7 +27,7 @@ import type {
 } from '@aws-sdk/client-route-53';
 
 /*
- * Every call that the appliance makes to AWS, and no other: the IAM policy (actions.ts) is read off these.
+ * Every call that the appliance and its operator's verbs make to AWS, and no other: actions.ts is read off these.
  * Each ends within the deadline, and throws the SDK's error, a TimeoutError or the caller's abort.
  */
 
@@ -54,6 +58,15 @@ export interface AutoScalingCalls {
     RecordLifecycleActionHeartbeatCommandInput,
     RecordLifecycleActionHeartbeatCommandOutput
   >;
+}
+
+/** An operator's: no appliance replaces instances. */
+export interface RefreshCalls {
+  readonly describeInstanceRefreshes: Ask<
+    DescribeInstanceRefreshesCommandInput,
+    DescribeInstanceRefreshesCommandOutput
+  >;
+  readonly startInstanceRefresh: Ask<StartInstanceRefreshCommandInput, StartInstanceRefreshCommandOutput>;
 }
 
 export interface Route53Calls {

@@ -3,8 +3,10 @@ import {
   CompleteLifecycleActionCommand,
   DescribeAutoScalingGroupsCommand,
   DescribeAutoScalingInstancesCommand,
+  DescribeInstanceRefreshesCommand,
   DescribeLifecycleHooksCommand,
   RecordLifecycleActionHeartbeatCommand,
+  StartInstanceRefreshCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import type { EC2ClientConfig } from '@aws-sdk/client-ec2';
@@ -15,7 +17,7 @@ import {
   ListResourceRecordSetsCommand,
   Route53Client,
 } from '@aws-sdk/client-route-53';
-import type { AutoScalingCalls, Ec2Calls, Route53Calls } from './calls.ts';
+import type { AutoScalingCalls, Ec2Calls, RefreshCalls, Route53Calls } from './calls.ts';
 import { createCaller } from './caller.ts';
 import type { Call, CallObserver } from './caller.ts';
 import { LIMITS } from './limits.ts';
@@ -37,7 +39,7 @@ export interface ClientOptions {
 /** The clients of one process, made when first used, one per service and region. */
 export interface AwsClients {
   ec2(region: string): Ec2Calls;
-  autoScaling(region: string): AutoScalingCalls;
+  autoScaling(region: string): AutoScalingCalls & RefreshCalls;
   route53(): Route53Calls;
   /** Closes idle connections. Calls under way end as they would. */
   destroy(): void;
@@ -55,7 +57,7 @@ export function createClients(options: ClientOptions, deps: ClientDeps): AwsClie
   const limits = { ...LIMITS, ...options.limits };
   const call = createCaller(limits.callDeadlineMs, deps.observer);
   const ec2 = new Map<string, Ec2Calls>();
-  const autoScaling = new Map<string, AutoScalingCalls>();
+  const autoScaling = new Map<string, AutoScalingCalls & RefreshCalls>();
   let route53: Route53Calls | undefined;
   const open: { destroy(): void }[] = [];
   let credentials: EC2ClientConfig['credentials'] = options.credentials;
@@ -167,7 +169,7 @@ function ec2Calls(client: EC2Client, call: Call): Ec2Calls {
   };
 }
 
-function autoScalingCalls(client: () => AutoScalingClient, call: Call): AutoScalingCalls {
+function autoScalingCalls(client: () => AutoScalingClient, call: Call): AutoScalingCalls & RefreshCalls {
   return {
     describeAutoScalingGroups: (input, signal) =>
       call('autoscaling', 'DescribeAutoScalingGroups', signal, async (abortSignal) =>
@@ -197,6 +199,17 @@ function autoScalingCalls(client: () => AutoScalingClient, call: Call): AutoScal
     recordLifecycleActionHeartbeat: (input, signal) =>
       call('autoscaling', 'RecordLifecycleActionHeartbeat', signal, (abortSignal) =>
         client().send(new RecordLifecycleActionHeartbeatCommand(input), { abortSignal }),
+      ),
+    describeInstanceRefreshes: (input, signal) =>
+      call('autoscaling', 'DescribeInstanceRefreshes', signal, async (abortSignal) =>
+        holding(
+          await client().send(new DescribeInstanceRefreshesCommand(input), { abortSignal }),
+          'InstanceRefreshes',
+        ),
+      ),
+    startInstanceRefresh: (input, signal) =>
+      call('autoscaling', 'StartInstanceRefresh', signal, (abortSignal) =>
+        client().send(new StartInstanceRefreshCommand(input), { abortSignal }),
       ),
   };
 }

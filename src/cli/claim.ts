@@ -1,14 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { openZone } from '../app-zone.ts';
 import type { OpenedZone } from '../app-zone.ts';
-import { readClaim } from '../core/claim.ts';
 import type { ClaimReading } from '../core/claim.ts';
-import { clusterLabel, namesOf } from '../core/names.ts';
-import { ownRecords } from '../core/own-records.ts';
-import type { RecordSet } from '../core/records.ts';
 import { ApplianceError } from '../errors.ts';
 import { CONFIG_OPTION, loadFromEnvironment } from './load.ts';
+import { withRegister } from './register.ts';
+import type { SeenRegister } from './register.ts';
 
 /** `etcd-appliance claim show [NAME]` and `etcd-appliance claim release NAME` (design.md section 4). */
 export function addClaimCommand(program: Command): void {
@@ -23,7 +20,8 @@ export function addClaimCommand(program: Command): void {
     .option(...CONFIG_OPTION)
     .option('--json', 'as JSON')
     .action(async (given: string | undefined, options: { config?: string; json?: true }) => {
-      await withRegister(given, options.config, (seen) => {
+      const { config } = await loadFromEnvironment(options.config);
+      await withRegister(given, config, (seen) => {
         process.stdout.write(options.json ? `${JSON.stringify(seen, null, 2)}\n` : render(seen));
       });
     });
@@ -36,68 +34,12 @@ export function addClaimCommand(program: Command): void {
     .option(...CONFIG_OPTION)
     .option('--confirm <name>', 'the full name, instead of typing it when asked')
     .action(async (given: string, options: { config?: string; confirm?: string }) => {
-      await withRegister(given, options.config, async (seen, zone) => release(seen, zone, options.confirm));
+      const { config } = await loadFromEnvironment(options.config);
+      await withRegister(given, config, async (seen, zone) => release(seen, zone, options.confirm));
     });
 }
 
-/** What stands under a name. */
-interface Seen {
-  readonly cluster: string;
-  readonly register: string;
-  readonly reading: ClaimReading;
-  /** Ours, the claim among them. */
-  readonly records: readonly RecordSet[];
-}
-
-async function withRegister(
-  given: string | undefined,
-  file: string | undefined,
-  use: (seen: Seen, zone: OpenedZone) => void | Promise<void>,
-): Promise<void> {
-  const { config } = await loadFromEnvironment(file);
-  if (config.hostedZone === null) {
-    const problem =
-      'HOSTED_ZONE: none is configured; allowed is the name or id of the zone that holds the claim';
-    throw new ApplianceError({ code: 'configuration', problems: [problem] }, problem);
-  }
-  const region = process.env['AWS_REGION'] || (config.activeRegions[0] ?? 'us-east-1');
-  const opened = await openZone(config.hostedZone, region, new AbortController().signal);
-  try {
-    await use(await read(opened, fullName(given ?? ownLabel(config.stackName), opened.zone.name)), opened);
-  } finally {
-    opened.close();
-  }
-}
-
-function ownLabel(stack: string | null): string {
-  if (stack !== null) return clusterLabel(stack);
-  throw new ApplianceError(
-    { code: 'usage' },
-    'no name given, and no STACK_NAME configured; name the cluster',
-  );
-}
-
-function fullName(given: string, zone: string): string {
-  const name = given.toLowerCase().replace(/\.$/, '');
-  if (/^[a-z0-9-]+$/.test(name)) return `${name}.${zone}`;
-  if (name.endsWith(`.${zone}`)) return name;
-  throw new ApplianceError({ code: 'usage' }, `${JSON.stringify(given)} is no name in the zone ${zone}`);
-}
-
-async function read(opened: OpenedZone, cluster: string): Promise<Seen> {
-  const register = opened.register(cluster);
-  const records = await register.list(new AbortController().signal);
-  if (!records.known) throw new ApplianceError({ code: 'unavailable', service: 'route53' }, records.reason);
-  const own = ownRecords(cluster, records.value);
-  return {
-    cluster,
-    register: register.register,
-    reading: readClaim(namesOf(cluster).claim, own),
-    records: own,
-  };
-}
-
-function render({ cluster, register, reading, records }: Seen): string {
+function render({ cluster, register, reading, records }: SeenRegister): string {
   const list = records.map(({ name, type, ttl, values }) => `  ${name} ${ttl} ${type} ${values.join(' | ')}`);
   return [
     `${cluster} (${register})`,
@@ -122,7 +64,7 @@ function renderReading(reading: ClaimReading): readonly string[] {
   ];
 }
 
-async function release(seen: Seen, opened: OpenedZone, confirmed: string | undefined): Promise<void> {
+async function release(seen: SeenRegister, opened: OpenedZone, confirmed: string | undefined): Promise<void> {
   const { cluster, records } = seen;
   if (records.length === 0) {
     process.stdout.write(`nothing of ours is under ${cluster}\n`);

@@ -25,6 +25,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     summary: 'the record by which exactly one cluster lives under a name',
     load: async () => (await import('./claim.ts')).addClaimCommand,
   },
+  upgrade: {
+    summary: "show, order, stop and follow the upgrade of a cluster's etcd, from anywhere",
+    load: async () => (await import('./upgrade.ts')).addUpgradeCommand,
+  },
   etcd: {
     summary: 'the etcd binaries on this machine',
     load: async () => (await import('./etcd.ts')).addEtcdCommands,

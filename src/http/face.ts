@@ -54,6 +54,14 @@ export interface EventLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** What an appliance plans for the upgrade of its cluster. */
+export interface UpgradePlanView {
+  readonly plan: PlanLine | null;
+  readonly checks: readonly (PlanLine & { readonly ok: boolean })[];
+  /** Instances that are still to step in this round, in their order. */
+  readonly waiting: readonly string[];
+}
+
 /** Answer of `/status`. */
 export interface StatusView {
   readonly version: string;
@@ -70,17 +78,14 @@ export interface StatusView {
   /** The last observation as it was, for people and tools. */
   readonly observation: unknown;
   readonly plan: readonly PlanLine[];
+  /** Null: there is nothing to upgrade, or this member has no say yet. */
+  readonly upgrade: UpgradePlanView | null;
   /** The last 100, the newest last. */
   readonly events: readonly EventLine[];
 }
 
 /** Answer of `/upgrade`: what this instance has, and, for people, what its appliance plans. */
-export interface UpgradeView extends UpgradeAnswer {
-  readonly plan: PlanLine | null;
-  readonly checks: readonly (PlanLine & { readonly ok: boolean })[];
-  /** Instances that are still to step in this round, in their order. */
-  readonly waiting: readonly string[];
-}
+export interface UpgradeView extends UpgradeAnswer, UpgradePlanView {}
 
 /** All that the HTTP server shows. Plain functions over what is in memory: none may ask the network. */
 export interface Face {

@@ -9,6 +9,10 @@ export interface StateSample {
   readonly claim: 'none' | 'forming' | 'formed' | 'reseeding' | null;
   /** Health by instance id, of every member listed. */
   readonly members: ReadonlyMap<string, boolean>;
+  /** Of the own etcd; null: it does not answer. */
+  readonly etcdVersion: string | null;
+  /** Null: nothing is to be upgraded. `moves`: it goes on by itself; else it waits, or stands still, for what the code says. */
+  readonly upgrade: { readonly code: string; readonly moves: boolean } | null;
 }
 
 /** Everything that is counted. The daemon's Meter, what `aws/` counts, and the page itself. */
@@ -87,11 +91,28 @@ function defineState(define: Define): (state: StateSample) => void {
   const leader = define.gauge('leader', 'Whether the own etcd leads.', []);
   const claim = define.gauge('claim_state', '1 for the state of the claim; all 0: unknown.', ['state']);
   const member = define.gauge('member_healthy', 'Health of each listed member.', ['instance']);
+  const version = define.gauge('etcd_version_info', 'Always 1; its label is the version of the own etcd.', [
+    'version',
+  ]);
+  const upgrade = define.gauge(
+    'upgrade_state',
+    '0: nothing to upgrade; 1: under way; 2: stands still. Its label is the code of the plan.',
+    ['code'],
+  );
   return (state) => {
     ready.set(Number(state.ready));
     leader.set(Number(state.leader));
     for (const name of CLAIM_STATES) claim.set({ state: name }, Number(state.claim === name));
     member.reset();
     for (const [instance, healthy] of state.members) member.set({ instance }, Number(healthy));
+    version.reset();
+    if (state.etcdVersion !== null) version.set({ version: state.etcdVersion }, 1);
+    upgrade.reset();
+    upgrade.set({ code: state.upgrade?.code ?? 'none' }, upgradeNumber(state.upgrade));
   };
+}
+
+function upgradeNumber(upgrade: StateSample['upgrade']): number {
+  if (upgrade === null) return 0;
+  return upgrade.moves ? 1 : 2;
 }

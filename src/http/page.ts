@@ -1,4 +1,12 @@
-import type { Check, EventLine, MemberRow, MembersView, PlanLine, StatusView } from './face.ts';
+import type {
+  Check,
+  EventLine,
+  MemberRow,
+  MembersView,
+  PlanLine,
+  StatusView,
+  UpgradePlanView,
+} from './face.ts';
 
 /** The status page: one HTML document without scripts, which reloads itself. All texts are escaped. */
 export function renderPage(status: StatusView, members: MembersView, ready: Check): string {
@@ -22,7 +30,7 @@ export function renderPage(status: StatusView, members: MembersView, ready: Chec
 ${renderMembers(members)}
 <h2>Plan</h2>
 ${renderPlan(status.plan)}
-<h2>Events</h2>
+${status.upgrade === null ? '' : renderUpgrade(status.upgrade)}<h2>Events</h2>
 ${renderEvents(status.events)}
 </main>
 <footer>
@@ -80,6 +88,19 @@ function memberCells(row: MemberRow): readonly string[] {
 function renderPlan(plan: readonly PlanLine[]): string {
   if (plan.length === 0) return '<p>Nothing to do.</p>';
   return `<ul>${plan.map((line) => `<li>${escape(sentence(line.sentence))}</li>`).join('\n')}</ul>`;
+}
+
+/** Who steps or why nobody does, who is still to step, and what of the preflight is amiss. */
+function renderUpgrade({ plan, checks, waiting }: UpgradePlanView): string {
+  const amiss = checks.filter((it) => !it.ok);
+  const fine = checks.length - amiss.length;
+  const lines = [
+    ...(plan === null ? [] : [escape(sentence(plan.sentence))]),
+    ...(waiting.length === 0 ? [] : [escape(`Still to step in this round: ${waiting.join(', ')}.`)]),
+    ...amiss.map((it) => `${mark(false, it.code)} ${escape(sentence(it.sentence))}`),
+    ...(checks.length === 0 ? [] : [mark(amiss.length === 0, `${fine} of ${checks.length} checks pass`)]),
+  ];
+  return `<h2>Upgrade</h2>\n<ul>${lines.map((line) => `<li>${line}</li>`).join('\n')}</ul>\n`;
 }
 
 const SHOWN_EVENTS = 25;

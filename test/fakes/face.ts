@@ -66,6 +66,7 @@ export function createFakeFace(changes: Partial<Face> = {}): Face & { readonly h
       observedAt: '2026-11-21T10:00:00.000Z',
       observation: { fleet: { known: false, reason: 'throttled' } },
       plan: [{ code: 'steady', sentence: 'all members are healthy' }],
+      upgrade: null,
       events: [
         { at: '2026-11-21T10:00:00.000Z', level: 'info', component: 'daemon', message: 'formed', fields: {} },
       ],

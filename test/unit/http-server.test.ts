@@ -68,6 +68,28 @@ describe('pages', () => {
     expect(await response.text()).toBe('up 1\n');
   });
 
+  test('/ tells of an upgrade where there is one: the plan, who is left, and what is amiss', async () => {
+    const status = createFakeFace().status();
+    const without = await (await fetch((await start()).url)).text();
+    expect(without).not.toContain('Upgrade');
+    const upgrade = {
+      plan: { code: 'upgrade-auth', sentence: 'no step to etcd 3.5: authentication is on' },
+      checks: [
+        { code: 'upgrade-auth', ok: false, sentence: 'authentication is <on>' },
+        { code: 'upgrade-disk', ok: true, sentence: 'every disk has room' },
+      ],
+      waiting: ['i-0b', 'i-0a'],
+    };
+    const { url } = await start({ status: () => ({ ...status, upgrade }) });
+    const html = await (await fetch(url)).text();
+    expect(html).toContain('<h2>Upgrade</h2>');
+    expect(html).toContain('No step to etcd 3.5: authentication is on.');
+    expect(html).toContain('Still to step in this round: i-0b, i-0a.');
+    expect(html).toContain('upgrade-auth</span> Authentication is &lt;on&gt;.');
+    expect(html).toContain('1 of 2 checks pass');
+    expect(html).not.toContain('Every disk has room');
+  });
+
   test('/ is a page that needs no script, with every text escaped', async () => {
     const status = createFakeFace().status();
     const { url } = await start({ status: () => ({ ...status, phase: `<script>alert("x")</script>&'` }) });

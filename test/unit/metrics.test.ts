@@ -41,8 +41,18 @@ test('the state is set as a whole: a member that left has no series', async () =
       ['i-0a', true],
       ['i-0b', false],
     ]),
+    etcdVersion: '3.4.39',
+    upgrade: { code: 'upgrade-step', moves: true },
   });
-  metrics.sampled({ ready: false, leader: false, claim: 'formed', members: new Map([['i-0c', true]]) });
+  expect((await seriesOf(metrics)).get('etcd_appliance_upgrade_state{code="upgrade-step"}')).toBe(1);
+  metrics.sampled({
+    ready: false,
+    leader: false,
+    claim: 'formed',
+    members: new Map([['i-0c', true]]),
+    etcdVersion: '3.5.35',
+    upgrade: { code: 'upgrade-auth', moves: false },
+  });
   const series = await seriesOf(metrics);
   expect(series.get('etcd_appliance_claim_state{state="forming"}')).toBe(0);
   expect(series.get('etcd_appliance_claim_state{state="formed"}')).toBe(1);
@@ -50,6 +60,10 @@ test('the state is set as a whole: a member that left has no series', async () =
   expect(series.get('etcd_appliance_leader')).toBe(0);
   expect([...series.keys()].filter((name) => name.includes('member_healthy'))).toEqual([
     'etcd_appliance_member_healthy{instance="i-0c"}',
+  ]);
+  expect([...series].filter(([name]) => /etcd_version_info|upgrade_state/.test(name))).toEqual([
+    ['etcd_appliance_etcd_version_info{version="3.5.35"}', 1],
+    ['etcd_appliance_upgrade_state{code="upgrade-auth"}', 2],
   ]);
 });
 

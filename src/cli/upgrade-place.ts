@@ -1,0 +1,61 @@
+import type { Config } from '../config.ts';
+import { ApplianceError } from '../errors.ts';
+import { withRegister } from './register.ts';
+import { readEndpoint } from './upgrade-wish.ts';
+
+/** Where a cluster is found. */
+export interface Place {
+  /** Full name; the address where it was found by that. */
+  readonly cluster: string;
+  readonly addresses: readonly string[];
+  /** ARNs of its groups; empty where it was found by an address. */
+  readonly groups: readonly string[];
+  /** As it is named on a command line. */
+  readonly words: string;
+}
+
+/**
+ * Finds a cluster: by its name in the hosted zone, whose claim names the voters, or by the address of a member. Throws
+ * `usage`, `configuration` or `unavailable` as the register does, and `not-found` where no cluster lives under the name.
+ */
+export async function findPlace(
+  given: string | undefined,
+  endpoint: string | undefined,
+  config: Config,
+): Promise<Place> {
+  if (endpoint === undefined) return await findByName(given, config);
+  if (given !== undefined)
+    throw new ApplianceError(
+      { code: 'usage' },
+      `a name (${given}) and --endpoint contradict each other: give one of them`,
+    );
+  const address = readEndpoint(endpoint);
+  return { cluster: address, addresses: [address], groups: [], words: `--endpoint ${address}` };
+}
+
+async function findByName(given: string | undefined, config: Config): Promise<Place> {
+  return await withRegister(given, config, ({ cluster, reading }) => {
+    if (reading.kind === 'unreadable')
+      throw new ApplianceError(
+        { code: 'conflict', what: cluster },
+        `the claim of ${cluster} cannot be read: ${reading.why}; name a member with --endpoint`,
+      );
+    if (reading.kind === 'none')
+      throw new ApplianceError(
+        { code: 'not-found', what: cluster },
+        `no cluster lives under ${cluster}: there is no claim`,
+      );
+    const { claim } = reading;
+    if (claim.voters.length === 0)
+      throw new ApplianceError(
+        { code: 'not-found', what: cluster },
+        `the cluster of ${cluster} is not born yet: its claim is ${claim.state}`,
+      );
+    return {
+      cluster,
+      addresses: claim.voters.map((it) => it.address),
+      groups: claim.groups,
+      words: given ?? cluster,
+    };
+  });
+}

@@ -1,0 +1,79 @@
+import type { GroupRefreshes } from '../app-refresh.ts';
+import { ApplianceError } from '../errors.ts';
+import type { Report } from './upgrade-report.ts';
+
+/** The instance refreshes of a cluster, one group after another, as far as they are started from here or found under way. */
+export interface RefreshRun {
+  /** Starts the first. Throws `conflict` where a group would not wait for members, `unavailable` where AWS does not answer. */
+  start(signal: AbortSignal): Promise<void>;
+  /** The one under way, or the last one that was looked at; null: none is known of. Starts the next group's when one is done. */
+  look(signal: AbortSignal): Promise<Report['refresh']>;
+}
+
+/** AWS allows few questions; what it shows changes in minutes. */
+const LOOK_MS = 3_000;
+
+/** A run over the groups. Nothing is asked before the first call. */
+export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
+  let current = 0;
+  let startedId: string | null = null;
+  let isOurs = false;
+  let kept: { readonly at: number; readonly refresh: Report['refresh'] } | null = null;
+
+  const begin = async (signal: AbortSignal): Promise<void> => {
+    const group = groups[current];
+    if (group === undefined) return;
+    const started = await group.start(signal);
+    if (!started.known)
+      throw new ApplianceError({ code: 'unavailable', service: 'autoscaling' }, started.reason);
+    startedId = started.value;
+    kept = null;
+  };
+  return {
+    start: async (signal) => {
+      for (const group of groups) {
+        const waits = await group.waitsForMembers(signal);
+        if (!waits.known)
+          throw new ApplianceError({ code: 'unavailable', service: 'autoscaling' }, waits.reason);
+        if (!waits.value)
+          throw new ApplianceError(
+            { code: 'conflict', what: group.name },
+            `the group ${group.name} has no launching hook, so that a refresh would not wait for members: add one, or terminate the instances one by one, each when the one before is replaced`,
+          );
+      }
+      isOurs = true;
+      await begin(signal);
+    },
+    look: async (signal) => {
+      const group = groups[current];
+      if (group === undefined) return null;
+      const now = performance.now();
+      if (kept !== null && now - kept.at < LOOK_MS) return kept.refresh;
+      const last = await group.last(signal);
+      // What AWS does not say now is as it was.
+      const found = last.known ? last.value : null;
+      const isStale = startedId !== null && found?.id !== startedId;
+      const refresh = !last.known
+        ? (kept?.refresh ?? null)
+        : isStale
+          ? {
+              id: startedId ?? '',
+              status: 'Pending',
+              active: true,
+              percent: null,
+              why: null,
+              group: group.name,
+            }
+          : found === null
+            ? null
+            : { ...found, group: group.name };
+      kept = { at: now, refresh };
+      if (isOurs && refresh?.status === 'Successful' && current < groups.length - 1) {
+        current += 1;
+        await begin(signal);
+        return { ...refresh, active: true };
+      }
+      return refresh;
+    },
+  };
+}
