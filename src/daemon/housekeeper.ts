@@ -46,7 +46,7 @@ export function createHousekeeper(context: Context): Housekeeper {
       }
     },
     async release(signal) {
-      await lock.release(clientUrl(context.ports.self.address), signal);
+      await lock.release(signal);
       context.state.keepsHouse = false;
     },
   };
@@ -63,7 +63,7 @@ async function tick(
   const endpoint = clientUrl(ports.self.address);
   const status = state.ownStatus;
   if (!status.known || status.value.learner || state.identity?.formed !== true) return false;
-  const seenLock = await lock.look(endpoint, signal);
+  const seenLock = await lock.look(signal);
   if (!seenLock.known) {
     context.chronicle.plan('housekeeping', [
       reason('lock-unknown', `the lock cannot be read: ${seenLock.reason}`),
@@ -92,21 +92,20 @@ async function tick(
       backOff(memory, await fleetView.fleet(memory.awsBackoffMs, signal));
       return false;
     case 'ask':
-      await lock.ask(endpoint, signal);
+      await lock.ask(signal);
       return false;
     case 'release':
-      await lock.release(endpoint, signal);
+      await lock.release(signal);
       return false;
     case 'take':
       lookAnew(memory);
-      return await lock.take(endpoint, signal);
+      return await lock.take(signal);
     case 'unlocked':
       return await keepHouse(context, createUnlockedRight(context), memory, signal);
     case 'keep':
       return await whileRenewed(
         context,
         lock,
-        endpoint,
         signal,
         async () => await keepHouse(context, lock, memory, signal),
       );
@@ -120,7 +119,6 @@ async function tick(
 async function whileRenewed<T>(
   context: Context,
   lock: MaintenanceLock,
-  endpoint: string,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -129,7 +127,7 @@ async function whileRenewed<T>(
   const renewing = (async () => {
     for (;;) {
       await context.ports.clock.sleep(RENEW_INTERVAL_MS, both);
-      await lock.renew(endpoint, both);
+      await lock.renew(both);
     }
   })().catch((error: unknown) => {
     if (!both.aborted) context.ports.log.error({ error }, 'the lock is no longer renewed');

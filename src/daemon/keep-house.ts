@@ -134,7 +134,7 @@ export async function keepHouse(
     memory.unfinished = true;
     return await removeMember(context, right, endpoint, action, signal);
   }
-  const written = await writeRecords(context, right, endpoint, plan, memory, signal);
+  const written = await writeRecords(context, right, plan, memory, signal);
   if (written && context.register.last().known) memory.named = namedBy(latest.value, doubtful, leaving);
   // Where Route 53 refuses for longer, the fleet has no answer to it.
   memory.unfinished = (!written && memory.writeFailures < 2) || isUnfinished(latest.value);
@@ -200,7 +200,6 @@ export function backOff(memory: HouseMemory, fleet: Known<Fleet>): void {
 async function writeRecords(
   context: Context,
   right: HouseRight,
-  endpoint: string,
   plan: HousePlan,
   memory: HouseMemory,
   signal: AbortSignal,
@@ -213,7 +212,7 @@ async function writeRecords(
     return true;
   }
   if (ports.clock.now() < memory.writeAfter) return false;
-  if (!(await right.guard(endpoint, signal))) return false;
+  if (!(await right.guard(signal))) return false;
   const { claim, names } = await changeClaimAndNames(context, claimChanges, nameChanges, signal);
   ports.meter.dnsWritten(names.kind);
   if (claim.kind === 'done' && names.kind === 'done') {

@@ -1,6 +1,6 @@
 import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
-import type { Fence, Ports } from './ports.ts';
+import type { Fence, KeyValue, Ports } from './ports.ts';
 
 /** A key that is bound to a lease: who made it holds the lock until the lease ends (law 8). */
 export interface LeasedLock {
@@ -19,6 +19,8 @@ export interface LeasedLock {
    * one, and the own deadline, half the TTL from before the last renewal was sent, is not over.
    */
   guard(signal: AbortSignal): Promise<boolean>;
+  /** What a read of the key gave, which somebody else made: a lock that is another's by now is lost. */
+  note(current: KeyValue | null): void;
   release(signal: AbortSignal): Promise<void>;
 }
 
@@ -28,6 +30,8 @@ export interface LeasedLockOptions {
   readonly ttlSeconds: number;
   /** Whom to ask, the best first: a holder may stop its own etcd. */
   readonly endpoints: () => readonly string[];
+  /** Whether a key that an earlier life of this appliance left behind is taken over, instead of waited for. */
+  readonly inherits: boolean;
 }
 
 interface Held {
@@ -38,7 +42,7 @@ interface Held {
 
 /** A lock over the admin port, its value the own instance id. */
 export function createLeasedLock(
-  { key, ttlSeconds, endpoints }: LeasedLockOptions,
+  { key, ttlSeconds, endpoints, inherits }: LeasedLockOptions,
   { admin, clock, self }: Pick<Ports, 'admin' | 'clock' | 'self'>,
 ): LeasedLock {
   const halfTtlMs = (ttlSeconds * 1000) / 2;
@@ -78,6 +82,10 @@ export function createLeasedLock(
     held = alive.value ? { ...held, deadline: Math.max(held.deadline, sent + halfTtlMs) } : null;
   };
 
+  const note = (current: KeyValue | null): void => {
+    if (current?.createRevision !== held?.createRevision) held = null;
+  };
+
   return {
     holds: () => held !== null,
     renew,
@@ -86,8 +94,8 @@ export function createLeasedLock(
       const lease = await anyOf((endpoint) => admin.grantLease(endpoint, ttlSeconds, signal));
       if (!lease.known) return false;
       const created = await anyOf((endpoint) => admin.createKey(endpoint, key, self.id, lease.value, signal));
-      const isOther = created.known && created.value === null;
-      const made = isOther ? await inherit(lease.value, signal) : created;
+      const isThere = created.known && created.value === null;
+      const made = isThere && inherits ? await inherit(lease.value, signal) : created;
       if (!made.known || made.value === null) {
         // The key may have been made and its answer lost: it goes with its lease.
         await anyOf((endpoint) => admin.revokeLease(endpoint, lease.value, signal));
@@ -102,13 +110,11 @@ export function createLeasedLock(
       await renew(signal);
       if (held === null) return false;
       const current = await anyOf((endpoint) => admin.read(endpoint, key, { serializable: false }, signal));
-      if (held === null || !current.known) return false;
-      if (current.value?.createRevision !== held.createRevision) {
-        held = null;
-        return false;
-      }
-      return clock.now() < held.deadline;
+      if (!current.known) return false;
+      note(current.value);
+      return held !== null && clock.now() < held.deadline;
     },
+    note,
     async release(signal) {
       const { leaseId } = held ?? { leaseId: null };
       held = null;

@@ -46,7 +46,7 @@ export async function removeMember(
   const list = await context.ports.admin.memberList(endpoint, { linearizable: true }, signal);
   const member = list.known ? list.value.members.find((it) => it.id === action.memberId) : undefined;
   if (member === undefined || member.learner === action.voter) return list.known;
-  if (!(await right.guard(endpoint, signal))) return false;
+  if (!(await right.guard(signal))) return false;
   const outcome = await context.ports.admin.removeMember(endpoint, action.memberId, signal);
   context.ports.meter.acted('remove-member', outcome.ok ? 'done' : outcome.code);
   if (!outcome.ok && outcome.code !== 'not-found') {

@@ -1,3 +1,4 @@
+import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { MaintenanceLock } from './maintenance-lock.ts';
 import { LOCK_KEY } from './maintenance-lock.ts';
@@ -11,13 +12,14 @@ export type HouseRight = Pick<MaintenanceLock, 'fence' | 'guard'>;
  * removal names a member by its id, and records are changed by their old values (law 8).
  */
 export function createUnlockedRight(context: Context): HouseRight {
-  const { admin } = context.ports;
+  const { admin, self } = context.ports;
+  const own = clientUrl(self.address);
   return {
     fence: () => null,
-    async guard(endpoint, signal) {
-      const holder = await admin.read(endpoint, LOCK_KEY, { serializable: false }, signal);
+    async guard(signal) {
+      const holder = await admin.read(own, LOCK_KEY, { serializable: false }, signal);
       if (!holder.known || holder.value !== null) return false;
-      const status = await admin.status(endpoint, signal);
+      const status = await admin.status(own, signal);
       return status.known && status.value.leader === status.value.memberId;
     },
   };

@@ -31,6 +31,7 @@ export async function keepUpgraded(context: Context, signal: AbortSignal): Promi
       key: UPGRADE_LOCK_KEY,
       ttlSeconds: UPGRADE_LOCK_TTL_SECONDS,
       endpoints: () => endpointsOf(context, memory.members),
+      inherits: true,
     },
     context.ports,
   );

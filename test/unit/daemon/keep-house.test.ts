@@ -76,11 +76,11 @@ async function keeping(
   const context = createContext(keeper.context.options, ports);
   const lock = createMaintenanceLock(context);
   if (cluster.read(LOCK_KEY) !== null) await bench.clock.advance(6_000);
-  expect(await bench.soon(lock.take(keeper.url, NEVER))).toBe(true);
+  expect(await bench.soon(lock.take(NEVER))).toBe(true);
   const memory = freshMemory();
   const tick = async (): Promise<void> => {
     // As the housekeeper does: it keeps the lock's lease alive.
-    await bench.soon(lock.look(keeper.url, NEVER));
+    await bench.soon(lock.look(NEVER));
     await bench.soon(keepHouse(context, lock, memory, NEVER));
   };
   return { context, tick };

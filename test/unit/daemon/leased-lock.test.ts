@@ -16,9 +16,9 @@ let lock: LeasedLock;
 let other: LeasedLock;
 
 /** A lock of one host; each asks the other members before its own. */
-function lockOf(host: Host, endpoints = bench.hosts.map((it) => it.url)): LeasedLock {
+function lockOf(host: Host, endpoints = bench.hosts.map((it) => it.url), inherits = false): LeasedLock {
   const others = endpoints.filter((it) => it !== host.url);
-  const options = { key: KEY, ttlSeconds: TTL_SECONDS, endpoints: () => [...others, host.url] };
+  const options = { key: KEY, ttlSeconds: TTL_SECONDS, endpoints: () => [...others, host.url], inherits };
   return createLeasedLock(options, host.ports);
 }
 
@@ -39,21 +39,6 @@ describe('a lock that is bound to a lease', () => {
     expect(cluster.read(KEY)?.value).toBe('i-01');
     expect(cluster.state.leases.size).toBe(1);
     expect([lock.fence()?.createRevision, other.fence()]).toEqual([cluster.read(KEY)?.createRevision, null]);
-  });
-
-  it('is taken over from an earlier life of its own instance, at once', async () => {
-    const dead = lockOf(bench.host(0));
-    await take(dead);
-    const left = cluster.read(KEY);
-    expect(await take(lock)).toBe(true);
-    expect(lock.fence()?.createRevision).toBe(left?.createRevision);
-    // It lives by its own lease, not by the dead one's.
-    await bench.clock.advance(40_000);
-    await bench.soon(lock.renew(NEVER));
-    await bench.clock.advance(40_000);
-    expect(cluster.read(KEY)?.value).toBe('i-01');
-    expect(await guard(lock)).toBe(true);
-    expect(await take(other)).toBe(false);
   });
 
   it('can be had as soon as it was let go', async () => {
@@ -82,7 +67,12 @@ describe('a lock that is bound to a lease', () => {
     const host = bench.host(0);
     const silent = { known: false, reason: 'silent' } as const;
     const admin = { ...host.ports.admin, keepAlive: async () => await Promise.resolve(silent) };
-    const options = { key: KEY, ttlSeconds: TTL_SECONDS, endpoints: () => [bench.host(1).url] };
+    const options = {
+      key: KEY,
+      ttlSeconds: TTL_SECONDS,
+      endpoints: () => [bench.host(1).url],
+      inherits: false,
+    };
     const half = createLeasedLock(options, { ...host.ports, admin });
     await take(half);
     await bench.clock.advance(25_000);
@@ -101,6 +91,21 @@ describe('a lock that is bound to a lease', () => {
     expect(await guard(lock)).toBe(true);
     await bench.soon(lock.release(NEVER));
     expect(await take(other)).toBe(true);
+  });
+
+  it('is taken over from an earlier life of the same instance, where that is wanted', async () => {
+    await take(lock);
+    const revision = lock.fence()?.createRevision;
+    expect(await take(lockOf(bench.host(0)))).toBe(false);
+    const heir = lockOf(bench.host(0), undefined, true);
+    expect(await take(heir)).toBe(true);
+    expect(heir.fence()?.createRevision).toBe(revision);
+    // The lease of the earlier life ends, and the lock does not.
+    await bench.clock.advance(40_000);
+    await bench.soon(heir.renew(NEVER));
+    await bench.clock.advance(40_000);
+    expect(await guard(heir)).toBe(true);
+    expect(await take(lockOf(bench.host(1), undefined, true))).toBe(false);
   });
 
   it('is not taken where nobody answers', async () => {

@@ -23,22 +23,22 @@ beforeEach(async () => {
   [lock, other] = [createMaintenanceLock(one.context), createMaintenanceLock(two.context)];
 });
 
-const take = (of = lock, host = one): Promise<boolean> => bench.soon(of.take(host.url, NEVER));
-const look = (of = lock, host = one) => bench.soon(of.look(host.url, NEVER));
-const guard = (of = lock, host = one): Promise<boolean> => bench.soon(of.guard(host.url, NEVER));
+const take = (of = lock): Promise<boolean> => bench.soon(of.take(NEVER));
+const look = (of = lock) => bench.soon(of.look(NEVER));
+const guard = (of = lock): Promise<boolean> => bench.soon(of.guard(NEVER));
 
 describe('the maintenance lock', () => {
   it('is held by one appliance', async () => {
     expect(await take()).toBe(true);
-    expect(await take(other, two)).toBe(false);
+    expect(await take(other)).toBe(false);
     expect([lock.holds(), other.holds()]).toEqual([true, false]);
-    expect(await look(other, two)).toMatchObject({ value: { holder: 'i-01' } });
+    expect(await look(other)).toMatchObject({ value: { holder: 'i-01' } });
   });
 
   it('leaves no lease behind where it could not be taken', async () => {
     await take();
     const before = cluster.revision;
-    await take(other, two);
+    await take(other);
     // Granted, and revoked: nothing of it stands, and the holder's key is as it was.
     expect(cluster.read(LOCK_KEY)?.modRevision).toBe(lock.fence()?.createRevision);
     expect(cluster.revision).toBe(before);
@@ -53,33 +53,33 @@ describe('the maintenance lock', () => {
     }
     expect(lock.holds()).toBe(true);
     await bench.clock.advance(OVER_MS);
-    expect(await look(other, two)).toMatchObject({ value: { holder: null } });
-    expect(await take(other, two)).toBe(true);
+    expect(await look(other)).toMatchObject({ value: { holder: null } });
+    expect(await take(other)).toBe(true);
   });
 
   it('tells for how long nobody has held it', async () => {
     await take();
-    await look(other, two);
+    await look(other);
     expect(other.freeForMs()).toBe(0);
-    await bench.soon(lock.release(one.url, NEVER));
-    await look(other, two);
+    await bench.soon(lock.release(NEVER));
+    await look(other);
     expect(other.freeForMs()).toBeGreaterThan(0);
     await bench.clock.advance(10_000);
-    await look(other, two);
+    await look(other);
     expect(other.freeForMs()).toBeGreaterThanOrEqual(10_000);
     await take();
-    await look(other, two);
+    await look(other);
     expect(other.freeForMs()).toBe(0);
   });
 
   it('is asked for under a lease, so that a leader that died asks no more', async () => {
     await take();
-    await bench.soon(other.ask(two.url, NEVER));
+    await bench.soon(other.ask(NEVER));
     expect(await look()).toMatchObject({ value: { wantedBy: 'i-02' } });
     for (let turn = 0; turn < 4; turn += 1) {
       await bench.clock.advance(2_000);
       await look();
-      await bench.soon(other.ask(two.url, NEVER));
+      await bench.soon(other.ask(NEVER));
     }
     expect(await look()).toMatchObject({ value: { wantedBy: 'i-02' } });
     await bench.clock.advance(2_400);
@@ -90,10 +90,10 @@ describe('the maintenance lock', () => {
 
   it('is free at once when it is released', async () => {
     await take();
-    await bench.soon(lock.release(one.url, NEVER));
+    await bench.soon(lock.release(NEVER));
     expect(lock.holds()).toBe(false);
     expect(lock.fence()).toBe(null);
-    expect(await take(other, two)).toBe(true);
+    expect(await take(other)).toBe(true);
   });
 });
 
@@ -106,7 +106,7 @@ describe('law 8: what is done under the lock', () => {
       bench.soon(one.ports.admin.put(one.url, '_appliance/x', value, { fence }, NEVER));
     expect(await put('mine')).toEqual({ known: true, value: true });
     await bench.clock.advance(OVER_MS);
-    await take(other, two);
+    await take(other);
     expect(await put('late')).toEqual({ known: true, value: false });
     expect(cluster.read('_appliance/x')?.value).toBe('mine');
   });
@@ -123,10 +123,10 @@ describe('law 8: what is done under the lock', () => {
   it("is not done by a holder that was frozen until its lock was another one's", async () => {
     await take();
     await bench.clock.advance(OVER_MS);
-    await take(other, two);
+    await take(other);
     expect(await guard()).toBe(false);
     expect(lock.holds()).toBe(false);
-    expect(await guard(other, two)).toBe(true);
+    expect(await guard(other)).toBe(true);
   });
 
   it('is not done by a holder that was frozen, though it took the lock again under the same name', async () => {
@@ -148,7 +148,7 @@ describe('law 8: what is done under the lock', () => {
           ...admin,
           read: async (...call) => {
             const answer = await admin.read(...call);
-            void leaving.release(one.url, NEVER);
+            void leaving.release(NEVER);
             return answer;
           },
         },
@@ -187,7 +187,7 @@ describe('law 8: what is done under the lock', () => {
         },
       },
     });
-    await bench.soon(lock.release(one.url, NEVER));
+    await bench.soon(lock.release(NEVER));
     expect(await take(slow)).toBe(true);
     expect(await guard(slow)).toBe(false);
     expect(slow.holds()).toBe(true);
@@ -213,7 +213,7 @@ describe('law 8: what is done under the lock', () => {
         },
       },
     });
-    await bench.soon(lock.release(one.url, NEVER));
+    await bench.soon(lock.release(NEVER));
     expect(await take(frozen)).toBe(true);
     expect(await guard(frozen)).toBe(false);
   });
