@@ -87,10 +87,15 @@ async function away(
   // Leadership first: where it is refused, nothing else has been done.
   if (!(await handOver(held, handOverTo))) return void (await writePart(held, 'step', null));
   await nameSelf(held, false);
-  if ((await lock.guard(signal)) && context.state.phase === 'running') await work();
+  if ((await lock.guard(signal)) && !isLeaving(context)) await work();
   if (!(await regain(held))) return;
-  await nameSelf(held, true);
+  // Who leaves meanwhile stays out of them.
+  if (!isLeaving(context)) await nameSelf(held, true);
   await writePart(held, 'step', null);
+}
+
+function isLeaving({ state }: Context): boolean {
+  return state.phase !== 'running';
 }
 
 /**
@@ -99,7 +104,7 @@ async function away(
  */
 async function regain({ context, lock, signal }: Held): Promise<boolean> {
   while (!(await lock.guard(signal))) {
-    if (context.state.phase !== 'running') return false;
+    if (isLeaving(context)) return false;
     if (await lock.take(signal)) return true;
     await context.ports.clock.sleep(REGAIN_MS, signal);
   }
@@ -135,7 +140,7 @@ async function comeUp({ context, members, signal }: Held, swap: Swap): Promise<C
   let wellSince: number | null = null;
   let why = 'it has not answered yet';
   for (;;) {
-    if (context.state.phase !== 'running') return { kind: 'left' };
+    if (isLeaving(context)) return { kind: 'left' };
     if (swap.failures >= MOST_FAILURES)
       return { kind: 'failed', why: `etcd ${swap.version} does not come up: ${swap.lastWords}` };
     const unwell = await whyUnwell(context, members, swap.version, signal);
