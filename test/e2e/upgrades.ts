@@ -1,13 +1,67 @@
-import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { TestContext } from 'vitest';
+import type { UpgradeRecord } from '../../src/core/upgrade.ts';
+import {
+  decodeRecord,
+  UPGRADE_KEYS,
+  UPGRADE_LOCK_KEY,
+  UPGRADE_PREFIX,
+} from '../../src/core/upgrade-record.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
-import { etcdBinary } from '../tools.ts';
-import type { Fleet } from './harness.ts';
+import { ETCD_DIRECTORY, temporaryDirectory } from '../tools.ts';
+import { type Fleet, type FleetOptions, fleetForTest } from './harness.ts';
+import { type ImagePart, imageWith } from './upgrade-images.ts';
 
 const calm = new AbortController().signal;
 
-/** What keeps the fleet from running this minor, member by member and as a cluster; empty where it does. */
-export async function missingInVersions(fleet: Fleet, minor: string): Promise<readonly string[]> {
+/** A fleet whose launch template changes: images are folders of etcds, as `ETCD_DIR` names them. */
+export interface UpgradeFleet extends Fleet {
+  readonly size: number;
+  /** What the first instances have. */
+  readonly firstImage: string;
+  /** From now on, instances are launched with these variables. */
+  readonly launchWith: (variables: Readonly<Record<string, string>>) => void;
+  /** A new folder with these etcds. */
+  readonly image: (contents: readonly ImagePart[]) => Promise<string>;
+}
+
+export interface UpgradeFleetOptions extends Omit<FleetOptions, 'environment'> {
+  /** `ETCD_VERSION` at first. */
+  readonly from: string;
+  /** What the first image has; all minors unless given. */
+  readonly image?: readonly ImagePart[];
+}
+
+/** A whole fleet that runs a minor. */
+export async function upgradeFleet(
+  context: TestContext,
+  { from, image: contents, ...options }: UpgradeFleetOptions,
+): Promise<UpgradeFleet> {
+  const images = await temporaryDirectory();
+  context.onTestFinished(async () => images[Symbol.asyncDispose]());
+  let made = 0;
+  const image = async (parts: readonly ImagePart[]): Promise<string> => {
+    made += 1;
+    return await imageWith(join(images.path, String(made)), parts);
+  };
+  const firstImage = contents === undefined ? ETCD_DIRECTORY : await image(contents);
+  const environment: Record<string, string> = { ETCD_VERSION: from, ETCD_DIR: firstImage };
+  const fleet = await fleetForTest(context, { ...options, environment });
+  await fleet.whole(options.size);
+  await untilAllRun(fleet, from);
+  const launchWith = (variables: Readonly<Record<string, string>>): void =>
+    void Object.assign(environment, variables);
+  return { ...fleet, size: options.size, firstImage, launchWith, image };
+}
+
+/** Until every member runs this minor (or version), and the cluster says so. */
+export async function untilAllRun(fleet: Fleet, wanted: string, limitMs?: number): Promise<void> {
+  await fleet.until(`all run ${wanted}`, async () => await missingInVersions(fleet, wanted), limitMs);
+}
+
+/** What keeps the fleet from running this minor (or version), member by member and as a cluster; empty where it does. */
+export async function missingInVersions(fleet: Fleet, wanted: string): Promise<readonly string[]> {
+  const minor = wanted.split('.').slice(0, 2).join('.');
   const views = await fleet.view();
   const told = await Promise.all(
     views.map(async ({ instanceId, address }) => {
@@ -15,7 +69,9 @@ export async function missingInVersions(fleet: Fleet, minor: string): Promise<re
       if (!versions.known) return [`${instanceId}: ${versions.reason}`];
       const { server, cluster } = versions.value;
       return [
-        ...(server.startsWith(`${minor}.`) ? [] : [`${instanceId} runs etcd ${server}`]),
+        ...(server === wanted || server.startsWith(`${wanted}.`)
+          ? []
+          : [`${instanceId} runs etcd ${server}`]),
         ...(cluster.startsWith(`${minor}.`) ? [] : [`${instanceId} sees cluster version ${cluster}`]),
       ];
     }),
@@ -23,33 +79,85 @@ export async function missingInVersions(fleet: Fleet, minor: string): Promise<re
   return told.flat();
 }
 
-/** A folder with these minors, as an image would have it. */
-export async function imageWith(directory: string, minors: readonly string[]): Promise<string> {
-  await mkdir(directory, { recursive: true });
-  for (const minor of minors) {
-    const { etcd, version } = await etcdBinary(minor);
-    await symlink(join(etcd, '..'), join(directory, version)).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    });
+/** The record of the upgrade, through any member that answers; null: none does, or it cannot be read. */
+export async function recordOf(fleet: Fleet): Promise<UpgradeRecord | null> {
+  for (const { address } of await fleet.view()) {
+    const keys = await fleet.admin.readPrefix(clientUrl(address), UPGRADE_PREFIX, calm);
+    if (!keys.known) continue;
+    const record = decodeRecord(keys.value);
+    return record.known ? record.value : null;
   }
-  return directory;
+  return null;
 }
 
-/** As an operator does it in place: the variable is changed on every instance, and every appliance restarted, one by one. */
-export async function configureInPlace(
-  fleet: Fleet,
-  variables: Readonly<Record<string, string>>,
-): Promise<void> {
-  const { hypervisor } = fleet.sandbox;
-  for (const { instanceId } of await fleet.view()) {
-    const { starts } = await fleet.machine(instanceId);
-    hypervisor.configure(instanceId, variables);
-    await hypervisor.restart(instanceId);
-    await fleet.until('the appliance is back, and serves', async () => {
-      const [machine, views] = [await fleet.machine(instanceId), await fleet.view()];
-      if (machine.starts === starts) return ['it has not been started again'];
-      const notReady = views.find((it) => it.instanceId === instanceId)?.notReady ?? 'it is not there';
-      return views.find((it) => it.instanceId === instanceId)?.notReady === null ? [] : [notReady];
-    });
+/** Who holds the upgrade lock; null: nobody, or nobody answers. */
+export async function lockHolder(fleet: Fleet): Promise<string | null> {
+  for (const { address } of await fleet.view()) {
+    const lock = await fleet.admin.read(clientUrl(address), UPGRADE_LOCK_KEY, { serializable: false }, calm);
+    if (lock.known) return lock.value?.value ?? null;
   }
+  return null;
+}
+
+/** Until a step is recorded; gives who steps. */
+export async function untilStepping(
+  fleet: Fleet,
+  limitMs?: number,
+): Promise<NonNullable<UpgradeRecord['step']>> {
+  let step: UpgradeRecord['step'] = null;
+  await fleet.until(
+    'somebody steps',
+    async () => {
+      step = (await recordOf(fleet))?.step ?? null;
+      return step === null ? ['nobody does'] : [];
+    },
+    limitMs,
+  );
+  if (step === null) throw new Error('nobody steps');
+  return step;
+}
+
+/** As an operator does it: a version or a minor that all aim at; null: each its own again. */
+export async function order(fleet: Fleet, to: string | null, through?: string): Promise<void> {
+  const [view] = await fleet.view();
+  const endpoint = clientUrl(through ?? view?.address ?? '');
+  const put = await fleet.admin.put(
+    endpoint,
+    UPGRADE_KEYS.to,
+    to === null ? '' : JSON.stringify(to),
+    {},
+    calm,
+  );
+  if (!put.known) throw new Error(`the order was not taken: ${put.reason}`);
+}
+
+/** What each appliance says on /upgrade of what is next, one sentence each. */
+export async function sentences(fleet: Fleet): Promise<readonly string[]> {
+  const views = await fleet.view();
+  return await Promise.all(
+    views.map(async ({ address }) => {
+      const response = await fetch(`http://${address}:2378/upgrade`, { signal: AbortSignal.timeout(5_000) });
+      return await response.text();
+    }),
+  );
+}
+
+/** Until some appliance says so on /upgrade. */
+export async function untilSaid(fleet: Fleet, words: string, limitMs?: number): Promise<void> {
+  await fleet.until(
+    `somebody says "${words}"`,
+    async () => {
+      const all = await sentences(fleet).catch((error: unknown) => [String(error)]);
+      return all.some((it) => it.includes(words)) ? [] : all;
+    },
+    limitMs,
+  );
+}
+
+/** Until all run it and all is whole; and no write was lost on the way, and no register went back. */
+export async function upgradedTo(fleet: UpgradeFleet, wanted: string, limitMs = 240_000): Promise<void> {
+  await untilAllRun(fleet, wanted, limitMs);
+  await fleet.whole(fleet.size, limitMs);
+  await fleet.writesGoOn();
+  await fleet.verify({ joinersBeginAgain: true });
 }

@@ -1,0 +1,56 @@
+import { describe, test } from 'vitest';
+import {
+  anotherDies,
+  awsIsAway,
+  binaryIsLost,
+  holderFreezes,
+  newEtcdCrashes,
+  oneImageLacks,
+  steppingEnds,
+  twoOrder,
+} from '../e2e/upgrade-faults.ts';
+import { notExecutable } from '../e2e/upgrade-images.ts';
+
+describe.concurrent('in the middle of an upgrade', () => {
+  test.for(['terminateInstance', 'powerCut'] as const)('who steps ends by %s', async (end, context) => {
+    await steppingEnds(context, end);
+  });
+
+  test.for(['before-stop', 'after-start'] as const)(
+    'who steps is frozen %s, loses its lock, and does nothing more under it',
+    async (moment, context) => {
+      await holderFreezes(context, moment);
+    },
+  );
+
+  test.for([3, 5])('of %i, another dies', async (size, context) => {
+    await anotherDies(context, size);
+  });
+
+  test.for(['resumed', 'replaced'] as const)(
+    'the new etcd ends at its start: taken back, until it is %s',
+    async (then, context) => {
+      await newEtcdCrashes(context, then);
+    },
+  );
+
+  test('one image has no such etcd', async (context) => {
+    await oneImageLacks(context, async (fleet) => await fleet.image(['3.4']));
+  });
+
+  test('one image has such an etcd that nobody may execute', async (context) => {
+    await oneImageLacks(context, async (fleet) => await fleet.image(['3.4', await notExecutable('3.5')]));
+  });
+
+  test('the new etcd is lost', async (context) => {
+    await binaryIsLost(context);
+  });
+
+  test.for(['error', 'hang'] as const)('AWS is away: %s', async (kind, context) => {
+    await awsIsAway(context, kind);
+  });
+
+  test('two operators order different versions', async (context) => {
+    await twoOrder(context);
+  });
+});

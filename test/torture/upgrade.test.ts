@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+import { asPatch } from '../e2e/upgrade-images.ts';
+import { configureInPlace, refresh, replaceOneByOne, watchLaunches } from '../e2e/upgrade-ways.ts';
+import { order, upgradedTo, upgradeFleet, type UpgradeFleet } from '../e2e/upgrades.ts';
+import { clientUrl } from '../../src/etcd/flags.ts';
+import { etcdBinary } from '../tools.ts';
+
+describe.concurrent('in place', () => {
+  test.for([
+    { from: '3.5', to: '3.6', size: 3 },
+    { from: '3.6', to: '3.7', size: 3 },
+    { from: '3.4', to: '3.5', size: 1 },
+    { from: '3.4', to: '3.7', size: 1 },
+    { from: '3.4', to: '3.5', size: 5 },
+  ])('$size from $from to $to', async ({ from, to, size }, context) => {
+    const fleet = await upgradeFleet(context, { size, from });
+    await configureInPlace(fleet, { ETCD_VERSION: to });
+    await upgradedTo(fleet, to);
+  });
+
+  test('three from 3.4, whose logs hold what 3.6 dies of, to 3.7', async (context) => {
+    const fleet = await upgradeFleet(context, { size: 3, from: '3.4' });
+    await askHealth(fleet);
+    await configureInPlace(fleet, { ETCD_VERSION: '3.7' });
+    await upgradedTo(fleet, '3.7');
+  });
+
+  test('five from 3.4 to 3.7', async (context) => {
+    const fleet = await upgradeFleet(context, { size: 5, from: '3.4' });
+    await configureInPlace(fleet, { ETCD_VERSION: '3.7' });
+    await upgradedTo(fleet, '3.7');
+  });
+
+  test('a patch release', async (context) => {
+    const { version } = await etcdBinary('3.5');
+    const newer = version.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10));
+    const fleet = await upgradeFleet(context, { size: 3, from: '3.5' });
+    const image = await fleet.image(['3.5', await asPatch('3.5', newer)]);
+    await configureInPlace(fleet, { ETCD_DIR: image });
+    await upgradedTo(fleet, newer);
+  });
+
+  test('down from 3.7 to 3.5 by an order, and up again when it is taken back', async (context) => {
+    const fleet = await upgradeFleet(context, { size: 3, from: '3.7' });
+    await order(fleet, '3.5');
+    await upgradedTo(fleet, '3.5');
+    await order(fleet, null);
+    await upgradedTo(fleet, '3.7');
+  });
+});
+
+/** Writes requests of the old API into every log, as monitoring of 3.4 does. */
+async function askHealth(fleet: UpgradeFleet): Promise<void> {
+  for (const { address } of await fleet.view())
+    expect((await fetch(`${clientUrl(address)}/health`)).status).toBe(200);
+}
+
+describe.concurrent('by new images', () => {
+  test.for([
+    { from: '3.4', to: '3.5', size: 3, haste: 'whole' as const },
+    { from: '3.4', to: '3.5', size: 3, haste: 'voter' as const },
+    { from: '3.5', to: '3.6', size: 3, haste: 'whole' as const },
+    { from: '3.6', to: '3.7', size: 3, haste: 'voter' as const },
+    { from: '3.4', to: '3.5', size: 5, haste: 'voter' as const },
+  ])('$size from $from to $to, each when the last is $haste', async ({ from, to, size, haste }, context) => {
+    const fleet = await upgradeFleet(context, { size, from, image: [from] });
+    fleet.launchWith({ ETCD_DIR: await fleet.image([from, to]), ETCD_VERSION: to });
+    await replaceOneByOne(fleet, haste);
+    await upgradedTo(fleet, to);
+  });
+
+  test('three from 3.4 to 3.7, by images that have all between', async (context) => {
+    const fleet = await upgradeFleet(context, { size: 3, from: '3.4', image: ['3.4'] });
+    fleet.launchWith({
+      ETCD_DIR: await fleet.image(['3.4', '3.5', '3.6', '3.7']),
+      ETCD_VERSION: '3.7',
+    });
+    await replaceOneByOne(fleet, 'whole');
+    await upgradedTo(fleet, '3.7');
+  });
+
+  test('images without the old minor, whose instances join one minor above', async (context) => {
+    const fleet = await upgradeFleet(context, { size: 3, from: '3.4', image: ['3.4'] });
+    fleet.launchWith({ ETCD_DIR: await fleet.image(['3.5']), ETCD_VERSION: '3.5' });
+    await replaceOneByOne(fleet, 'whole');
+    await upgradedTo(fleet, '3.5');
+  });
+});
+
+describe.concurrent('by an instance refresh', () => {
+  test.for([
+    { from: '3.4', to: '3.5', size: 3 },
+    { from: '3.5', to: '3.7', size: 3 },
+    { from: '3.6', to: '3.7', size: 1 },
+  ])('$size from $from to $to', async ({ from, to, size }, context) => {
+    const fleet = await upgradeFleet(context, { size, from, image: [from], hooks: true });
+    const launches = watchLaunches(fleet);
+    fleet.launchWith({
+      ETCD_DIR: await fleet.image([...new Set([from, '3.5', '3.6', '3.7'])]),
+      ETCD_VERSION: to,
+    });
+    await refresh(fleet);
+    // Who comes last makes the images whole: it is held back until it runs what it should.
+    const last = (await launches()).at(-1);
+    expect(last?.version.startsWith(`${to}.`), last?.version).toBe(true);
+    await upgradedTo(fleet, to);
+  });
+});
