@@ -21,12 +21,21 @@ export interface Group {
   readonly signal: AbortSignal;
 }
 
+/** Where a group differs from the usual one. */
+export interface GroupOptions {
+  /** With a launching and a terminating lifecycle hook. */
+  readonly hooks?: boolean;
+  /** Variables of the appliances, read at each launch. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** Makes the sandbox; nothing runs in it yet. Its end is the stack's. */
 export async function createGroup(
   binary: EtcdBinary,
   size: number,
   stack: AsyncDisposableStack,
   signal: AbortSignal,
+  { hooks = false, environment = { ETCD_VERSION: binary.version } }: GroupOptions = {},
 ): Promise<Group> {
   const sandbox = stack.use(
     await createSandbox({
@@ -34,8 +43,8 @@ export async function createGroup(
       searchPath: process.env['PATH'] ?? '',
       etcdDir: ETCD_DIRECTORY,
       program: program(),
-      environment: { ETCD_VERSION: binary.version },
-      group: { desired: size, min: 0, max: 9 },
+      environment,
+      group: { desired: size, min: 0, max: 9, hooks },
     }),
   );
   const admin = stack.use(createAdmin());

@@ -23,13 +23,41 @@ const beyondBare = (name: string, times: number, moreMs: number, text: string): 
 });
 
 /**
- * The parts of a cluster's life that can be asked for alone; forming comes before each. Two are lives of their own:
- * steady, and fleets of other sizes. What takes long is asked for by name.
+ * The parts of a cluster's life that can be asked for alone; forming comes before each. Three are lives of their own:
+ * steady, upgrades, and fleets of other sizes. What takes long is asked for by name.
  */
-export const PARTS = ['form', 'follower', 'leader', 'terminate', 'power-cut', 'steady', 'fleets'] as const;
+export const PARTS = [
+  'form',
+  'follower',
+  'leader',
+  'terminate',
+  'power-cut',
+  'steady',
+  'upgrade',
+  'fleets',
+] as const;
 export type Part = (typeof PARTS)[number] | 'big';
 
 const ELECTION = beyondBare('leader.write', 1, 0, "an election: bare etcd's write after its leader's death");
+
+/** How long an upgrade may keep all writes waiting. */
+const UPGRADE_GAP_MS = 500;
+
+/* What is measured alike of an upgrade, by whatever way. */
+const UPGRADE_GAP = {
+  title: 'longest gap between acknowledged writes meanwhile',
+  unit: 'ms',
+  target: atMost(UPGRADE_GAP_MS),
+} as const satisfies Measure;
+const UPGRADE_ERRORS = {
+  title: 'writes that were not acknowledged',
+  unit: 'calls',
+} as const satisfies Measure;
+const UPGRADE_LOST = {
+  title: 'acknowledged writes that were lost',
+  unit: 'calls',
+  target: atMost(0),
+} as const satisfies Measure;
 
 /* What is measured alike of an instance that was ended in order and of one whose power was cut. */
 const FIRST_CALL_ALONE = {
@@ -115,6 +143,33 @@ export const MEASURES = {
     title: "metadata's answers beside them, on the machines themselves, per hour",
     unit: 'calls',
   },
+  'upgrade.images': { title: '3.4 to 3.5 by new images, terminated one by one: all three', unit: 'ms' },
+  'upgrade.images-member': {
+    title: "the same for each, beyond the boot of its successor's process",
+    unit: 'ms',
+    target: atMost(12_000),
+  },
+  'upgrade.images-gap': UPGRADE_GAP,
+  'upgrade.images-errors': UPGRADE_ERRORS,
+  'upgrade.images-lost': UPGRADE_LOST,
+  'upgrade.refresh': { title: '3.4 to 3.5 by an instance refresh with hooks: all three', unit: 'ms' },
+  'upgrade.refresh-member': {
+    title: "the same for each, beyond the boot of its successor's process",
+    unit: 'ms',
+    target: atMost(12_000),
+  },
+  'upgrade.refresh-gap': UPGRADE_GAP,
+  'upgrade.refresh-errors': UPGRADE_ERRORS,
+  'upgrade.refresh-lost': UPGRADE_LOST,
+  'upgrade.place': { title: '3.4 to 3.5 in place, appliances restarted one by one: all three', unit: 'ms' },
+  'upgrade.place-step': {
+    title: 'the same: a step, from the lock to its release',
+    unit: 'ms',
+    target: atMost(4_000),
+  },
+  'upgrade.place-gap': UPGRADE_GAP,
+  'upgrade.place-errors': UPGRADE_ERRORS,
+  'upgrade.place-lost': UPGRADE_LOST,
   'big.voter': {
     title: 'with 1 GB of data: the successor of a terminated follower is a voter, from its process',
     unit: 'ms',

@@ -11,6 +11,7 @@ import { liveBig } from './big.ts';
 import { type Life, onlyOf, type Part, PARTS, type Told } from './measures.ts';
 import { createReport, type Lives, lookBefore, renderReport, type Report } from './report.ts';
 import { liveSteady } from './steady.ts';
+import { liveUpgrades } from './upgrade.ts';
 
 /*
  * `npm run bench`: lives of a cluster of three, the appliance's and bare etcd's in turn, and what each step of them took,
@@ -72,12 +73,16 @@ async function bench({ runs, parts, etcd, minutes, write }: Options, signal: Abo
   const binary = await etcdBinary(etcd);
   const before = lookBefore(binary.version);
   await setup();
-  const short = new Set([...parts].filter((it) => it !== 'steady' && it !== 'fleets' && it !== 'big'));
+  const short = new Set([...parts].filter((it) => ALL_SHORT.has(it)));
   const threes = await inTurn(binary, SIZE, short.size === 0 ? 0 : runs, short, signal);
   const others = { appliance: [...threes.appliance], bare: [...threes.bare] };
   if (parts.has('steady')) {
     console.error(`a steady cluster, for ${minutes} minutes`);
     others.appliance.push(await liveSteady(binary, SIZE, minutes, signal));
+  }
+  if (parts.has('upgrade')) {
+    console.error('upgrades from 3.4 to 3.5: by images, by a refresh, in place');
+    others.appliance.push(await liveUpgrades(SIZE, signal));
   }
   if (parts.has('big')) {
     console.error('1 GB of data: the appliance, then bare etcd');
