@@ -1,14 +1,13 @@
 import type { Known } from '../../../src/core/known.ts';
 import { known, unknown } from '../../../src/core/known.ts';
-import type { MemberVersions } from '../../../src/core/members.ts';
 import { hostOf } from '../../../src/core/urls.ts';
-import { compareVersions, minorOf } from '../../../src/core/versions.ts';
 import type { AdminOutcome, AdminPort } from '../../../src/daemon/ports.ts';
 import type { Wire } from '../wire.ts';
 import type { Attempt } from './calls.ts';
 import type { EtcdWorld } from './world.ts';
 
 const LATENCY = [1, 12] as const;
+const NO_KEY = '\u{0}';
 
 /** The admin port as one appliance has it, over the etcds of a world. */
 export function createEtcdAdmin(
@@ -64,29 +63,17 @@ export function createEtcdAdmin(
       const put = await ask(endpoint, signal, calls.put(key, value, leaseId ?? null, fence ?? null));
       return put.known ? known(put.value.held) : put;
     },
-    versions: async (endpoint, signal) => await ask(endpoint, signal, versionsOf),
-    alarms: async (endpoint, signal) => await ask(endpoint, signal, constant([])),
-    authEnabled: async (endpoint, signal) => await ask(endpoint, signal, constant(false)),
-    downgrade: async (endpoint, _action, _version, signal) => await change(endpoint, signal, refuseDowngrade),
+    versions: async (endpoint, signal) => await ask(endpoint, signal, calls.versions),
+    // Both need a quorum, and no alarm is ever raised here, nor a user made.
+    async alarms(endpoint, signal) {
+      const answer = await ask(endpoint, signal, calls.readPrefix(NO_KEY));
+      return answer.known ? known([]) : answer;
+    },
+    async authEnabled(endpoint, signal) {
+      const answer = await ask(endpoint, signal, calls.readPrefix(NO_KEY));
+      return answer.known ? known(false) : answer;
+    },
+    downgrade: async (endpoint, action, version, signal) =>
+      await change(endpoint, signal, calls.downgrade(action, version)),
   };
 }
-
-/** The model knows no versions of its own yet: a cluster runs at the minor of whoever is asked. */
-const versionsOf: Attempt<MemberVersions> = ({ process }, settle) => {
-  const cluster = `${minorOf(process.version)}.0`;
-  const storage = compareVersions(process.version, '3.6.0') < 0 ? null : cluster;
-  settle({ value: { server: process.version, cluster, storage, downgradeTarget: null } });
-  return true;
-};
-
-const constant =
-  <T>(value: T): Attempt<T> =>
-  (_node, settle) => {
-    settle({ value });
-    return true;
-  };
-
-const refuseDowngrade: Attempt<unknown> = (_node, settle) => {
-  settle({ failed: { code: 'other', message: 'etcdserver: invalid downgrade target version' } });
-  return true;
-};

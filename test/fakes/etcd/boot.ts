@@ -2,6 +2,7 @@ import { hostOf, peerUrl } from '../../../src/core/urls.ts';
 import type { EtcdStart, IdsPort } from '../../../src/daemon/ports.ts';
 import type { EtcdFiles } from './files.ts';
 import { createEtcdFiles, foundingFiles } from './files.ts';
+import { whyNotJoined } from './versions.ts';
 import type { EtcdNetwork, EtcdProcess } from './node.ts';
 
 /** What a start needs of the world. */
@@ -52,7 +53,9 @@ function join(world: Surroundings, process: EtcdProcess, urls: readonly string[]
   const unmatched = members.find((it) => !it.peerUrls.every((url) => urls.includes(url)));
   if (unmatched !== undefined) return `error validating peerURLs: no match found for ${unmatched.id}`;
   const own = members.find((it) => it.peerUrls.includes(peerUrl(process.address)));
-  return own === undefined ? 'not a member' : createEtcdFiles(there.clusterId, own.id);
+  if (own === undefined) return 'not a member';
+  const unfit = whyNotJoined(process.version, answering(world, process, urls));
+  return unfit ?? createEtcdFiles(there.clusterId, own.id);
 }
 
 /** A joiner asks one member after the other for the list, and then all for their versions; so long for a mute one; ms. */

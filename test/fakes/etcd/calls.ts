@@ -1,6 +1,7 @@
 import { quorumOf } from '../../../src/core/members.ts';
-import type { Member, MemberList, MemberStatus } from '../../../src/core/members.ts';
-import type { AdminRefusal, Fence, KeyValue } from '../../../src/daemon/ports.ts';
+import { minorOf } from '../../../src/core/versions.ts';
+import type { Member, MemberList, MemberStatus, MemberVersions } from '../../../src/core/members.ts';
+import type { AdminRefusal, DowngradeAction, Fence, KeyValue } from '../../../src/daemon/ports.ts';
 import { handOver } from './election.ts';
 import { termAt } from './files.ts';
 import { renew } from './leases.ts';
@@ -10,6 +11,7 @@ import type { EtcdNode, Etcds } from './node.ts';
 import { append } from './replication.ts';
 import type { Change, Refusal, Result } from './state.ts';
 import { prefixed } from './state.ts';
+import { versionsOf, whyNotLowered } from './versions.ts';
 
 /** What a call comes to. */
 export type Answer<T> = { readonly value: T } | { readonly failed: Refusal };
@@ -39,6 +41,8 @@ export interface Calls {
   remove(memberId: string): Attempt<unknown>;
   promote(memberId: string): Attempt<unknown>;
   moveLeader(targetId: string): Attempt<unknown>;
+  readonly versions: Attempt<MemberVersions>;
+  downgrade(action: DowngradeAction, version: string): Attempt<unknown>;
 }
 
 /** The shortest lease that etcd grants: one and a half election timeouts, in whole seconds. */
@@ -140,6 +144,19 @@ export function createCalls(etcds: Etcds, caller: string): Calls {
         if (refusal !== null) return settled(settle, { failed: refusal });
         return propose(node, { kind: 'promote', memberId }, settle, () => true);
       }),
+    versions: (node, settle) => {
+      const told = versionsOf(node);
+      return settled(settle, told === null ? { failed: UNDECIDED } : { value: told });
+    },
+    downgrade: (action, version) =>
+      asVoter((node, settle) => {
+        if (!canRead(etcds, node)) return false;
+        const refusal = whyNotLowered(node, action, version);
+        if (refusal !== null) return settled(settle, { failed: refusal });
+        if (action === 'validate') return settled(settle, { value: true });
+        const target = action === 'cancel' ? null : `${minorOf(version)}.0`;
+        return propose(node, { kind: 'downgrade', target }, settle, () => true);
+      }),
     moveLeader: (targetId) => {
       let asked = false;
       return asVoter((node, settle) => {
@@ -223,6 +240,7 @@ function refusal(code: AdminRefusal, words: string): Refusal {
   return { code, message: `etcdserver: ${words}` };
 }
 
+const UNDECIDED = refusal('no-answer', 'the cluster has not decided on a version yet');
 const LEARNER = refusal('learner-refuses', 'rpc not supported for learner');
 const NOT_LEADER = refusal('not-leader', 'not leader');
 const BAD_TRANSFEREE = refusal('other', 'bad leader transferee');

@@ -1,4 +1,4 @@
-import type { Change, State } from './state.ts';
+import type { Change, Form, State } from './state.ts';
 import { applyChange, emptyState } from './state.ts';
 
 /** One entry of the log. Members share it: it never changes. */
@@ -10,6 +10,12 @@ export interface Entry {
   readonly request: number;
   /** The instance whose call it was; empty: etcd's own. */
   readonly caller: string;
+}
+
+/** An entry that not every version of etcd can read: one of its own changes, or a request of the old API. */
+export interface OddEntry {
+  readonly index: number;
+  readonly form: Form | 'request';
 }
 
 /** What etcd keeps in its directory. All that stands here is flushed before anybody hears of it. */
@@ -28,6 +34,12 @@ export interface EtcdFiles {
   entries: Entry[];
   state: State;
   readonly appliedIndex: number;
+  /** Where the newest snapshot ends that a start begins with: all that follows is replayed. 0: none was taken. */
+  replayedFrom: number;
+  /** Of what is replayed, in the order of the log. */
+  odd: readonly OddEntry[];
+  /** Version of the database's schema; null: older than 3.6, or not written yet. */
+  storage: string | null;
 }
 
 /** The directory of a member that has never run. */
@@ -46,6 +58,9 @@ export function createEtcdFiles(clusterId: string, memberId: string): EtcdFiles 
     get appliedIndex() {
       return this.state.index;
     },
+    replayedFrom: 0,
+    odd: [],
+    storage: null,
   };
 }
 
@@ -77,6 +92,34 @@ export function lastTerm(files: EtcdFiles): number {
 export function isAsNew(other: EtcdFiles, files: EtcdFiles): boolean {
   const [theirs, ours] = [lastTerm(other), lastTerm(files)];
   return theirs > ours || (theirs === ours && lastIndex(other) >= lastIndex(files));
+}
+
+/** Writes entries to the end of the log. */
+export function write(files: EtcdFiles, entries: readonly Entry[]): void {
+  for (const it of entries) {
+    files.entries.push(it);
+    const form = formOf(it.change);
+    if (form !== null) files.odd = [...files.odd, { index: it.index, form }];
+  }
+}
+
+/** Takes all entries after this one out of the log. */
+export function cutAfter(files: EtcdFiles, index: number): void {
+  files.entries.length = index - files.snapshotIndex;
+  files.odd = files.odd.filter((it) => it.index <= index);
+}
+
+/** Takes a raft snapshot of what is applied. What the model itself forgets is another matter (`compact`). */
+export function takeSnapshot(files: EtcdFiles): void {
+  files.replayedFrom = files.state.index;
+  files.odd = files.odd.filter((it) => it.index > files.replayedFrom);
+}
+
+/** How a change is written, where not every version can read it. */
+export function formOf(change: Change): OddEntry['form'] | null {
+  if (change.kind === 'publish' || change.kind === 'version') return change.form;
+  if (change.kind === 'downgrade') return 'v3';
+  return change.kind === 'old-request' ? 'request' : null;
 }
 
 /** The entry after all that were applied; undefined where it is not committed. */

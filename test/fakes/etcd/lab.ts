@@ -29,6 +29,12 @@ export interface EtcdLabHost {
   exit: EtcdExit | null;
 }
 
+/** As what etcd is started; left out: the lab's version, and its own default. */
+export interface EtcdLabRun {
+  readonly version?: string;
+  readonly snapshotCount?: number;
+}
+
 /** Machines that run nothing but modelled etcds, on virtual time. */
 export interface EtcdLab {
   readonly clock: VirtualClock;
@@ -40,11 +46,13 @@ export interface EtcdLab {
   /** What runs on a host. Throws where nothing does. */
   node(index: number): EtcdNode;
   /** Starts etcd there; `null`: on its data. */
-  start(index: number, initial: EtcdStart['initial']): Promise<void>;
+  start(index: number, initial: EtcdStart['initial'], how?: EtcdLabRun): Promise<void>;
   /** The words of a birth of the first hosts. */
   founding(count: number, token?: string): NonNullable<EtcdStart['initial']>;
   /** A cluster of the first hosts, all of them serving. */
   found(count: number, token?: string): Promise<EtcdCluster>;
+  /** SIGTERM, the end, and a start on the data as this version, until it serves or has ended. */
+  swap(index: number, how: EtcdLabRun): Promise<void>;
   /** The value of a promise that needs time to pass. */
   soon<T>(work: Promise<T>): Promise<T>;
 }
@@ -67,9 +75,10 @@ export function createEtcdLab(count: number, seed = 1, version = '3.5.35'): Etcd
     if (found === undefined) throw new Error(`no host ${index}`);
     return found;
   };
-  const start: EtcdLab['start'] = async (index, initial) => {
+  const start: EtcdLab['start'] = async (index, initial, how = {}) => {
     const it = host(index);
-    const begun = await it.process.start({ version, name: it.name, address: it.address, initial }, NEVER);
+    const { name, address } = it;
+    const begun = await it.process.start({ version, name, address, initial, ...how }, NEVER);
     if (!begun.known) throw new Error(begun.reason);
     it.running = begun.value;
     it.exit = null;
@@ -94,6 +103,13 @@ export function createEtcdLab(count: number, seed = 1, version = '3.5.35'): Etcd
     soon: soonOn(clock),
     start,
     founding,
+    async swap(index, how) {
+      const it = host(index);
+      if (it.running !== null) await soonOn(clock)(it.running.stop(10_000));
+      await start(index, null, how);
+      const serves = (): boolean => etcd.processAt(it.address)?.serving === true;
+      await clock.until(() => it.exit !== null || serves(), 20_000);
+    },
     node(index) {
       const node = etcd.processAt(host(index).address)?.node;
       if (node === null || node === undefined) throw new Error(`nothing runs on host ${index}`);

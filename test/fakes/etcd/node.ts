@@ -16,6 +16,8 @@ export interface EtcdProcess {
   /** Of the binary that runs. */
   readonly version: string;
   readonly disk: FakeDisk;
+  /** Entries after which it takes a snapshot. */
+  readonly snapshotCount: number;
   alive: boolean;
   frozen: boolean;
   /** SIGTERM was sent. */
@@ -75,6 +77,10 @@ export interface EtcdNode {
   lagsUntil: number;
   readonly waiters: Map<number, (result: Result) => void>;
   publishing: (() => void) | null;
+  /** Its next look at the versions, where it would change something. */
+  versionLook: (() => void) | null;
+  /** The same at what its own data are. */
+  storageLook: (() => void) | null;
   /** It knows that it was removed, and is about to end. */
   doomed: boolean;
 }
@@ -141,6 +147,8 @@ export function createNode(process: EtcdProcess, files: EtcdFiles, now: number):
     lagsUntil: 0,
     waiters: new Map(),
     publishing: null,
+    versionLook: null,
+    storageLook: null,
     doomed: files.state.removed.has(files.memberId),
   };
 }

@@ -1,12 +1,14 @@
 import type { EtcdExit } from '../../../src/core/local-data.ts';
 import { known, unknown } from '../../../src/core/known.ts';
+import { minorOf } from '../../../src/core/versions.ts';
 import type { Binary, EtcdStart, IdsPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
 import { filesOf, muteMs } from './boot.ts';
 import { handOver } from './election.ts';
 import { connectedMs } from './links.ts';
+import { snapshotCountOf, whyNotRun } from './versions.ts';
 import type { EtcdNode, EtcdProcess, Etcds, EtcdWatch } from './node.ts';
 import { createNode } from './node.ts';
-import type { EtcdHost } from './world.ts';
+import type { BinaryFault, EtcdHost } from './world.ts';
 
 interface MachineDeps {
   readonly etcds: Etcds;
@@ -24,8 +26,10 @@ const FIRST_PID = 100;
 export function createMachine(host: EtcdHost, deps: MachineDeps): ProcessPort {
   const { etcds, processes, exits } = deps;
   const { address, disk } = host;
+  const installed = (): readonly Binary[] =>
+    host.binaries?.versions.map((version) => ({ version, minor: minorOf(version) })) ?? deps.binaries;
   return {
-    binaries: async () => await Promise.resolve(deps.binaries),
+    binaries: async () => await Promise.resolve(installed()),
     preflight: async () => await Promise.resolve(null),
     async adopt() {
       await Promise.resolve();
@@ -35,6 +39,8 @@ export function createMachine(host: EtcdHost, deps: MachineDeps): ProcessPort {
     async start(start) {
       await Promise.resolve();
       if (processes.has(address)) return unknown('an etcd runs on these data already');
+      if (host.binaries !== undefined && !host.binaries.versions.includes(start.version))
+        return unknown(`no etcd ${start.version} is installed`);
       if (start.initial !== null && disk.etcd !== null) return unknown('there are data: not started as new');
       if (start.initial === null && disk.etcd === null) return unknown('there are no data');
       const process = createProcess(host, start, FIRST_PID + exits.size);
@@ -43,7 +49,9 @@ export function createMachine(host: EtcdHost, deps: MachineDeps): ProcessPort {
       deps.watch.started(host.id, start);
       const { network, random } = etcds;
       const waitsMs = muteMs({ ids: deps.ids, network, processes }, process, start.initial);
-      etcds.clock.after(random.int(10, 60) + waitsMs, () => boot(deps, process, start));
+      etcds.clock.after(random.int(10, 60) + waitsMs, () =>
+        boot(deps, process, start, host.binaries?.bad.get(start.version)),
+      );
       return known(handleOf(deps, process));
     },
   };
@@ -56,6 +64,7 @@ function createProcess({ id, address, disk }: EtcdHost, start: EtcdStart, pid: n
     address,
     version: start.version,
     disk,
+    snapshotCount: start.snapshotCount ?? snapshotCountOf(start.version),
     alive: true,
     frozen: false,
     stopping: false,
@@ -67,12 +76,17 @@ function createProcess({ id, address, disk }: EtcdHost, start: EtcdStart, pid: n
   };
 }
 
-function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart): void {
+function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart, fault?: BinaryFault): void {
   const { etcds, processes } = deps;
   if (!process.alive) return;
   if (process.frozen) {
     // It goes on where it stood.
-    etcds.clock.after(100, () => boot(deps, process, start));
+    etcds.clock.after(100, () => boot(deps, process, start, fault));
+    return;
+  }
+  if (fault === 'mute') return;
+  if (fault === 'crashes') {
+    etcds.end(process, { code: 2, lastWords: 'panic: this binary is broken' });
     return;
   }
   const { network } = etcds;
@@ -86,6 +100,11 @@ function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart): void {
   }
   if (files.unreadable) {
     etcds.end(process, { code: 2, saysDamaged: 'wal', lastWords: 'walpb: crc mismatch' });
+    return;
+  }
+  const unfit = whyNotRun(process.version, files);
+  if (unfit !== null) {
+    etcds.end(process, unfit);
     return;
   }
   process.disk.etcd = files;

@@ -3,6 +3,7 @@ import { leaderOf } from './calls.ts';
 import type { EtcdNode, Etcds } from './node.ts';
 import { isAwake } from './node.ts';
 import { append } from './replication.ts';
+import { ownForm } from './versions.ts';
 
 /** From a leader's first word to the publication; ms. */
 const SOON_MS = [5, 60] as const;
@@ -45,6 +46,7 @@ function propose(etcds: Etcds, node: EtcdNode): boolean {
     memberId: files.memberId,
     name: process.name,
     clientUrl: clientUrl(process.address),
+    form: ownForm(process.version),
   } as const;
   append(etcds, leader, change, request, '');
   return true;

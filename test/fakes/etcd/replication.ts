@@ -1,6 +1,6 @@
 import { quorumOf } from '../../../src/core/members.ts';
 import type { EtcdFiles, Entry } from './files.ts';
-import { compact, lastIndex, nextToApply, termAt } from './files.ts';
+import { compact, cutAfter, lastIndex, nextToApply, termAt, write } from './files.ts';
 import { peerOf, sends } from './links.ts';
 import type { EtcdNode, Etcds } from './node.ts';
 import { isAwake } from './node.ts';
@@ -36,7 +36,7 @@ export function append(
     request: dropped ? 0 : request,
     caller,
   };
-  files.entries.push(entry);
+  write(files, [entry]);
   leader.cancelRound ??= etcds.clock.after(ROUND_MS, () => {
     leader.cancelRound = null;
     if (isAwake(leader)) replicate(etcds, leader);
@@ -123,11 +123,8 @@ function deliver(etcds: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
     return false;
   }
   if (at < lastIndex(from)) {
-    to.entries.length = at - to.snapshotIndex;
-    for (let index = at + 1 - from.snapshotIndex; index <= from.entries.length; index += 1) {
-      const entry = from.entries[index - 1];
-      if (entry !== undefined) to.entries.push(entry);
-    }
+    cutAfter(to, at);
+    write(to, from.entries.slice(at - from.snapshotIndex));
   }
   return true;
 }
@@ -155,11 +152,11 @@ function seed({ clock, random }: Etcds, leader: EtcdNode, peer: EtcdNode): boole
   to.entries = [];
   to.commit = from.state.index;
   to.state = copyState(from.state);
+  to.replayedFrom = from.state.index;
+  to.odd = [];
+  to.storage = from.storage;
   peer.doomed ||= to.state.removed.has(to.memberId);
-  for (let at = from.state.index - from.snapshotIndex; at < from.entries.length; at += 1) {
-    const entry = from.entries[at];
-    if (entry !== undefined) to.entries.push(entry);
-  }
+  write(to, from.entries.slice(from.state.index - from.snapshotIndex));
   return true;
 }
 
@@ -182,8 +179,11 @@ function commit(etcds: Etcds, leader: EtcdNode): void {
 /** Applies what is committed. */
 export function apply(etcds: Etcds, node: EtcdNode): void {
   const { files } = node;
-  for (let entry = nextToApply(files); entry !== undefined; entry = nextToApply(files))
+  for (let entry = nextToApply(files); entry !== undefined; entry = nextToApply(files)) {
     etcds.apply(node, entry);
+    // What it cannot read, it dies of.
+    if (!node.process.alive) return;
+  }
   compact(files);
 }
 

@@ -12,10 +12,26 @@ export type Change =
   | { readonly kind: 'delete'; readonly key: string }
   | { readonly kind: 'grant'; readonly leaseId: string; readonly ttlMs: number }
   | { readonly kind: 'revoke'; readonly leaseId: string }
-  | { readonly kind: 'publish'; readonly memberId: string; readonly name: string; readonly clientUrl: string }
+  | ({
+      readonly kind: 'publish';
+      readonly memberId: string;
+      readonly name: string;
+      readonly clientUrl: string;
+    } & {
+      readonly form: Form;
+    })
+  /** The version that the cluster runs at from now on. */
+  | { readonly kind: 'version'; readonly version: string; readonly form: Form }
+  /** A downgrade to this version is under way; null: none is. */
+  | { readonly kind: 'downgrade'; readonly target: string | null }
+  /** A request of the old API, as 3.4 before 3.4.29 writes one for each question after its health. */
+  | { readonly kind: 'old-request' }
   | { readonly kind: 'add'; readonly member: Member }
   | { readonly kind: 'remove'; readonly memberId: string }
   | { readonly kind: 'promote'; readonly memberId: string };
+
+/** How etcd writes its own changes: as requests of the old API up to 3.5, and as entries of their own since 3.6. */
+export type Form = 'v2' | 'v3';
 
 /** Changes of raft's own configuration: one at a time, in effect when applied. */
 export type ConfChange = Extract<Change, { readonly kind: 'add' | 'remove' | 'promote' }>;
@@ -51,6 +67,10 @@ export interface State {
   /** Ids of those with a vote; always follows `members`. */
   voters: readonly string[];
   readonly keys: Map<string, StoredKey>;
+  /** What the cluster runs at; null: nobody has decided. */
+  clusterVersion: string | null;
+  /** Where a downgrade that is under way leads to. */
+  downgrade: string | null;
   /** Time to live of each lease; ms. When it ends is the leader's affair alone. */
   readonly leases: Map<string, number>;
 }
@@ -64,6 +84,8 @@ export function emptyState(): State {
     removed: new Set(),
     voters: [],
     keys: new Map(),
+    clusterVersion: null,
+    downgrade: null,
     leases: new Map(),
   };
 }
@@ -86,6 +108,13 @@ export function applyChange(state: State, change: Change): Result {
   state.index += 1;
   switch (change.kind) {
     case 'noop':
+    case 'old-request':
+      return DONE;
+    case 'version':
+      state.clusterVersion = change.version;
+      return DONE;
+    case 'downgrade':
+      state.downgrade = change.target;
       return DONE;
     case 'put':
       return put(state, change);

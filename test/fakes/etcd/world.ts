@@ -1,10 +1,11 @@
 import type { EtcdExit } from '../../../src/core/local-data.ts';
+import { compareVersions } from '../../../src/core/versions.ts';
 import type { Binary, IdsPort, ProbePort, ProcessPort } from '../../../src/daemon/ports.ts';
 import type { FakeDisk } from '../fake-data.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import type { Calls, Answer, Attempt } from './calls.ts';
-import { createCalls } from './calls.ts';
+import { createCalls, leaderOf } from './calls.ts';
 import { createCluster, type EtcdCluster } from './cluster.ts';
 import { hearLeader, keepLeading } from './election.ts';
 import { noteLease, watchLeases } from './leases.ts';
@@ -14,15 +15,27 @@ import { isAwake } from './node.ts';
 import { createProbe } from './probe.ts';
 import { createMachine } from './process.ts';
 import { publish } from './publish.ts';
-import { replicate } from './replication.ts';
+import { append, replicate } from './replication.ts';
 import { createRequests } from './requests.ts';
-import { applyChange, isConfChange } from './state.ts';
+import { applyChange, isConfChange, type Change } from './state.ts';
+import { keepVersions, noteVersion, whyDies } from './versions.ts';
 
 /** A machine that etcd runs on. */
 export interface EtcdHost {
   readonly id: string;
   readonly address: string;
   readonly disk: FakeDisk;
+  /** Its image; left out: what the world has. */
+  readonly binaries?: EtcdImage;
+}
+
+/** How a binary is broken: it ends as it starts, or it runs and says nothing to anybody. */
+export type BinaryFault = 'crashes' | 'mute';
+
+/** What is installed on a machine. */
+export interface EtcdImage {
+  versions: readonly string[];
+  readonly bad: Map<string, BinaryFault>;
 }
 
 /** All etcd processes of a test, and their clusters. */
@@ -45,6 +58,8 @@ export interface EtcdWorld {
   kill(address: string): void;
   /** SIGSTOP, and SIGCONT. */
   freeze(address: string, frozen: boolean): void;
+  /** Somebody asks for /health: old releases of 3.4 write a request of the old API to the log for it. */
+  askHealth(address: string): void;
   /** The id of a member that is added now. */
   newMemberId(peerUrl: string): string;
 }
@@ -119,9 +134,16 @@ export function createEtcdWorld(deps: EtcdWorldDeps): EtcdWorld {
       const { change, request } = entry;
       const { files } = node;
       const cluster = clusterFor(node);
+      const death = whyDies(node, change);
+      if (death !== null) {
+        etcds.end(node.process, death);
+        return;
+      }
       const isFirst = entry.index > cluster.state.index;
       const hadQuorum = isFirst && isConfChange(change) && cluster.hasQuorum();
+      const versionBefore = files.state.clusterVersion;
       const result = applyChange(files.state, change);
+      noteVersion(node, versionBefore);
       cluster.sees(files);
       if (isFirst && isConfChange(change) && result.refusal === null && result.member !== null) {
         const { kind } = change;
@@ -132,7 +154,7 @@ export function createEtcdWorld(deps: EtcdWorldDeps): EtcdWorld {
       const waiter = request === 0 ? undefined : node.waiters.get(request);
       node.waiters.delete(request);
       waiter?.(result);
-      if (isConfChange(change) || change.kind === 'publish' || node.process.requests.size > 0)
+      if (isConfChange(change) || isOfInterest(change) || node.process.requests.size > 0)
         stirSoon(files.clusterId);
     },
     end(process, exit) {
@@ -185,6 +207,16 @@ export function createEtcdWorld(deps: EtcdWorldDeps): EtcdWorld {
       if (!frozen) thaw(etcds, process);
       else if (process.node !== null) stir(process.node.files.clusterId);
     },
+    askHealth(address) {
+      const { node, serving, version } = processes.get(address) ?? {
+        node: null,
+        serving: false,
+        version: '',
+      };
+      if (node === null || !serving || compareVersions(version, '3.4.29') >= 0) return;
+      const leader = leaderOf(etcds, node);
+      if (leader !== null) append(etcds, leader, { kind: 'old-request' }, 0, '');
+    },
     machine: (host) =>
       createMachine(host, {
         etcds,
@@ -211,6 +243,7 @@ function settle(etcds: Etcds, clusterId: string): void {
   for (const it of nodes) {
     if (!isAwake(it)) continue;
     if (it.role === 'leader') watchLeases(etcds, it);
+    keepVersions(etcds, it);
     publish(etcds, it);
     for (const request of it.process.requests) request.retry();
   }
@@ -250,10 +283,16 @@ function thaw(etcds: Etcds, process: EtcdProcess): void {
   etcds.clock.after(etcds.random.int(1, 30), () => etcds.stir(node.files.clusterId));
 }
 
+/** Whether everybody looks again when it is applied. */
+function isOfInterest({ kind }: Change): boolean {
+  return kind === 'publish' || kind === 'version' || kind === 'downgrade';
+}
+
 /** Nothing of it runs any more. */
 function stop(node: EtcdNode): void {
   node.election?.cancel();
-  for (const cancel of [node.cancelStepDown, node.leaseWatch?.cancel, node.cancelRound, node.publishing])
-    cancel?.();
+  const { cancelStepDown, leaseWatch, cancelRound, publishing, versionLook, storageLook } = node;
+  const timers = [cancelStepDown, leaseWatch?.cancel, cancelRound, publishing, versionLook, storageLook];
+  for (const cancel of timers) cancel?.();
   node.waiters.clear();
 }
