@@ -18,7 +18,8 @@ import type { Context } from './context.ts';
 import type { Housekeeper } from './housekeeper.ts';
 import type { Look } from './look.ts';
 import { look } from './look.ts';
-import { decodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from './published.ts';
+import { readLeaving, sayLeaving } from './leaving-word.ts';
+import { decodePublished, PUBLISHED_KEY } from './published.ts';
 import type { TerminatingHook } from './terminating-hook.ts';
 import { createTerminatingHook } from './terminating-hook.ts';
 
@@ -137,7 +138,7 @@ async function observe(
   const own = clientUrl(ports.self.address);
   const status = await ports.admin.status(own, signal);
   const seen = status.known ? await look(context, own, signal) : await lookElsewhere(context, signal);
-  const leavers = await readLeavers(context, own, signal);
+  const leavers = await readLeaving(context, own, signal);
   await keepAnnounced(context, own, memory, signal);
   // Where the own etcd does not answer, it is not among the healthy ones anyway.
   const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
@@ -148,7 +149,7 @@ async function observe(
     departure: leaving.departure(),
     status,
     list: seen.known ? known(seen.value.list) : seen,
-    successors: others.filter((it) => !leavers.has(it.name)).map((it) => it.id),
+    successors: others.filter((it) => !leavers.known || !leavers.value.has(it.name)).map((it) => it.id),
     healthyOthers: others.length,
     // Data that nobody can name may be of a cluster that lived.
     formed: state.identity?.formed ?? true,
@@ -156,11 +157,6 @@ async function observe(
     outOfDns: !named || now >= memory.began + LEAVE_DNS_MS,
     graceOver: isGraceOver(now, leaving, memory),
   };
-}
-
-async function readLeavers(context: Context, own: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const leaving = await context.ports.admin.readPrefix(own, LEAVING_PREFIX, signal);
-  return new Set(leaving.known ? leaving.value.map((it) => it.key.slice(LEAVING_PREFIX.length)) : []);
 }
 
 /** A lease that etcd says is gone took the word with it: it is said again, or DNS would name who leaves. */
@@ -258,21 +254,13 @@ async function act(
 
 /** Tells the others, under a lease: planDns leaves this instance out from now on. */
 async function announce(context: Context, own: string, memory: Memory, signal: AbortSignal): Promise<void> {
-  const { admin, self } = context.ports;
+  const { admin } = context.ports;
   if (memory.leaseId === null) {
     const lease = await admin.grantLease(own, LEAVING_LEASE_SECONDS, signal);
     if (!lease.known) return;
     memory.leaseId = lease.value;
   }
-  const { leaseId } = memory;
-  const put = await admin.put(
-    own,
-    LEAVING_PREFIX + self.id,
-    context.ports.clock.wallTime(),
-    { leaseId },
-    signal,
-  );
-  if (!put.known || !put.value) return;
+  if (!(await sayLeaving(context, memory.leaseId, signal))) return;
   memory.announced = true;
   context.houseBell.ring();
 }

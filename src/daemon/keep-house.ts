@@ -14,7 +14,8 @@ import type { Look } from './look.ts';
 import { look } from './look.ts';
 import { mayBecomeVoter, removeMember } from './remove-member.ts';
 import type { HouseRight } from './unlocked.ts';
-import { encodePublished, LEAVING_PREFIX, PUBLISHED_KEY } from './published.ts';
+import { readLeaving } from './leaving-word.ts';
+import { encodePublished, PUBLISHED_KEY } from './published.ts';
 
 /** Upgrades hold this key; while it exists, housekeeping keeps its hands off (design.md, "Upgrade"). */
 const UPGRADE_LOCK_KEY = '_upgrade_lock';
@@ -105,9 +106,9 @@ export async function keepHouse(
     return false;
   }
   context.chronicle.plan('housekeeping', [reason('house-kept', 'looks after members and names')]);
-  const leavers = await ports.admin.readPrefix(endpoint, LEAVING_PREFIX, signal);
+  const leavers = await readLeaving(context, endpoint, signal);
   if (!leavers.known) return false;
-  const leaving = new Set(leavers.value.map((it) => it.key.slice(LEAVING_PREFIX.length)));
+  const leaving = leavers.value;
   const fleet = await askAws(context, seen.value, memory, signal);
   state.fleet = context.fleetView.last();
   // A list older than the records would strike a learner out of the claim that has entered it since.

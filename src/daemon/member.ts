@@ -7,6 +7,7 @@ import type { MemberObservation } from '../core/plan-member.ts';
 import { planMember } from '../core/plan-member.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
 import type { Context } from './context.ts';
+import { takeLeavingBack } from './leaving-word.ts';
 import { act, noteVoter, tellLeader } from './member-acts.ts';
 import { observeMember } from './observe-member.ts';
 import type { RunningEtcd } from './ports.ts';
@@ -106,7 +107,10 @@ async function tick(
   );
   const serves = seen.list.known && !seen.identity.formed;
   memory.servedFormingSince = serves ? (forming ?? context.ports.clock.now()) : null;
-  if (judgeHealth(context, seen, memory)) tellLeader(context, signal);
+  if (judgeHealth(context, seen, memory)) {
+    await takeLeavingBack(context, signal);
+    tellLeader(context, signal);
+  }
   if (await restartIfDead(context, etcd, memory, signal)) return true;
   // An operator may have promoted it.
   if (seen.status.known && !seen.status.value.learner) await noteVoter(context, seen.identity, signal);

@@ -3,9 +3,6 @@ import type { Fleet } from '../core/fleet.ts';
 /** Under this key the housekeeper publishes what it saw of AWS, so that the others need not ask. */
 export const PUBLISHED_KEY = '_appliance/published';
 
-/** Keys of instances that leave in order, each under a lease. */
-export const LEAVING_PREFIX = '_leaving/';
-
 /** What the housekeeper last saw and did. */
 export interface Published {
   readonly format: 1;
