@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodePart, UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
+import { keepUpgraded } from '../../../src/daemon/upgrade.ts';
+import { type Bench, createBench, type Host, NEVER } from '../../fakes/bench.ts';
+import { seatVoter } from '../../fakes/bench-voter.ts';
+import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
+
+let bench: Bench;
+let cluster: EtcdCluster;
+let over: AbortController;
+
+beforeEach(async () => {
+  bench = createBench(3);
+  cluster = await bench.form();
+  over = new AbortController();
+});
+afterEach(() => over.abort());
+
+/** What an appliance that died in the middle of a step leaves behind. */
+async function leaveStepOf({ self, url, ports }: Host): Promise<void> {
+  const lease = await bench.soon(ports.admin.grantLease(url, 60, NEVER));
+  if (!lease.known) throw new Error(lease.reason);
+  await bench.soon(ports.admin.createKey(url, UPGRADE_LOCK_KEY, self.id, lease.value, NEVER));
+  const step = { by: self.id, from: '3.4.23', to: '3.5.35', at: '2026-11-21T12:00:00Z' };
+  await bench.soon(ports.admin.put(url, UPGRADE_KEYS.step, encodePart(step), {}, NEVER));
+}
+
+/** Runs the loop of an appliance that has just come back, for a while. */
+async function runOn(host: Host, ms: number): Promise<void> {
+  await seatVoter(bench, host, host.context, cluster);
+  host.context.state.phase = 'running';
+  keepUpgraded(host.context, over.signal).catch((error: unknown) => {
+    if (!over.signal.aborted) throw error;
+  });
+  await bench.clock.advance(ms);
+}
+
+const left = (): unknown => [cluster.read(UPGRADE_LOCK_KEY)?.value, cluster.read(UPGRADE_KEYS.step)?.value];
+
+describe('a step that an appliance died in', () => {
+  it('is ended by the next life of that appliance, long before its lease is over', async () => {
+    await leaveStepOf(bench.host(1));
+    await runOn(bench.host(1), 5_000);
+    expect(left()).toEqual([undefined, '']);
+  });
+
+  it('is left alone by another, while the lease lasts and after it', async () => {
+    await leaveStepOf(bench.host(1));
+    await runOn(bench.host(0), 5_000);
+    expect(left()).toEqual(['i-02', expect.stringContaining('i-02')]);
+    await bench.clock.advance(90_000);
+    expect(left()).toEqual([undefined, expect.stringContaining('i-02')]);
+  });
+});
