@@ -3,12 +3,13 @@ import type { Fleet, Instance } from '../core/fleet.ts';
 import { isJoinable } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import type { Member } from '../core/members.ts';
+import { addressOf } from '../core/members.ts';
 import { BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import { peerUrl } from '../core/urls.ts';
 import type { Obstacle, StartFact, StartObservation } from '../core/start.ts';
 import { namedCluster } from '../core/plan-join.ts';
-import { pickBinary } from '../core/versions.ts';
+import { minorOf, pickBinary, pickVersion } from '../core/versions.ts';
 import type { JoinVersion } from '../core/join-version.ts';
 import { joinVersion } from '../core/join-version.ts';
 import type { Context } from './context.ts';
@@ -197,19 +198,33 @@ export async function versionToStart(
 
 /** Asks every started member what it runs, and the first that answers what the cluster runs at. */
 async function versionToJoin(
-  { ports: { admin } }: Context,
+  context: Context,
   installed: readonly string[],
   members: readonly Member[],
   signal: AbortSignal,
 ): Promise<JoinVersion> {
+  const { admin } = context.ports;
   const urls = members.flatMap((it) => it.clientUrls.slice(0, 1));
   const told = await Promise.all(urls.map((url) => admin.versions(url, signal)));
   const answers = told.flatMap((it) => (it.known ? [it.value] : []));
+  const hasOwn = answers.every((it) => pickVersion(installed, minorOf(it.cluster)) !== null);
   return joinVersion({
+    oldApi: !hasOwn && (await mayHoldOldApi(context, members, signal)),
     installed,
     clusterVersion: answers[0]?.cluster ?? null,
     running: answers.map((it) => it.server),
     started: urls.length,
     downgrading: answers.some((it) => it.downgradeTarget !== null),
   });
+}
+
+/** Whether a member's data hold anything of etcd's old API, or its appliance does not say that they hold nothing. */
+async function mayHoldOldApi(
+  { ports: { peers, self } }: Context,
+  members: readonly Member[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const hint = { from: self.id, fresh: false };
+  const answers = await Promise.all(members.map((it) => peers.askUpgrade(addressOf(it), hint, signal)));
+  return answers.some((it) => !it.known || !it.value.v2.known || it.value.v2.value !== 'clean');
 }

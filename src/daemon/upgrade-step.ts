@@ -41,39 +41,49 @@ export async function stepSelf(held: Held, action: UpgradeActionOf<'step'>): Pro
   await away(held, action, async () => {
     const came = await runAs(held, { version: to, snapshotCount: null });
     if (came.kind === 'failed') await goBack(held, from, to, came.why);
-    else if (came.kind === 'well')
+    else if (came.kind === 'well') {
+      // What failed before was another step, or another instance's.
+      await writePart(held, 'failed', null);
       context.chronicle.event('upgrade', reason('upgrade-stepped', `stepped from ${from} to ${to}`), {
         from,
         to,
       });
+    }
   });
 }
 
 /**
- * Lets requests of the old API leave the log: with snapshots after a few entries, some writes, and the usual start again.
+ * Lets what the next minor dies of leave the log: with snapshots after a few entries, some writes, and the usual start again.
+ * Where it does not, that stops the upgrade: it would be tried for ever.
  */
 export async function clearRequests(held: Held, action: UpgradeActionOf<'clear'>): Promise<void> {
-  const { context, signal } = held;
+  const { context } = held;
   const { from, to } = action;
   await away(held, action, async () => {
     const came = await runAs(held, { version: from, snapshotCount: CLEARING_SNAPSHOT_COUNT });
-    if (came.kind !== 'well') return;
-    for (let write = 0; write < CLEARING_WRITES; write += 1)
-      await writePart(held, 'step', stepNow(context, from, from));
-    context.upgradeWord.forget();
-    const found = await context.ports.inspect.v2Content(signal);
-    await runAs(held, { version: from, snapshotCount: null });
-    context.upgradeWord.forget();
-    if (found.known && found.value === 'clean')
-      context.chronicle.event(
-        'upgrade',
-        reason('upgrade-cleared', 'requests of the old API have left the log'),
-      );
-    else {
-      const why = found.known ? 'requests of the old API stay in the log' : found.reason;
-      await recordFailure(held, from, to, why);
-    }
+    if (came.kind === 'left') return;
+    let why = came.kind === 'failed' ? came.why : await clearByWrites(held, from);
+    const back = await runAs(held, { version: from, snapshotCount: null });
+    if (back.kind === 'failed') why = back.why;
+    if (why !== null) return await recordFailure(held, from, to, why);
+    context.chronicle.event(
+      'upgrade',
+      reason('upgrade-cleared', 'what the next minor dies of has left the log'),
+    );
   });
+}
+
+/** Writes until the log has been cut; null: nothing is left in it, else what is. */
+async function clearByWrites(held: Held, version: string): Promise<string | null> {
+  const { context, signal } = held;
+  for (let write = 0; write < CLEARING_WRITES; write += 1)
+    await writePart(held, 'step', stepNow(context, version, version));
+  context.upgradeWord.forget();
+  const { v2, replay } = await context.upgradeWord.tell(signal);
+  context.upgradeWord.forget();
+  if (!v2.known || !replay.known) return v2.known ? 'the log cannot be read' : v2.reason;
+  if (v2.value !== 'clean') return 'requests of the old API stay in the log';
+  return replay.value.lastV2Index === null ? null : 'entries of an older minor stay in the log';
 }
 
 /** Does something with the own etcd while nobody counts on it: recorded, out of DNS, and without leadership. */
