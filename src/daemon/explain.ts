@@ -1,12 +1,15 @@
 import type { Reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
 import { planMember } from '../core/plan-member.ts';
+import { planUpgrade } from '../core/plan-upgrade.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
+import type { UpgradeAnswer } from '../core/upgrade.ts';
 import type { Context } from './context.ts';
 import { planHouse } from './house.ts';
 import { look } from './look.ts';
 import { observeMember } from './observe-member.ts';
 import { decide } from './starter.ts';
+import { observeUpgrade } from './upgrade-facts.ts';
 
 /** One step of a plan, and why it is taken or not taken. */
 export interface PlanStep {
@@ -55,11 +58,36 @@ export async function explain(context: Context, signal: AbortSignal): Promise<Pl
     step(member.kind === 'none' ? 'member' : member.kind, member.reason),
   );
   const house = await explainHouse(context, own, signal);
+  const upgrade = await explainUpgrade(context, signal);
   return {
-    steps: [...steps, ...house.steps],
-    notTaken: [...notTaken, ...house.notTaken],
-    unknown: house.unknown,
+    steps: [...steps, ...house.steps, ...upgrade.steps],
+    notTaken: [...notTaken, ...house.notTaken, ...upgrade.notTaken],
+    unknown: [...house.unknown, ...upgrade.unknown],
   };
+}
+
+/** Who looks once remembers nothing: what rests on it is told as if it had only just begun. */
+const NOTHING_REMEMBERED = { orphan: null, leftOwn: false, members: [] };
+
+/** The upgrade's plan: a step where it is this instance's turn. What the preflight of it lacks is told line by line. */
+async function explainUpgrade(context: Context, signal: AbortSignal): Promise<PlanReport> {
+  const { self, peers } = context.ports;
+  // Only the appliance that runs here can say what its etcd has: who merely looks has started none.
+  const asked = await peers.askUpgrade(self.address, { from: self.id, fresh: false }, signal);
+  const { upgradeWord } = context;
+  const tell = async (cut: AbortSignal): Promise<UpgradeAnswer> =>
+    asked.known ? asked.value : await upgradeWord.tell(cut);
+  const asRunning: Context = { ...context, upgradeWord: { ...upgradeWord, tell } };
+  const seen = await observeUpgrade(asRunning, { ...NOTHING_REMEMBERED }, signal);
+  if (!seen.known) return { steps: [], notTaken: [], unknown: [`the upgrade: ${seen.reason}`] };
+  const { action, checks } = planUpgrade(seen.value);
+  const isOwn = 'who' in action && action.who === self.id;
+  const line = step(isOwn ? action.kind : 'upgrade', action.reason);
+  const barring = checks.filter((it) => !it.ok && !action.reason.sentence.includes(it.sentence));
+  const others = barring.map((it) => step('upgrade', it));
+  return isOwn
+    ? { steps: [line], notTaken: others, unknown: [] }
+    : { steps: [], notTaken: [line, ...others], unknown: [] };
 }
 
 async function explainStart(context: Context, signal: AbortSignal): Promise<PlanReport> {

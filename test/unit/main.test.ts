@@ -18,12 +18,12 @@ describe('verbs', () => {
   test('--help lists every verb, and exits 0', async () => {
     const { code, out } = await main(['--help']);
     expect(code).toBe(0);
-    for (const verb of ['run', 'plan', 'config', 'claim', 'etcd', 'sandbox', 'demo', 'version']) {
+    for (const verb of ['run', 'plan', 'config', 'claim', 'upgrade', 'etcd', 'sandbox', 'demo', 'version']) {
       expect(out).toMatch(new RegExp(`^  ${verb} `, 'm'));
     }
   });
 
-  test.each(['run', 'plan', 'config', 'claim', 'etcd', 'sandbox', 'demo'])(
+  test.each(['run', 'plan', 'config', 'claim', 'upgrade', 'etcd', 'sandbox', 'demo'])(
     '%s is there, and has help',
     async (verb) => {
       const { code, out, err } = await main([verb, '--help']);
@@ -63,6 +63,9 @@ describe('exit codes', () => {
     { words: ['claim'], said: 'Usage: etcd-appliance claim' },
     { words: ['claim', 'release'], said: "missing required argument 'name'" },
     { words: ['etcd', 'install'], said: "missing required argument 'version'" },
+    { words: ['upgrade', '--to', 'newest'], said: '--to "newest" is no version of etcd' },
+    { words: ['upgrade', 'demo', '--endpoint', '10.0.0.1'], said: 'contradict each other' },
+    { words: ['upgrade', '--refresh', '--endpoint', '10.0.0.1'], said: 'name the cluster instead' },
   ])('$words is a usage error: 64', async ({ words, said }) => {
     const { code, out, err } = await main(words);
     expect({ code, out }).toEqual({ code: 64, out: '' });
