@@ -12,7 +12,7 @@ import type { MemberLook } from './state.ts';
 export interface UpgradeMemory {
   /** The step that is recorded while nobody holds the lock, and since when that has been seen; ms. */
   orphan: { readonly key: string; readonly since: number } | null;
-  /** An earlier life of this instance left a step that it had begun, and nobody else has the lock. */
+  /** An earlier life of this instance left the lock, or a step that it had begun, and nobody else has the lock. */
   leftOwn: boolean;
   /** The members as last looked at. */
   members: readonly MemberLook[];
@@ -52,8 +52,8 @@ export async function observeUpgrade(
     readUpgradeRecord(context, own, signal),
   ]);
   const lockedBy = lock.value?.value ?? null;
-  const isFree = lockedBy === null || lockedBy === self.id;
-  memory.leftOwn = isFree && record.known && record.value.step?.by === self.id;
+  const ownStep = record.known && record.value.step?.by === self.id;
+  memory.leftOwn = lockedBy === self.id || (lockedBy === null && ownStep);
   return known({
     members,
     leaderId,

@@ -92,12 +92,13 @@ function hasSay({ state }: Context): boolean {
 async function hasReason(context: Context, signal: AbortSignal): Promise<boolean> {
   const { ports, state, options } = context;
   const own = clientUrl(ports.self.address);
-  const [record, versions, installed] = await Promise.all([
+  const [lock, record, versions, installed] = await Promise.all([
+    ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal),
     readUpgradeRecord(context, own, signal),
     ports.admin.versions(own, signal),
     ports.process.binaries(signal),
   ]);
-  if (!record.known) return true;
+  if (!record.known || !lock.known || lock.value?.value === ports.self.id) return true;
   const aim = pickBinary(installed, record.value.to ?? options.etcdVersion);
   const left = record.value.step !== null || (versions.known && versions.value.downgradeTarget !== null);
   return left || aim !== state.etcd?.version;

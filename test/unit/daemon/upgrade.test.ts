@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodePart, UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
+import { createContext } from '../../../src/daemon/context.ts';
 import { keepUpgraded } from '../../../src/daemon/upgrade.ts';
 import { type Bench, createBench, type Host, NEVER } from '../../fakes/bench.ts';
 import { seatVoter } from '../../fakes/bench-voter.ts';
@@ -17,12 +18,18 @@ beforeEach(async () => {
 afterEach(() => over.abort());
 
 /** What an appliance that died in the middle of a step leaves behind. */
-async function leaveStepOf({ self, url, ports }: Host): Promise<void> {
+async function leaveStepOf(host: Host): Promise<void> {
+  const { self, url, ports } = host;
+  await leaveLockOf(host);
+  const step = { by: self.id, from: '3.4.23', to: '3.5.35', at: '2026-11-21T12:00:00Z' };
+  await bench.soon(ports.admin.put(url, UPGRADE_KEYS.step, encodePart(step), {}, NEVER));
+}
+
+/** What one leaves behind that died when its step was over. */
+async function leaveLockOf({ self, url, ports }: Host): Promise<void> {
   const lease = await bench.soon(ports.admin.grantLease(url, 60, NEVER));
   if (!lease.known) throw new Error(lease.reason);
   await bench.soon(ports.admin.createKey(url, UPGRADE_LOCK_KEY, self.id, lease.value, NEVER));
-  const step = { by: self.id, from: '3.4.23', to: '3.5.35', at: '2026-11-21T12:00:00Z' };
-  await bench.soon(ports.admin.put(url, UPGRADE_KEYS.step, encodePart(step), {}, NEVER));
 }
 
 /** Runs the loop of an appliance that has just come back, for a while. */
@@ -41,6 +48,16 @@ describe('a step that an appliance died in', () => {
   it('is ended by the next life of that appliance, long before its lease is over', async () => {
     await leaveStepOf(bench.host(1));
     await runOn(bench.host(1), 5_000);
+    expect(left()).toEqual([undefined, '']);
+  });
+
+  it('leaves not even its lock behind', async () => {
+    // There is nothing more that it aims at.
+    const { context, ...rest } = bench.host(1);
+    const options = { ...context.options, etcdVersion: '3.5.35' };
+    const host = { ...rest, context: createContext(options, rest.ports) };
+    await leaveLockOf(host);
+    await runOn(host, 5_000);
     expect(left()).toEqual([undefined, '']);
   });
 
