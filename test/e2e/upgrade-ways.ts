@@ -35,10 +35,14 @@ async function untilSuccessorVotes(fleet: UpgradeFleet, before: readonly string[
 }
 
 /** Way (b): the group replaces its instances by itself, held back by the launching hook. */
-export async function refresh(fleet: UpgradeFleet, limitMs = 240_000): Promise<void> {
+export async function refresh(
+  fleet: UpgradeFleet,
+  order: RefreshOrder = 'new-first',
+  limitMs = 240_000,
+): Promise<void> {
   const { sandbox, until } = fleet;
   const since = sandbox.cloud.events.since(0).at(-1)?.seq ?? 0;
-  await startRefresh(sandbox);
+  await startRefresh(sandbox, order);
   await until(
     'the refresh ends',
     async () => {
@@ -53,8 +57,16 @@ export async function refresh(fleet: UpgradeFleet, limitMs = 240_000): Promise<v
   );
 }
 
-/** As an operator does: no more out of service at once than one, and the new before the old where there is room. */
-export async function startRefresh({ addresses }: Sandbox): Promise<void> {
+/** Whether an instance is launched before the one that it replaces is terminated, or after. */
+export type RefreshOrder = 'new-first' | 'old-first';
+
+const HEALTHY = {
+  'new-first': { MinHealthyPercentage: 100, MaxHealthyPercentage: 110 },
+  'old-first': { MinHealthyPercentage: 60, MaxHealthyPercentage: 100 },
+} as const satisfies Readonly<Record<RefreshOrder, object>>;
+
+/** As an operator starts it: one instance at a time. */
+export async function startRefresh({ addresses }: Sandbox, order: RefreshOrder = 'new-first'): Promise<void> {
   const client = new AutoScalingClient({
     endpoint: addresses.aws,
     region: 'eu-central-1',
@@ -63,7 +75,7 @@ export async function startRefresh({ addresses }: Sandbox): Promise<void> {
   await client.send(
     new StartInstanceRefreshCommand({
       AutoScalingGroupName: addresses.group,
-      Preferences: { MinHealthyPercentage: 100, MaxHealthyPercentage: 110, InstanceWarmup: 0 },
+      Preferences: { ...HEALTHY[order], InstanceWarmup: 0 },
     }),
   );
   client.destroy();
