@@ -89,6 +89,8 @@ function barView(output: NodeJS.WriteStream): UpgradeView {
       // Ctrl-C is the caller's, who gives the terminal back.
       gracefulExit: false,
       emptyOnZero: true,
+      // A line that is logged takes the place of a bar, which is not drawn anew unless it changes.
+      forceRedraw: true,
     }));
   const log = (text: string): void =>
     void (multi === null ? output.write(`${text}\n`) : multi.log(`${text}\n`));
