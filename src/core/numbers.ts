@@ -124,6 +124,12 @@ export const LEAVING_LEASE_SECONDS = 60;
 /** The upgrade lock: a step outlives a pause of its appliance, and a dead one's is over within the minute. */
 export const UPGRADE_LOCK_TTL_SECONDS = 60;
 
+/**
+ * Two voters that were more a moment ago wait this long for a third before one of them steps: without it, a step stops all
+ * writes for as long as etcd takes to restart. A joiner needs seconds, and its instance less than this to boot.
+ */
+export const UPGRADE_PAIR_WAIT_MS = 60_000;
+
 /** A step of an upgrade is over within this time, or taken back. */
 export const UPGRADE_STEP_LIMIT_MS = 2 * 60_000;
 

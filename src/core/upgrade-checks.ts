@@ -1,4 +1,4 @@
-import { CLOSE_ENTRIES } from './numbers.ts';
+import { CLOSE_ENTRIES, UPGRADE_PAIR_WAIT_MS } from './numbers.ts';
 import { edgeUp, hasWayDown, isBadRelease } from './upgrade-edges.ts';
 import type { Edge } from './upgrade-edges.ts';
 import type { Check, CheckCode, UpgradeMember, UpgradeObservation } from './upgrade.ts';
@@ -65,7 +65,7 @@ function learners({ members }: UpgradeObservation): Check {
 }
 
 /** Another member's restart costs quorum, or all that is left of its reserve, where one is away already. */
-function unhealthy({ members, leaderId }: UpgradeObservation): Check {
+function unhealthy({ members, leaderId, pairForMs = null }: UpgradeObservation): Check {
   const leader = members.find((it) => it.id === leaderId);
   const troubles = members.flatMap((it) => {
     if (it.learner) return [];
@@ -73,8 +73,15 @@ function unhealthy({ members, leaderId }: UpgradeObservation): Check {
     const lag = leader === undefined ? 0 : leader.appliedIndex - it.appliedIndex;
     return lag > CLOSE_ENTRIES ? [`${it.name} is ${lag} entries behind the leader`] : [];
   });
-  const all = leader === undefined ? [...troubles, 'no member leads'] : troubles;
-  return check('upgrade-unhealthy', all, 'every voter is well');
+  const alone = leader === undefined ? ['no member leads'] : [];
+  // Two may be all that there ever are.
+  const pair =
+    pairForMs !== null && pairForMs < UPGRADE_PAIR_WAIT_MS
+      ? [
+          `two voters are left, and while one of them steps nothing can be written: waits up to ${UPGRADE_PAIR_WAIT_MS / 1_000} s for a third`,
+        ]
+      : [];
+  return check('upgrade-unhealthy', [...troubles, ...alone, ...pair], 'every voter is well');
 }
 
 function alarms({ alarms: raised }: UpgradeObservation): Check {

@@ -69,6 +69,8 @@ export interface UpgradeObservation {
   readonly record: Known<UpgradeRecord>;
   /** Who holds the upgrade lock; null: nobody. */
   readonly lockedBy: string | null;
+  /** For how long the one that plans has seen just two voters; ms. Null, or left out: there are others, or nobody counts. */
+  readonly pairForMs?: number | null;
   /** For how long the step that is recorded has been seen without a lock; ms. */
   readonly orphanedForMs: number;
   /** The instance that plans. */

@@ -14,6 +14,8 @@ export interface UpgradeMemory {
   orphan: { readonly key: string; readonly since: number } | null;
   /** An earlier life of this instance left the lock, or a step that it had begun, and nobody else has the lock. */
   leftOwn: boolean;
+  /** Since when there have been just two voters, on the clock; null: there are others. */
+  pairSince: number | null;
   /** The members as last looked at. */
   members: readonly MemberLook[];
 }
@@ -42,6 +44,8 @@ export async function observeUpgrade(
   const seen = await look(context, own, signal);
   if (!seen.known) return unknown(`the members are unknown: ${seen.reason}`);
   memory.members = seen.value.members;
+  const isPair = seen.value.members.filter((it) => !it.learner).length === 2;
+  memory.pairSince = isPair ? (memory.pairSince ?? context.ports.clock.now()) : null;
   const leaderId = leaderOf(seen.value.members);
   if (leaderId === null) return unknown('the members that answer do not agree on who leads');
   const [members, versions, alarms, auth, record] = await Promise.all([
@@ -62,6 +66,7 @@ export async function observeUpgrade(
     auth,
     record,
     lockedBy,
+    pairForMs: memory.pairSince === null ? null : context.ports.clock.now() - memory.pairSince,
     orphanedForMs: orphanedForMs(context, memory, lockedBy, record),
     self: self.id,
   });

@@ -68,6 +68,11 @@ const steps: readonly Case[] = [
     looksAt([runs(3, '3.6.16'), runs(2, '3.6.16'), runs(1, '3.5.35')]),
     'upgrade-step step: i-1 m1 3.5.35-3.6.16, m2 leads',
   ],
+  [
+    'one of two that have been two for long',
+    looksAt(three('3.5.35').slice(0, 2), { pairForMs: 60_000 }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
   ['alone', looksAt([runs(1, '3.5.35')]), 'upgrade-step step: i-1 m1 3.5.35-3.6.16'],
   ['a patch', looksAt(three('3.7.1')), 'upgrade-step step: i-2 m2 3.7.1-3.7.3'],
   [

@@ -115,6 +115,12 @@ const amiss: readonly Case[] = [
     'upgrade-unhealthy',
     /^i-3 is 1001 entries behind the leader$/,
   ],
+  [
+    'two voters that were three a moment ago',
+    looksAt(three('3.5.35').slice(0, 2), { pairForMs: 59_999 }),
+    'upgrade-unhealthy',
+    /^two voters are left/,
+  ],
   ['no leader', looksAt(three('3.5.35'), { leaderId: null }), 'upgrade-unhealthy', /^no member leads$/],
   [
     'a leader that is no member',
