@@ -71,7 +71,7 @@ async function untilInterrupted(
     if (!interrupted.signal.aborted) throw error;
     speak(
       wish,
-      `not followed any more: the upgrade goes on by itself. Stop it between two steps: etcd-appliance upgrade ${words} --pause`,
+      `not followed any more: what is under way goes on by itself. Stop it between two steps: etcd-appliance upgrade ${words} --pause`,
     );
     return EXIT.failed;
   } finally {
@@ -206,7 +206,7 @@ function dryRun(
       : `it takes ${refreshCommand(place, wish.to)}`;
     speak(wish, `${lacking.join('; ')}: ${refresh}`);
   }
-  return report.standing === 'stands' || (lacking.length > 0 && !wish.refresh) ? EXIT.failed : EXIT.done;
+  return isBarred(report) || (lacking.length > 0 && !wish.refresh) ? EXIT.failed : EXIT.done;
 }
 
 /** Each order is one put. Throws `unavailable`: whether that one was taken is not known, and calling again mends it. */
@@ -240,7 +240,12 @@ function showOnce({ place, wish }: Task, intent: Intent, view: UpgradeView): Exi
   if (wish.pause) speak(wish, pauseWords(report, place));
   if (wish.abort && orders.length === 0) speak(wish, 'there is no order to take back');
   // What was to stop stands still as it should.
-  return report.standing === 'stands' && !wish.pause && !wish.abort ? EXIT.failed : EXIT.done;
+  return isBarred(report) && !wish.pause && !wish.abort ? EXIT.failed : EXIT.done;
+}
+
+/** There is something to upgrade, and nothing that is planned brings it on. */
+function isBarred({ standing }: Report): boolean {
+  return standing === 'stands' || standing === 'waits';
 }
 
 function pauseWords({ lockedBy }: Report, { words }: Place): string {

@@ -99,14 +99,16 @@ describe.concurrent('an operator', () => {
     const interrupted = await left.ended;
     expect(interrupted.code).toBe(1);
     expect(interrupted.out.at(-1)).toMatch(
-      /^not followed any more: the upgrade goes on by itself\. .*--pause$/,
+      /^not followed any more: what is under way goes on by itself\. .*--pause$/,
     );
 
-    const followed = await start([]).ended;
-    expect(followed, followed.err.join('\n')).toMatchObject({ code: 0, err: [] });
-    expect(followed.out.at(-1)).toMatch(
-      /^done: every member runs what it aims at \(etcd 3\.5\.\d+\); the order for 3\.5 stays/,
-    );
+    // Called again, and by another operator at the same time, whose order is the one that stands.
+    for (const followed of await Promise.all([start([]).ended, start(['--to', '3.5']).ended])) {
+      expect(followed, followed.err.join('\n')).toMatchObject({ code: 0, err: [] });
+      expect(followed.out.at(-1)).toMatch(
+        /^done: every member runs what it aims at \(etcd 3\.5\.\d+\); the order for 3\.5 stays/,
+      );
+    }
     expect(await minorsOf(fleet)).toEqual(['3.5', '3.5', '3.5']);
     await fleet.whole(3);
     await fleet.verify();
