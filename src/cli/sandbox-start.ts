@@ -108,19 +108,21 @@ export async function stopAsked(sandbox: Sandbox): Promise<void> {
   await promise;
 }
 
+/** `NAME=value` as its two parts; throws where it is not that. */
+export function variableOf(text: string): readonly [string, string] {
+  const at = text.indexOf('=');
+  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+  throw new ApplianceError({ code: 'usage' }, `${text} is no variable: write NAME=value`);
+}
+
 function sandboxOptions(options: StartOptions): SandboxOptions {
-  const extra = options.env.map((text) => {
-    const at = text.indexOf('=');
-    if (at > 0) return [text.slice(0, at), text.slice(at + 1)] as const;
-    throw new ApplianceError({ code: 'usage' }, `${text} is no variable: write NAME=value`);
-  });
   return {
     parent: tmpdir(),
     searchPath: process.env['PATH'] ?? '',
     etcdDir: options.etcdDir,
     environment: {
       ...(options.etcdVersion === undefined ? {} : { ETCD_VERSION: options.etcdVersion }),
-      ...Object.fromEntries(extra),
+      ...Object.fromEntries(options.env.map(variableOf)),
     },
     group: { desired: options.size, min: options.min, max: options.max, hooks: options.hooks === true },
     stackName: options.stack,

@@ -9,10 +9,14 @@ import { CUT_FROM } from '../sandbox/cuts.ts';
 import type { CutFrom } from '../sandbox/cuts.ts';
 import type { CloudEvent, FaultKind, FaultRequest, Service } from '../sandbox/model.ts';
 import { runningSandboxes, sandboxId } from '../sandbox/state-dir.ts';
-import { addSandboxStart } from './sandbox-start.ts';
+import { addSandboxStart, variableOf } from './sandbox-start.ts';
 import { renderEvent, renderState } from './sandbox-text.ts';
 
-const WHAT_VERBS_DO: Readonly<Record<Exclude<InstanceVerb, 'cut' | 'terminate'>, string>> = {
+/** Those that are told more than an instance. */
+const VERBS_WITH_WORDS = ['configure', 'cut', 'terminate'] as const satisfies readonly InstanceVerb[];
+type VerbWithWords = (typeof VERBS_WITH_WORDS)[number];
+
+const WHAT_VERBS_DO: Readonly<Record<Exclude<InstanceVerb, VerbWithWords>, string>> = {
   'power-cut': 'kill everything on an instance at once; the group notices later',
   'kill-etcd': 'kill the etcd of an instance',
   'freeze-etcd': 'stop the etcd of an instance in its tracks',
@@ -21,6 +25,7 @@ const WHAT_VERBS_DO: Readonly<Record<Exclude<InstanceVerb, 'cut' | 'terminate'>,
   'freeze-appliance': 'stop the appliance of an instance in its tracks',
   'thaw-appliance': 'let a frozen appliance go on',
   'wipe-data': 'start an instance again with an empty disk',
+  restart: 'restart the appliance of an instance in order, as with systemctl',
 };
 
 interface Common {
@@ -36,6 +41,7 @@ export function addSandboxCommands(program: Command): void {
   addSandboxStart(sandbox);
   addLooks(sandbox);
   addInstanceVerbs(sandbox);
+  addConfigure(sandbox);
   addFaultVerbs(sandbox);
   addSettings(sandbox);
 }
@@ -81,7 +87,7 @@ function addInstanceVerbs(sandbox: Command): void {
       await onInstance(options, instance, 'terminate', body);
     });
   for (const name of INSTANCE_VERBS) {
-    if (name === 'cut' || name === 'terminate') continue;
+    if (hasWords(name)) continue;
     verb(sandbox, name, WHAT_VERBS_DO[name])
       .argument('<instance>', 'id, the beginning of one, or address')
       .action(async (instance: string, options: Common) => onInstance(options, instance, name, {}));
@@ -106,6 +112,33 @@ function addInstanceVerbs(sandbox: Command): void {
       const client = await clientOf(options);
       await client.scale(options.group ?? (await client.state()).addresses.group, desired);
     });
+}
+
+function hasWords(name: InstanceVerb): name is VerbWithWords {
+  return VERBS_WITH_WORDS.some((it) => it === name);
+}
+
+function addConfigure(sandbox: Command): void {
+  verb(sandbox, 'configure', 'change variables of appliances, each from its next start on')
+    .usage('[options] [instance|all] <NAME=value...>')
+    .argument('<words...>', 'an instance, or all that run; then the variables, as ETCD_VERSION=3.6')
+    .option('--launches', 'those of the instances that are launched from now on, too; or alone')
+    .action(async (words: string[], options: Common & { launches?: true }) => {
+      const [first = '', ...rest] = words;
+      const named = !first.includes('=');
+      const variables = Object.fromEntries((named ? rest : words).map(variableOf));
+      if (Object.keys(variables).length === 0) throw usage('no variable: write NAME=value');
+      if (!named && options.launches === undefined)
+        throw usage('whose variables? name an instance, all, or --launches');
+      const client = await clientOf(options);
+      const ids = named ? runningOf(await client.state(), first) : [];
+      for (const id of ids) await client.configure(id, variables);
+      if (options.launches) await client.launchWith(variables);
+    });
+}
+
+function runningOf(state: SandboxState, text: string): readonly string[] {
+  return text === 'all' ? state.machines.map(({ instanceId }) => instanceId) : [instanceOf(state, text)];
 }
 
 interface FaultOptions extends Common {

@@ -3,6 +3,7 @@ import { ApplianceError } from '../errors.ts';
 import type { SandboxState } from './control.ts';
 import type { CutRequest } from './cuts.ts';
 import type { CloudEvent, CloudSettings, Fault, FaultRequest } from './model.ts';
+import type { Variables } from './variables.ts';
 
 /** Where a control API is: its URL, or its socket, which is reached from any network namespace. */
 export type ControlTarget = { readonly url: string } | { readonly socket: string };
@@ -15,6 +16,10 @@ export interface ControlClient {
   readonly follow: (since: number, show: (event: CloudEvent) => void) => Promise<void>;
   readonly onInstance: (instanceId: string, verb: string, body?: object) => Promise<void>;
   readonly cut: (instanceId: string, cut: CutRequest) => Promise<void>;
+  /** Variables of the instance's appliance, from its next start on. */
+  readonly configure: (instanceId: string, variables: Variables) => Promise<void>;
+  /** Variables of the instances that are launched from now on. */
+  readonly launchWith: (variables: Variables) => Promise<void>;
   readonly scale: (group: string, desired: number) => Promise<void>;
   readonly addFault: (fault: FaultRequest) => Promise<Fault>;
   readonly liftFault: (id: string) => Promise<void>;
@@ -39,6 +44,8 @@ export function createControlClient(target: ControlTarget): ControlClient {
     follow: (since, show) => followEvents(target, since, show),
     onInstance: instance,
     cut: (instanceId, cut) => instance(instanceId, 'cut', cut),
+    configure: (instanceId, variables) => instance(instanceId, 'configure', { variables }),
+    launchWith: (variables) => done(call('POST', '/launches', { variables })),
     scale: (group, desired) => done(call('POST', `/groups/${encodeURIComponent(group)}/scale`, { desired })),
     addFault: (fault) => call('POST', '/faults', fault),
     liftFault: (id) => done(call('DELETE', `/faults/${encodeURIComponent(id)}`)),

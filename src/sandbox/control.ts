@@ -7,6 +7,7 @@ import type { RunningHypervisor } from './hypervisor.ts';
 import type { MachineReport } from './machine.ts';
 import { requestUrl } from './request-url.ts';
 import type { Cloud, CloudSettings, CloudSnapshot, FaultRequest } from './model.ts';
+import { readVariables } from './variables.ts';
 
 /** Where a sandbox is reached. */
 export interface SandboxAddresses {
@@ -66,6 +67,8 @@ export const INSTANCE_VERBS = [
   'freeze-appliance',
   'thaw-appliance',
   'wipe-data',
+  'restart',
+  'configure',
   'cut',
 ] as const;
 export type InstanceVerb = (typeof INSTANCE_VERBS)[number];
@@ -126,6 +129,11 @@ function createRoutes(deps: ControlDeps): Readonly<Record<string, Route>> {
       if (typeof body['desired'] !== 'number') throw badRequest('desired must be a number of instances');
       cloud.setDesired(group, body['desired']);
     },
+    'POST launches/1': ({ body }) => {
+      const variables = readVariables(body);
+      cloud.events.emit('operator', { verb: 'launch-with', variables });
+      hypervisor.launchWith(variables);
+    },
     'GET faults/1': () => cloud.faults.list(),
     // The fault is checked where it is added: what is no fault is refused there.
     'POST faults/1': ({ body }) => cloud.faults.add(body as unknown as FaultRequest),
@@ -163,6 +171,10 @@ function doVerb(deps: ControlDeps, verb: InstanceVerb, instanceId: string, body:
       return hypervisor.thaw(instanceId, 'appliance');
     case 'wipe-data':
       return hypervisor.wipeData(instanceId);
+    case 'restart':
+      return hypervisor.restart(instanceId);
+    case 'configure':
+      return hypervisor.configure(instanceId, readVariables(body));
     case 'cut':
       return cuts.cut(instanceId, cutRequestOf(body));
   }

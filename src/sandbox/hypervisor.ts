@@ -5,6 +5,7 @@ import type { MachineReport } from './machine.ts';
 import type { EventLog, Hypervisor, Machine } from './model.ts';
 import type { MachineNetwork } from './network.ts';
 import { processesOf } from './processes.ts';
+import type { Variables } from './variables.ts';
 
 export interface HypervisorOptions {
   /** A folder per machine is made here, named by its instance id. */
@@ -12,7 +13,7 @@ export interface HypervisorOptions {
   /** What every machine runs: a program and its arguments. */
   readonly command: readonly string[];
   /** The whole environment of a machine's appliance, but DATA_DIR and HOME, which are its folder's. */
-  readonly environment: (machine: Machine) => Readonly<Record<string, string>>;
+  readonly environment: (machine: Machine) => Variables;
 }
 
 /** The process of a machine that a signal is meant for. */
@@ -28,7 +29,9 @@ export interface RunningHypervisor extends Hypervisor {
   /** SIGTERM to the appliance, as an operator restarts a service: its init starts it again when it has ended. */
   readonly restart: (instanceId: string) => Promise<void>;
   /** Changes variables of the machine's appliance, from its next start on. */
-  readonly configure: (instanceId: string, variables: Readonly<Record<string, string>>) => void;
+  readonly configure: (instanceId: string, variables: Variables) => void;
+  /** Changes variables of those machines that are launched from now on, as a new launch template does. */
+  readonly launchWith: (variables: Variables) => void;
   /** Everything of the machine is killed, and it comes back at once with an empty disk. */
   readonly wipeData: (instanceId: string) => Promise<void>;
   readonly report: () => Promise<readonly MachineReport[]>;
@@ -43,6 +46,7 @@ export function createHypervisor(
 ): RunningHypervisor {
   const { events, network } = deps;
   const machines = new Map<string, RunningMachine>();
+  let launchVariables: Variables = {};
   let closed = false;
 
   const running = (instanceId: string): RunningMachine => {
@@ -69,7 +73,7 @@ export function createHypervisor(
       if (closed) throw new ApplianceError({ code: 'aborted' }, 'the sandbox is closing');
       const program = {
         command: network.wrap(machine, options.command),
-        environment: options.environment(machine),
+        environment: { ...options.environment(machine), ...launchVariables },
       };
       const directory = join(options.stateDir, machine.instanceId);
       const made = new RunningMachine(machine, directory, program, events.emit);
@@ -84,6 +88,9 @@ export function createHypervisor(
     thaw: async (instanceId, target) => running(instanceId).send(target, 'SIGCONT'),
     restart: async (instanceId) => running(instanceId).send('appliance', 'SIGTERM'),
     configure: (instanceId, variables) => running(instanceId).configure(variables),
+    launchWith: (variables) => {
+      launchVariables = { ...launchVariables, ...variables };
+    },
     wipeData: async (instanceId) => running(instanceId).wipeData(),
     report: async () => {
       const processes = processesOf(options.stateDir);

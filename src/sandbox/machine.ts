@@ -6,6 +6,7 @@ import { ApplianceError, describeError } from '../errors.ts';
 import type { EventFields, Machine } from './model.ts';
 import { allGone, gone, isInside, killAll, processesOf, signal, startTimeOf, stopped } from './processes.ts';
 import type { FoundProcess } from './processes.ts';
+import type { Variables } from './variables.ts';
 
 /** How the machine's init restarts the appliance: like systemd's `Restart=always`, with a delay that doubles. */
 const RESTART_FIRST_MS = 100;
@@ -18,7 +19,7 @@ export interface MachineProgram {
   /** A program and its arguments. */
   readonly command: readonly string[];
   /** The whole environment; nothing of our own leaks in. DATA_DIR and HOME are added here. */
-  readonly environment: Readonly<Record<string, string>>;
+  readonly environment: Variables;
 }
 
 /** One machine as it is now. */
@@ -78,7 +79,7 @@ export class RunningMachine {
   }
 
   /** Variables of the appliance, from its next start on; those that are not named stay. */
-  configure(variables: Readonly<Record<string, string>>): void {
+  configure(variables: Variables): void {
     this.#program = { ...this.#program, environment: { ...this.#program.environment, ...variables } };
   }
 

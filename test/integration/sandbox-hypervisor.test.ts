@@ -161,6 +161,21 @@ describe('a machine that runs', () => {
     expect(after.etcd).not.toBe(etcd);
   });
 
+  test('has its new variables from the next start on, and others only when they are launched', async () => {
+    const { machine, answer } = await booted();
+    hypervisor.configure(machine.instanceId, { ETCD_VERSION: '3.6' });
+    hypervisor.launchWith({ ETCD_VERSION: '3.7', STAND_IN: '' });
+    expect((await answerOf(machine)).env['ETCD_VERSION']).toBeUndefined();
+    await hypervisor.restart(machine.instanceId);
+    const after = await answerAfter(machine, answer);
+    expect(after.env).toMatchObject({ ETCD_VERSION: '3.6', LISTEN_ADDRESS: machine.address });
+    const other = await booted();
+    expect(other.answer.env).toMatchObject({
+      ETCD_VERSION: '3.7',
+      LISTEN_ADDRESS: other.machine.address,
+    });
+  });
+
   test('is not touched by a verb that names another', async () => {
     const { answer } = await booted();
     await expect(hypervisor.kill('i-0nobody', 'etcd')).rejects.toThrow('instance i-0nobody is not running');

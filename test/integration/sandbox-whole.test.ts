@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createControlClient } from '../../src/sandbox/control-client.ts';
+import type { SandboxAddresses } from '../../src/sandbox/control.ts';
 import { processesOf } from '../../src/sandbox/processes.ts';
 import { createSandbox } from '../../src/sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../../src/sandbox/sandbox.ts';
@@ -14,6 +15,8 @@ import { runningSandboxes } from '../../src/sandbox/state-dir.ts';
 
 const STAND_IN = join(import.meta.dirname, '../fixtures/stand-in-appliance.ts');
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
+
+const WAIT = { timeout: 20_000, interval: 50 };
 
 let parent: string;
 
@@ -147,6 +150,7 @@ describe('etcd-appliance sandbox start', () => {
 
   async function started(): Promise<{
     stateDir: string;
+    controlSocket: string;
     end: (name: NodeJS.Signals) => Promise<number | null>;
   }> {
     const child = spawn(
@@ -159,19 +163,26 @@ describe('etcd-appliance sandbox start', () => {
     );
     children.push(child);
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
-    const { addresses } = JSON.parse(line.toString()) as { addresses: { stateDir: string } };
-    await vi.waitFor(() => expect(processesOf(addresses.stateDir)).toHaveLength(6), {
-      timeout: 20_000,
-      interval: 50,
-    });
+    const { addresses } = JSON.parse(line.toString()) as { addresses: SandboxAddresses };
+    await vi.waitFor(() => expect(processesOf(addresses.stateDir)).toHaveLength(6), WAIT);
     return {
       stateDir: addresses.stateDir,
+      controlSocket: addresses.controlSocket,
       end: async (name) => {
         const ended = once(child, 'exit');
         child.kill(name);
         return ((await ended) as [number | null])[0];
       },
     };
+  }
+
+  /** A verb of the sandbox that runs. */
+  async function exitOf(...words: readonly string[]): Promise<number | null> {
+    const verb = spawn(process.execPath, [MAIN, 'sandbox', ...words], {
+      env: { ...process.env, TMPDIR: parent },
+      stdio: ['ignore', 'inherit', 'ignore'],
+    });
+    return ((await once(verb, 'exit')) as [number | null])[0];
   }
 
   test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
@@ -191,13 +202,34 @@ describe('etcd-appliance sandbox start', () => {
     expect(processesOf(stateDir)).toEqual([]);
   });
 
+  test('has other variables after configure and restart, and no instance but those that are named', async () => {
+    const { controlSocket } = await started();
+    const client = createControlClient({ socket: controlSocket });
+    const variables = async (): Promise<readonly unknown[]> => {
+      const { machines } = await client.state();
+      const answers = machines.map(async ({ address }) => (await fetch(`http://${address}:2378/`)).json());
+      return (await Promise.all(answers)).map((it) => (it as { env: Record<string, string> }).env['TRIED']);
+    };
+    const [first, second] = (await client.state()).machines;
+    expect(await exitOf('configure', first?.address ?? '', 'TRIED=a=b')).toBe(0);
+    expect(await exitOf('restart', first?.address ?? '')).toBe(0);
+    await vi.waitFor(async () => expect(await variables()).toEqual(['a=b', undefined, undefined]), WAIT);
+    expect(await exitOf('configure', 'all', '--launches', 'TRIED=c')).toBe(0);
+    expect(await exitOf('restart', second?.address ?? '')).toBe(0);
+    await vi.waitFor(async () => expect(await variables()).toEqual(['a=b', 'c', undefined]), WAIT);
+    await client.scale('etcd-demo', 4);
+    await vi.waitFor(async () => expect(await variables()).toEqual(['a=b', 'c', undefined, 'c']), WAIT);
+  });
+
+  test('refuses to configure nobody, nothing, what has no name, and who is not there', async () => {
+    await started();
+    for (const words of [['TRIED=a'], ['all'], ['all', '=a'], ['nobody', 'TRIED=a']])
+      expect(await exitOf('configure', ...words)).toBe(64);
+  });
+
   test('is ended by the verb stop', async () => {
     const { stateDir } = await started();
-    const stop = spawn(process.execPath, [MAIN, 'sandbox', 'stop'], {
-      env: { ...process.env, TMPDIR: parent },
-      stdio: 'inherit',
-    });
-    expect(await once(stop, 'exit')).toEqual([0, null]);
+    expect(await exitOf('stop')).toBe(0);
     await vi.waitFor(() => expect(existsSync(stateDir)).toBe(false), { timeout: 10_000, interval: 20 });
   });
 });

@@ -33,7 +33,16 @@ const addresses = {
   hub: null,
 };
 const nothing = async (): Promise<void> => undefined;
-const idle = { kill: nothing, freeze: nothing, thaw: nothing, restart: nothing, configure: nothing, wipeData: nothing, close: nothing };
+const idle = {
+  kill: nothing,
+  freeze: nothing,
+  thaw: nothing,
+  restart: nothing,
+  configure: nothing,
+  launchWith: nothing,
+  wipeData: nothing,
+  close: nothing,
+};
 const control = createServer(
   createControlListener({
     cloud: cloud.cloud,
@@ -145,9 +154,21 @@ describe('the control API', () => {
 
   test('whatever JSON it is handed, it takes or refuses', async () => {
     const before = cloud.cloud.settings();
-    const paths = ['/settings', '/faults', '/groups/web/scale', `/instances/${instanceId}/cut`];
+    const verbs = ['cut', 'configure'].map((verb) => `/instances/${instanceId}/${verb}`);
+    const paths = ['/settings', '/faults', '/groups/web/scale', '/launches', ...verbs];
     const fields = fc.dictionary(
-      fc.constantFrom('desired', 'kind', 'service', 'from', 'only', 'rate', 'pageSize', 'stalenessMs', 'x'),
+      fc.constantFrom(
+        'desired',
+        'kind',
+        'service',
+        'from',
+        'only',
+        'rate',
+        'pageSize',
+        'stalenessMs',
+        'variables',
+        'x',
+      ),
       fc.oneof(fc.jsonValue(), fc.constantFrom('hang', '*', 'peers', 1, 0.5, -1, 1e308, null)),
     );
     await fc.assert(
@@ -174,6 +195,8 @@ describe('the control API', () => {
     ['a list that is none', '/settings', { zonesWithoutCapacity: 'a' }],
     ['half a list', '/faults', '['],
     ['a rate in words', '/faults', { kind: 'hang', service: '*', action: '*', instance: '*', rate: 'often' }],
+    ['variables that are a list', '/launches', { variables: ['A=B'] }],
+    ['a variable without a name', '/launches', { variables: { '': 'x' } }],
     ['a fault for nobody', '/faults', { kind: 'hang', service: 'ec2', action: '*' }],
   ])('%s is refused in one line', async (_, path, body) => {
     const { bytes, statuses } = await attack({ port: portOf.control() }, json(path, body));

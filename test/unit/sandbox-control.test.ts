@@ -22,12 +22,16 @@ let client: ControlClient;
 let done: string[];
 let shutdowns: number;
 
+function told(word: unknown): string {
+  return typeof word === 'string' ? word : JSON.stringify(word);
+}
+
 /** Runs nothing, and writes down what it is told. */
 function aHypervisor(): RunningHypervisor {
   const note =
     (verb: string) =>
     async (...words: unknown[]): Promise<void> => {
-      done.push([verb, ...words].join(' '));
+      done.push([verb, ...words.map(told)].join(' '));
     };
   return {
     boot: note('boot'),
@@ -38,6 +42,7 @@ function aHypervisor(): RunningHypervisor {
     thaw: note('thaw'),
     restart: note('restart'),
     configure: note('configure'),
+    launchWith: note('launch-with'),
     wipeData: note('wipe'),
     report: async () => [],
     close: note('close'),
@@ -122,10 +127,37 @@ describe('the control API', () => {
     ['freeze-appliance', 'freeze ID appliance'],
     ['thaw-appliance', 'thaw ID appliance'],
     ['wipe-data', 'wipe ID'],
+    ['restart', 'restart ID'],
   ] as const)('does %s to the instance that is named', async ([verb, expected]) => {
     const id = await theInstance();
     await client.onInstance(id, verb);
     expect(done).toEqual([expected.replace('ID', id)]);
+  });
+
+  test('hands variables to an instance, and to those that are launched from now on', async () => {
+    const id = await theInstance();
+    await client.configure(id, { ETCD_VERSION: '3.6', EMPTY: '' });
+    await client.launchWith({ ETCD_VERSION: '3.7' });
+    expect(done).toEqual([
+      `configure ${id} {"ETCD_VERSION":"3.6","EMPTY":""}`,
+      'launch-with {"ETCD_VERSION":"3.7"}',
+    ]);
+  });
+
+  test.for([
+    [{}, 'name one at least'],
+    [{ 'NO NAME': 'x' }, '"NO NAME" is no name of a variable'],
+    [{ '': 'x' }, 'is no name of a variable'],
+    [{ 'A=B': 'x' }, 'is no name of a variable'],
+    [{ A: 'x\0' }, 'the value of A must be a text without NUL'],
+    [{ A: 3.6 as never }, 'the value of A must be a text'],
+    [['A=B'] as never, 'variables must be an object'],
+    [null as never, 'variables must be an object'],
+  ] as const)('hands on no variables that a process could not have: %j', async ([variables, words]) => {
+    const id = await theInstance();
+    await expect(client.configure(id, variables)).rejects.toThrow(words);
+    await expect(client.launchWith(variables)).rejects.toThrow(words);
+    expect(done).toEqual([]);
   });
 
   test('terminates through EC2 and through Auto Scaling', async () => {
