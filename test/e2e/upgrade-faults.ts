@@ -13,6 +13,7 @@ import {
   lockHolder,
   order,
   recordOf,
+  resume,
   untilAllRun,
   untilSaid,
   untilStepping,
@@ -20,7 +21,7 @@ import {
   upgradeFleet,
   type UpgradeFleet,
 } from './upgrades.ts';
-import { crashing, takeOut } from './upgrade-images.ts';
+import { crashing, mend, takeOut } from './upgrade-images.ts';
 import { configureInPlace, replaceOneByOne } from './upgrade-ways.ts';
 import type { View } from './view.ts';
 
@@ -172,9 +173,8 @@ export async function anotherDies(context: TestContext, size: number): Promise<v
 /** The new etcd ends at its start: the step is taken back, that is said, and nobody steps until there is a new image. */
 export async function newEtcdCrashes(context: TestContext, then: 'resumed' | 'replaced'): Promise<void> {
   const { version } = await etcdBinary(TO);
-  const fleet = await upgradeFleet(context, { size: 3, from: FROM, image: [FROM] });
-  const bad = await fleet.image([FROM, crashing(version)]);
-  await configureInPlace(fleet, { ETCD_DIR: bad, ETCD_VERSION: TO });
+  const fleet = await upgradeFleet(context, { size: 3, from: FROM, image: [FROM, crashing(version)] });
+  await order(fleet, TO);
   await untilSaid(fleet, 'was taken back');
   const failed = (await recordOf(fleet))?.failed;
   expect(failed?.why).toContain(`etcd ${version} does not come up`);
@@ -184,14 +184,12 @@ export async function newEtcdCrashes(context: TestContext, then: 'resumed' | 're
   await fleet.during(WATCH_MS, async () =>
     (await recordOf(fleet))?.step === null ? [] : ['somebody steps'],
   );
-  const good = await fleet.image([FROM, TO]);
   if (then === 'replaced') {
-    fleet.launchWith({ ETCD_DIR: good, ETCD_VERSION: TO });
+    fleet.launchWith({ ETCD_DIR: await fleet.image([FROM, TO]) });
     await replaceOneByOne(fleet, 'whole');
   } else {
-    await configureInPlace(fleet, { ETCD_DIR: good });
-    const [view] = await fleet.view();
-    if (view !== undefined) await etcdctl(view, 'del', '_appliance/upgrade/failed');
+    await mend(fleet.firstImage, TO);
+    await resume(fleet);
   }
   await upgradedTo(fleet, TO);
 }
@@ -226,8 +224,7 @@ export async function binaryIsLost(context: TestContext): Promise<void> {
   await fleet.until('the step is over', async () => ((await recordOf(fleet))?.step === null ? [] : [by]));
   await fleet.serves(3);
   await putBack();
-  const [view] = await fleet.view();
-  if (view !== undefined) await etcdctl(view, 'del', '_appliance/upgrade/failed');
+  await resume(fleet);
   await upgradedTo(fleet, TO);
 }
 

@@ -63,6 +63,13 @@ export async function notExecutable(minor: string): Promise<ImagePart> {
   };
 }
 
+/** Puts the prepared etcd of a minor in the place of what stood in for it. */
+export async function mend(image: string, minor: string): Promise<void> {
+  const { directory, version } = await etcdBinary(minor);
+  await rm(join(image, version), { recursive: true });
+  await symlink(directory, join(image, version));
+}
+
 /** Takes an etcd out of an image; gives how to put it back. */
 export async function takeOut(image: string, minor: string): Promise<() => Promise<void>> {
   const { directory, version } = await etcdBinary(minor);

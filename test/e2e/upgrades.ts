@@ -129,6 +129,28 @@ export async function order(fleet: Fleet, to: string | null, through?: string): 
     calm,
   );
   if (!put.known) throw new Error(`the order was not taken: ${put.reason}`);
+  await ring(fleet);
+}
+
+/** An operator resumes an upgrade of which a step was taken back. */
+export async function resume(fleet: Fleet): Promise<void> {
+  const [view] = await fleet.view();
+  const put = await fleet.admin.put(clientUrl(view?.address ?? ''), UPGRADE_KEYS.failed, '', {}, calm);
+  if (!put.known) throw new Error(`it was not resumed: ${put.reason}`);
+  await ring(fleet);
+}
+
+/** Has every appliance look at once. One that does not hear it looks by itself, a little later. */
+async function ring({ sandbox }: Fleet): Promise<void> {
+  const instances = sandbox.cloud.describe().instances.filter(({ state }) => state === 'running');
+  await Promise.allSettled(
+    instances.map(async ({ address }) => {
+      const response = await fetch(`http://${address}:2378/upgrade?fresh=1`, {
+        signal: AbortSignal.timeout(2_000),
+      });
+      await response.body?.cancel();
+    }),
+  );
 }
 
 /** What each appliance says on /upgrade of what is next, one sentence each. */
