@@ -13,8 +13,8 @@ const LEAST_FREE_BYTES = 256 * 1024 * 1024;
  * etcd demands of this very way only stand where they are asked.
  */
 export function checksOf(seen: UpgradeObservation, work: Work): readonly Check[] {
-  const from = work.from;
-  const edge = work.kind === 'up' ? edgeUp(from, work.to) : null;
+  // No way up is what a patch and a way down are.
+  const edge = edgeUp(work.from, work.to);
   return [
     silent(seen),
     unstarted(seen),
@@ -39,6 +39,10 @@ function ofEdge(seen: UpgradeObservation, work: Work, edge: Edge): readonly Chec
 
 function check(code: CheckCode, troubles: readonly string[], fine: string): Check {
   return { code, ok: troubles.length === 0, sentence: troubles.length === 0 ? fine : troubles.join('; ') };
+}
+
+function barred(code: CheckCode, sentence: string): Check {
+  return { code, ok: false, sentence };
 }
 
 function silent({ members }: UpgradeObservation): Check {
@@ -104,9 +108,9 @@ function lacking({ members }: UpgradeObservation, work: Work): Check {
 function release(seen: UpgradeObservation, work: Work, edge: Edge | null): Check {
   const { candidates, kind, from, to } = work;
   if (kind === 'up' && edge === null)
-    return check('upgrade-release', [`nothing is known of the way from etcd ${from} to ${to}`], '');
+    return barred('upgrade-release', `nothing is known of the way from etcd ${from} to ${to}`);
   const noWay = kind === 'down' ? whyNoWayDown(seen, work) : null;
-  if (noWay !== null) return check('upgrade-release', [noWay], '');
+  if (noWay !== null) return barred('upgrade-release', noWay);
   // What is stepped down to has to be able to step up again.
   const least = kind === 'down' ? edgeUp(to, from)?.leastFrom : edge?.leastTo;
   const troubles = candidates.flatMap((it) => {

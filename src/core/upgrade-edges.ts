@@ -1,4 +1,4 @@
-import { compareVersions, minorsBetween } from './versions.ts';
+import { compareVersions } from './versions.ts';
 
 /** What etcd demands of one way from a minor to the next, beyond what holds for all. */
 export interface Edge {
@@ -70,7 +70,5 @@ export function isBadRelease(version: string): boolean {
  * members of 3.4; 3.7 dies where the log holds entries of 3.5's, which nobody outside can rule out).
  */
 export function mayJoinNewer(clusterMinor: string, minor: string): boolean {
-  return (
-    minorsBetween(clusterMinor, minor) === 1 && (edgeUp(clusterMinor, minor)?.needsSnapshot ?? true) === false
-  );
+  return edgeUp(clusterMinor, minor)?.needsSnapshot === false;
 }

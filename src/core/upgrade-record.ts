@@ -62,8 +62,9 @@ function parsed(text: string): unknown {
   }
 }
 
+/** What is no object has no fields of the names that are asked for. */
 function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
+  return { ...(value as Fields | null) };
 }
 
 function readPaused(value: unknown): { readonly at: string } | null {

@@ -28,11 +28,15 @@ function told(word: unknown): string {
 
 /** Runs nothing, and writes down what it is told. */
 function aHypervisor(): RunningHypervisor {
-  const note =
+  const noteNow =
     (verb: string) =>
-    async (...words: unknown[]): Promise<void> => {
+    (...words: unknown[]): void => {
       done.push([verb, ...words.map(told)].join(' '));
     };
+  const note =
+    (verb: string) =>
+    async (...words: unknown[]): Promise<void> =>
+      noteNow(verb)(...words);
   return {
     boot: note('boot'),
     shutdown: note('shutdown'),
@@ -41,8 +45,8 @@ function aHypervisor(): RunningHypervisor {
     freeze: note('freeze'),
     thaw: note('thaw'),
     restart: note('restart'),
-    configure: note('configure'),
-    launchWith: note('launch-with'),
+    configure: noteNow('configure'),
+    launchWith: noteNow('launch-with'),
     wipeData: note('wipe'),
     report: async () => [],
     close: note('close'),

@@ -33,6 +33,7 @@ function after(before: readonly RecordSet[], serves: boolean): readonly RecordSe
       expect(sets.get(key)).toEqual(record);
       sets.delete(key);
     } else {
+      expect(action).toBe('CREATE');
       expect(sets.has(key)).toBe(false);
       sets.set(key, record);
     }
@@ -58,6 +59,12 @@ describe('the own names', () => {
     expect(planOwnNames({ cluster: CLUSTER, records: records('i-02'), self: SELF, serves: false })).toEqual(
       [],
     );
+  });
+
+  it("leave another type's set of the same name alone", () => {
+    const text: RecordSet = { name: CLUSTER, type: 'TXT', ttl: 60, values: ['"ours"'] };
+    const before = [text, ...records('i-01', 'i-02')];
+    expect(after(before, false)).toEqual(sorted([text, ...records('i-01')]));
   });
 
   it.each([true, false])('are left as they are where they are right (serves: %s)', (serves) => {

@@ -76,6 +76,12 @@ const amiss: readonly Case[] = [
     /^the appliance of i-3 .*timeout/,
   ],
   [
+    'an appliance that does not answer, and whose log nobody knows',
+    looksAt(third('3.6.16', { answer: unknown('timeout') })),
+    'upgrade-silent',
+    /^the appliance of i-3 .*timeout/,
+  ],
+  [
     'another instance that answers in its place',
     looksAt(third('3.5.35', { answer: word(4) })),
     'upgrade-silent',
@@ -340,6 +346,10 @@ const fine: readonly (readonly [name: string, seen: UpgradeObservation])[] = [
   [
     'the least that a way back takes',
     looksAt(haveAll('3.6.16', ['3.5.32', '3.6.16']), { record: { to: '3.5' } }),
+  ],
+  [
+    'down from a minor of which nothing is known yet, as etcd says of its own',
+    looksAt(haveAll('3.8.0', ['3.7.3', '3.8.0']), { record: { to: '3.7' } }),
   ],
   ['two minors down, where etcd has both', looksAt(three('3.7.3'), { record: { to: '3.5' } })],
   [
