@@ -89,7 +89,9 @@ export function verdictOf(report: Report, unchangedMs: number): Verdict {
   const { standing, plan, refresh } = report;
   if (refresh?.active === true) return { kind: 'goes-on' };
   if (standing === 'none') return { kind: 'done' };
-  if (standing === 'stands' && unchangedMs >= BELIEVED_MS) return { kind: 'stands', why: plan.sentence };
+  // Who was replaced may still be leaving, and is a member until then.
+  const believedMs = refresh === null ? BELIEVED_MS : PATIENCE_MS;
+  if (standing === 'stands' && unchangedMs >= believedMs) return { kind: 'stands', why: plan.sentence };
   const isHeld = report.lockedBy !== null;
   if (standing !== 'stands' && !isHeld && unchangedMs >= PATIENCE_MS)
     return {

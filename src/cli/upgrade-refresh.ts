@@ -6,7 +6,7 @@ import type { Report } from './upgrade-report.ts';
 export interface RefreshRun {
   /** Starts the first. Throws `conflict` where a group would not wait for members, `unavailable` where AWS does not answer. */
   start(signal: AbortSignal): Promise<void>;
-  /** The one under way, or the last one that was looked at; null: none is known of. Starts the next group's when one is done. */
+  /** The one under way, or that ended while it was looked at; null: there is none. Starts the next group's when one is done. */
   look(signal: AbortSignal): Promise<Report['refresh']>;
 }
 
@@ -18,6 +18,7 @@ export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
   let current = 0;
   let startedId: string | null = null;
   let isOurs = false;
+  let wasActive = false;
   let kept: { readonly at: number; readonly refresh: Report['refresh'] } | null = null;
 
   const begin = async (signal: AbortSignal): Promise<void> => {
@@ -48,7 +49,7 @@ export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
       const group = groups[current];
       if (group === undefined) return null;
       const now = performance.now();
-      if (kept !== null && now - kept.at < LOOK_MS) return kept.refresh;
+      if (kept !== null && now - kept.at < LOOK_MS) return isOurs || wasActive ? kept.refresh : null;
       const last = await group.last(signal);
       // What AWS does not say now is as it was.
       const found = last.known ? last.value : null;
@@ -68,6 +69,9 @@ export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
             ? null
             : { ...found, group: group.name };
       kept = { at: now, refresh };
+      wasActive ||= refresh?.active === true;
+      // One of last week is no news.
+      if (!isOurs && !wasActive) return null;
       if (isOurs && refresh?.status === 'Successful' && current < groups.length - 1) {
         current += 1;
         await begin(signal);

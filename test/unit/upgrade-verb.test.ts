@@ -290,6 +290,13 @@ describe('the verdict', () => {
     }
   });
 
+  it('lets those leave whom a refresh replaced', () => {
+    const refresh = { id: 'r', status: 'Successful', active: false, percent: 100, why: null, group: 'g' };
+    const ended = standing({ standing: 'stands', plan, refresh });
+    expect(verdictOf(ended, 149_000)).toEqual({ kind: 'goes-on' });
+    expect(verdictOf(ended, 150_000)).toMatchObject({ kind: 'stands' });
+  });
+
   it('waits for a refresh, whatever the plan says meanwhile', () => {
     const refresh = { id: 'r', status: 'InProgress', active: true, percent: 0, why: null, group: 'g' };
     for (const one of ['none', 'stands'] as const)
