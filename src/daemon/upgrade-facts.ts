@@ -12,8 +12,11 @@ import type { MemberLook } from './state.ts';
 export interface UpgradeMemory {
   /** The step that is recorded while nobody holds the lock, and since when that has been seen; ms. */
   orphan: { readonly key: string; readonly since: number } | null;
-  /** An earlier life of this instance left the lock, or a step that it had begun, and nobody else has the lock. */
-  leftOwn: boolean;
+  /**
+   * An earlier life of this instance left the lock, or a step that it had begun; or, where this member leads, one that is a
+   * member no more did. Nobody else has the lock.
+   */
+  left: boolean;
   /** Since when there have been just two voters, on the clock; null: there are others. */
   pairSince: number | null;
   /** The members as last looked at. */
@@ -56,8 +59,11 @@ export async function observeUpgrade(
     readUpgradeRecord(context, own, signal),
   ]);
   const lockedBy = lock.value?.value ?? null;
-  const ownStep = record.known && record.value.step?.by === self.id;
-  memory.leftOwn = lockedBy === self.id || (lockedBy === null && ownStep);
+  const by = record.known ? (record.value.step?.by ?? null) : null;
+  const leads = seen.value.members.some((it) => it.id === leaderId && it.address === self.address);
+  // Nobody else would ever end the step of an instance that is gone, where there is nothing more to do.
+  const isGone = by !== null && members.every((it) => it.name !== by);
+  memory.left = lockedBy === self.id || (lockedBy === null && (by === self.id || (isGone && leads)));
   return known({
     members,
     leaderId,

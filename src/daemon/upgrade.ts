@@ -25,7 +25,7 @@ const RENEW_INTERVAL_MS = (UPGRADE_LOCK_TTL_SECONDS * 1000) / 6;
 /** Steps the own etcd through an upgrade, when it is its turn. Ends with the signal. */
 export async function keepUpgraded(context: Context, signal: AbortSignal): Promise<void> {
   const { clock, self } = context.ports;
-  const memory: UpgradeMemory = { orphan: null, leftOwn: false, pairSince: null, members: [] };
+  const memory: UpgradeMemory = { orphan: null, left: false, pairSince: null, members: [] };
   const lock = createLeasedLock(
     {
       key: UPGRADE_LOCK_KEY,
@@ -45,7 +45,7 @@ export async function keepUpgraded(context: Context, signal: AbortSignal): Promi
       context.chronicle.plan('upgrade', [plan.action.reason]);
       if ('who' in plan.action && plan.action.who === self.id)
         await underLock(context, lock, plan.action, memory, signal);
-      else if (memory.leftOwn) await endLeftStep(context, lock, memory, signal);
+      else if (memory.left) await endLeftStep(context, lock, memory, signal);
     }
     context.chronicle.turn('upgrade', began);
     const busy = plan !== null && !['upgrade-done', 'upgrade-held'].includes(plan.action.reason.code);
@@ -59,7 +59,7 @@ async function look(
   memory: UpgradeMemory,
   signal: AbortSignal,
 ): Promise<UpgradePlan | null> {
-  memory.leftOwn = false;
+  memory.left = false;
   if (!hasSay(context)) return null;
   if (!(await hasReason(context, signal))) return { action: DONE, checks: [], waiting: [] };
   const seen = await observeUpgrade(context, memory, signal);
@@ -131,8 +131,8 @@ async function underLock(
 }
 
 /**
- * Says that a step is over which an earlier life of this instance began, and died in: the others wait for it as long as it
- * could last. Whether the member is well they see for themselves.
+ * Says that a step is over which an earlier life of this instance began, or an instance that is gone, and died in: the others
+ * wait for it as long as it could last. Whether the member is well they see for themselves.
  */
 async function endLeftStep(
   context: Context,
@@ -143,7 +143,7 @@ async function endLeftStep(
   if (!(await lock.take(signal))) return;
   await writePart({ context, lock, members: memory.members, signal }, 'step', null);
   await lock.release(signal);
-  memory.leftOwn = false;
+  memory.left = false;
   tellOthers(context, memory, signal);
   context.upgradeBell.ring();
 }

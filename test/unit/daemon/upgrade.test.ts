@@ -68,4 +68,15 @@ describe('a step that an appliance died in', () => {
     await bench.clock.advance(90_000);
     expect(left()).toEqual([undefined, expect.stringContaining('i-02')]);
   });
+
+  it('is ended by the appliance of the leader, where its instance is a member no more', async () => {
+    const step = { by: 'i-99', from: '3.4.23', to: '3.5.35', at: '2026-11-21T12:00:00Z' };
+    const [leader, follower] = [bench.host(0), bench.host(1)];
+    cluster.lead(leader.disk.etcd?.memberId ?? '');
+    await bench.soon(leader.ports.admin.put(leader.url, UPGRADE_KEYS.step, encodePart(step), {}, NEVER));
+    await runOn(follower, 5_000);
+    expect(left()).toEqual([undefined, expect.stringContaining('i-99')]);
+    await runOn(leader, 15_000);
+    expect(left()).toEqual([undefined, '']);
+  });
 });
