@@ -5,6 +5,7 @@ import type { LeaveCode } from '../../src/core/plan-leave.ts';
 import type { LockCode } from '../../src/core/plan-lock.ts';
 import type { MemberCode } from '../../src/core/plan-member.ts';
 import type { MembershipCode } from '../../src/core/plan-membership.ts';
+import type { UpgradeCode } from '../../src/core/plan-upgrade.ts';
 import type { StartCode } from '../../src/core/start.ts';
 
 /** `reached`, or why no history of the simulator can make a planner give this code. */
@@ -160,7 +161,38 @@ const LIVENESS: Readonly<Record<LivenessCode, Reach>> = {
   'start-hangs': unreachable('no freeze lasts a quarter of an hour'),
 };
 
-const PLANNERS = [START, MEMBER, MEMBERSHIP, LEAVE, LOCK, CLAIM, DNS, LIVENESS];
+const UPGRADE: Readonly<Record<UpgradeCode, Reach>> = {
+  'upgrade-done': 'reached',
+  'upgrade-held': 'reached',
+  'upgrade-unknown': 'reached',
+  'upgrade-apart': unreachable('no member ever runs two minors from another: a law'),
+  'upgrade-settling': 'reached',
+  'upgrade-paused': 'reached',
+  'upgrade-failed': 'reached',
+  'upgrade-locked': 'reached',
+  'upgrade-orphaned': 'reached',
+  'upgrade-step': 'reached',
+  'upgrade-clear': 'reached',
+  'upgrade-bring-snapshot': 'reached',
+  'upgrade-enable-downgrade': 'reached',
+  'upgrade-cancel-downgrade': 'reached',
+  'upgrade-silent': 'reached',
+  'upgrade-unstarted': unreachable('who has not started does not say what it runs, and that is told first'),
+  'upgrade-learner': 'reached',
+  'upgrade-unhealthy': 'reached',
+  'upgrade-lacks': 'reached',
+  'upgrade-release': 'reached',
+  'upgrade-patch': unreachable('every image has a patch that every way begins with'),
+  'upgrade-auth': unreachable(
+    'the simulated etcd has no users; test/unit/core/upgrade-checks.test.ts shows it',
+  ),
+  'upgrade-v2': unreachable('requests of the old API are always cleared, and nobody writes keys of it'),
+  'upgrade-snapshot': unreachable('whose log can be read, is helped; no log is unreadable here'),
+  'upgrade-alarm': unreachable('the simulated etcd has no quota, and raises no alarm'),
+  'upgrade-disk': unreachable('a full disk takes the member away first'),
+};
+
+const PLANNERS = [START, MEMBER, MEMBERSHIP, LEAVE, LOCK, CLAIM, DNS, LIVENESS, UPGRADE];
 
 /** Which codes of the planners some histories gave. */
 export interface CodeCoverage {

@@ -3,6 +3,7 @@ import type { RecordChange } from '../../src/core/records.ts';
 import type { Incident, IncidentKind } from './incident.ts';
 import { lastsMsOf } from './incident.ts';
 import { strike } from './incidents/strike.ts';
+import { ONE_VERSION } from './plot.ts';
 import { openStage, type Stage } from './stage.ts';
 import { renderTimeline } from './timeline.ts';
 import { whyNotConverged } from './world/convergence.ts';
@@ -45,6 +46,7 @@ const PLOT: Omit<WorldPlot, 'seed' | 'desired'> = {
   writeEveryMs: 1_000,
   restMs: 8_000,
   mayLoseMajority: false,
+  image: ONE_VERSION,
 };
 
 /** A world in its first moment. */

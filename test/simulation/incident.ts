@@ -98,6 +98,50 @@ interface IncidentParams {
   readonly rest: { readonly who: Who; readonly lastsMs: number };
   /** Every instance is replaced, one after the other, as an instance refresh does it. */
   readonly refresh: { readonly minHealthyPercent: number };
+  /** Instances are launched with these versions from now on, beside those of before, and this `ETCD_VERSION`. */
+  readonly image: { readonly installs: readonly string[]; readonly wanted: string | null };
+  /** The same on a machine that runs, or on one after the other, each with a restart of the appliance. */
+  readonly configure: {
+    readonly who: Who | null;
+    readonly installs: readonly string[];
+    readonly wanted: string | null;
+  };
+  /** An operator's word; `to`: the version that he aims at, null: none any more. */
+  readonly order: {
+    readonly what: 'to' | 'pause' | 'resume' | 'abort';
+    readonly to: string | null;
+    /** Whether the appliances are told at once. */
+    readonly rings: boolean;
+  };
+  /** All binaries of a minor are broken on a machine, or on all, for so long. */
+  readonly 'bad-binary': {
+    readonly who: Who | null;
+    readonly minor: string;
+    readonly fault: 'crashes' | 'mute';
+    readonly lastsMs: number;
+  };
+  /** Somebody asks an etcd for /health, once in a second. */
+  readonly 'poll-health': { readonly who: Who; readonly lastsMs: number };
+  /**
+   * The next time within so long that somebody begins a step of an upgrade, this happens so much later to it, or to another;
+   * and lasts so long.
+   */
+  readonly 'in-step': {
+    readonly to: 'holder' | 'other';
+    readonly does:
+      | { readonly kind: 'kill'; readonly what: 'appliance' | 'etcd' | 'both' }
+      | {
+          readonly kind: 'kill-at-call';
+          readonly what: 'appliance' | 'both';
+          readonly call: number;
+          readonly taken: boolean;
+        }
+      | { readonly kind: 'freeze'; readonly what: 'appliance' | 'etcd' | 'machine' }
+      | { readonly kind: 'partition' | 'power-cut' | 'lose' | 'terminate' };
+    readonly afterMs: number;
+    readonly forMs: number;
+    readonly withinMs: number;
+  };
 }
 
 export type IncidentKind = keyof IncidentParams;
@@ -186,6 +230,46 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   standby: ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
   rest: ({ random, who }) => ({ who: who(), lastsMs: random.int(32_000, 60_000) }),
   refresh: ({ random }) => ({ minHealthyPercent: random.pick([100, 66, 50]) }),
+  image: ({ random }) => imageOf(random),
+  configure: ({ random, who }) => ({ who: random.chance(0.25) ? who() : null, ...imageOf(random) }),
+  order: ({ random }) => ({
+    what: random.pick(['to', 'to', 'to', 'pause', 'resume', 'abort']),
+    to: random.pick(['3.5', '3.6', '3.7', '3.6', '3.7', '3.6.16', '3.4', null]),
+    rings: random.chance(0.7),
+  }),
+  'bad-binary': ({ random, who }) => ({
+    who: random.chance(0.7) ? who() : null,
+    minor: random.pick(['3.5', '3.6', '3.6', '3.7', '3.7']),
+    fault: random.pick(['crashes', 'mute']),
+    lastsMs: random.int(20_000, 200_000),
+  }),
+  'poll-health': ({ who, random }) => ({ who: who(), lastsMs: random.int(1_000, 20_000) }),
+  'in-step': ({ random }) => ({
+    to: random.chance(0.75) ? 'holder' : 'other',
+    does: random.pick<IncidentParams['in-step']['does']>([
+      { kind: 'kill', what: random.pick(['appliance', 'etcd', 'both']) },
+      {
+        kind: 'kill-at-call',
+        what: random.chance(0.6) ? 'appliance' : 'both',
+        call: random.int(1, 60),
+        taken: random.chance(0.5),
+      },
+      {
+        kind: 'kill-at-call',
+        what: random.chance(0.6) ? 'appliance' : 'both',
+        call: random.int(1, 20),
+        taken: random.chance(0.5),
+      },
+      { kind: 'freeze', what: random.pick(['appliance', 'appliance', 'etcd', 'machine']) },
+      { kind: 'partition' },
+      { kind: 'power-cut' },
+      { kind: 'lose' },
+      { kind: 'terminate' },
+    ]),
+    afterMs: random.pick([0, random.int(0, 300), random.int(0, 4_000)]),
+    forMs: random.pick([random.int(1_000, 8_000), random.int(20_000, 60_000), random.int(60_000, 150_000)]),
+    withinMs: random.int(10_000, 60_000),
+  }),
 };
 
 const ALL_TRAFFIC: readonly Traffic[] = ['peer', 'client', 'http', 'aws'];
@@ -199,6 +283,19 @@ const LASTS_MS = [
   [5_000, 40_000],
   [30_000, 200_000],
 ] as const;
+
+/** What an operator installs: all there is, up to some minor, or all but one; and what of it he wants. */
+function imageOf(random: SeededRandom): Pick<IncidentParams['image'], 'installs' | 'wanted'> {
+  const all = ['3.4.45', '3.5.35', '3.6.16', '3.7.3'];
+  const installs = random.pick([
+    all,
+    all,
+    all.slice(0, 3),
+    all.slice(0, 2),
+    all.toSpliced(random.int(1, 2), 1),
+  ]);
+  return { installs, wanted: random.pick([null, null, null, '3.5', '3.6', '3.7', '3.6.16']) };
+}
 
 /** Every kind of incident. */
 export const INCIDENT_KINDS = Object.keys(DRAWS) as readonly IncidentKind[];
@@ -229,5 +326,7 @@ export function drawIncident(
 export function lastsMsOf(incident: Incident): number {
   if (incident.kind === 'zone')
     return incident.failure === 'down' || incident.failure === 'denied' ? incident.lastsMs : 0;
+  // What is done in a step is told when it is done.
+  if (incident.kind === 'in-step') return incident.withinMs + incident.afterMs + incident.forMs;
   return 'lastsMs' in incident ? incident.lastsMs : 0;
 }

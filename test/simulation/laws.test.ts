@@ -3,7 +3,7 @@ import { type Claim, claimRecord, formedClaim, foundingClaim } from '../../src/c
 import { hostName, namesOf } from '../../src/core/names.ts';
 import type { RecordSet } from '../../src/core/records.ts';
 import { createJudge, LAW_CHECKS } from './laws/laws.ts';
-import type { Happening } from './world/happening.ts';
+import type { Happening, StepFacts } from './world/happening.ts';
 import { CLUSTER, FOREIGN, REGION, STACK } from './world/names.ts';
 
 /** A history made by hand; each thing happens a second after the one before it, unless a time stands before it. */
@@ -109,6 +109,30 @@ const ec2 = (word: 'running' | 'stopped' | 'terminated', listed = true): Happeni
   id: 'i-2',
   word,
   listed,
+});
+
+const steps = (part: Partial<StepFacts> = {}): Happening => ({
+  kind: 'etcd-stopped',
+  id: 'i-1',
+  clusterId: 'c',
+  served: true,
+  step: {
+    lockHolder: 'i-1',
+    from: '3.5.35',
+    to: '3.6.16',
+    away: [],
+    amiss: [],
+    unwell: [],
+    after: { voters: 3, healthy: 2 },
+    ...part,
+  },
+});
+
+const stepBegan = (leads: boolean, ...before: readonly string[]): Happening => ({
+  kind: 'step-began',
+  id: 'i-1',
+  leads,
+  before,
 });
 
 const removal = (lockHolder: string | null, n = 2): Happening => ({
@@ -397,6 +421,42 @@ const CASES: Readonly<
   fenced: {
     bad: [[{ kind: 'fence-passed', by: 'i-1', holder: 'i-2' }]],
     good: [[removal(null, 1)]],
+  },
+  'minors-close': {
+    bad: [[{ kind: 'members-run', id: 'i-1', versions: ['3.6.16', '3.5.35', '3.4.45'] }]],
+    good: [[{ kind: 'members-run', id: 'i-1', versions: ['3.6.16', '3.5.35', '3.5.35'] }]],
+  },
+  'version-fits': {
+    bad: [[{ kind: 'version-death', id: 'i-1', words: 'panic: not implemented' }]],
+    good: [[{ kind: 'time' }]],
+  },
+  'step-keeps-quorum': {
+    bad: [[steps({ after: { voters: 3, healthy: 1 } })]],
+    good: [
+      [steps()],
+      [steps({ after: { voters: 2, healthy: 1 } })],
+      [{ kind: 'fault', lastsMs: 0 }, steps({ after: { voters: 3, healthy: 1 } })],
+    ],
+  },
+  'step-under-lock': {
+    bad: [[steps({ lockHolder: null })], [steps({ lockHolder: 'i-2' })]],
+    good: [[steps()]],
+  },
+  'one-step': {
+    bad: [[steps({ away: ['i-2'] })]],
+    good: [[steps()], [{ kind: 'fault', lastsMs: 60_000 }, steps({ away: ['i-2'] })]],
+  },
+  'preflight-held': {
+    bad: [
+      [steps({ amiss: ['i-2 has no etcd 3.6'] })],
+      [steps({ unwell: ['i-2 does not serve'] })],
+      [{ kind: 'fault', lastsMs: 0 }, steps({ amiss: ['i-2 has no etcd 3.6'] })],
+    ],
+    good: [[steps()], [{ kind: 'told', id: 'i-2', to: 'stop' }, steps({ unwell: ['i-2 does not serve'] })]],
+  },
+  'leader-last': {
+    bad: [[stepBegan(true, 'i-2')]],
+    good: [[stepBegan(true)], [stepBegan(false, 'i-2')]],
   },
   'claim-follows': {
     bad: [

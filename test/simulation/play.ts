@@ -46,6 +46,7 @@ export async function play(plot: Plot, options: PlayOptions = {}): Promise<Endin
 
 /** Whoever looks sees at once what does not answer at all: that excuses nothing that is done later. */
 function isPlain(incident: Incident): boolean {
+  if (incident.kind === 'in-step') return true;
   return incident.kind === 'power-cut' || (incident.kind === 'freeze' && incident.what === 'etcd');
 }
 

@@ -4,7 +4,7 @@ import { drawTrope } from './tropes.ts';
 import { drawIncident, type Incident, type IncidentKind, INCIDENT_KINDS, type Who } from './incident.ts';
 
 /** What kind of trouble a history is about. `mixed` has some of all. */
-export type Profile = 'mixed' | 'birth' | 'aws' | 'network' | 'crash' | 'disk' | 'scaling';
+export type Profile = 'mixed' | 'birth' | 'aws' | 'network' | 'crash' | 'disk' | 'scaling' | 'upgrade';
 
 /**
  * All that happens to one fleet from outside, drawn from a seed: plain JSON, so that it can be printed, cut and played
@@ -31,9 +31,20 @@ export interface Plot {
   readonly restMs: number;
   /** Whether incidents may take the data of a majority: then the cluster may be lost, and only safety is asked for. */
   readonly mayLoseMajority: boolean;
+  /** What is installed on the first machines, and their `ETCD_VERSION`; null: the newest. */
+  readonly image: PlotImage;
   /** In the order of their time. */
   readonly incidents: readonly Incident[];
 }
+
+/** An image with etcd in it: versions, and what of them is wanted. */
+export interface PlotImage {
+  readonly installed: readonly string[];
+  readonly wanted: string | null;
+}
+
+/** What a machine has where nothing is to be upgraded. */
+export const ONE_VERSION: PlotImage = { installed: ['3.5.35'], wanted: null };
 
 type Weights = Partial<Readonly<Record<IncidentKind, number>>>;
 
@@ -42,6 +53,8 @@ interface ProfileTable {
   /** When the first incident comes: in the first seconds of the birth, somewhere during it, or long after. */
   readonly firstAt: readonly (readonly [fromMs: number, toMs: number])[];
   readonly mayLoseMajority: number;
+  /** What the first machines have, and what sets an upgrade going; left out: one version, and nothing. */
+  readonly upgrade?: (random: SeededRandom) => { readonly image: PlotImage; readonly mover: IncidentKind };
 }
 
 /** How many of what is mixed are about a meeting that chance alone brings about too rarely. */
@@ -53,7 +66,19 @@ const ANY_TIME = [
   [8_000, 25_000],
 ] as const;
 
-const EVERYTHING: Weights = Object.fromEntries(INCIDENT_KINDS.map((it) => [it, 2]));
+/** What upgrades are about: nothing to a fleet that has one version. */
+const UPGRADE_KINDS: readonly IncidentKind[] = [
+  'image',
+  'configure',
+  'order',
+  'bad-binary',
+  'poll-health',
+  'in-step',
+];
+
+const EVERYTHING: Weights = Object.fromEntries(
+  INCIDENT_KINDS.filter((it) => !UPGRADE_KINDS.includes(it)).map((it) => [it, 2]),
+);
 
 const TABLES: Readonly<Record<Profile, ProfileTable>> = {
   mixed: {
@@ -121,10 +146,59 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
     ],
     mayLoseMajority: 0.05,
   },
+  upgrade: {
+    weights: {
+      'in-step': 12,
+      order: 5,
+      configure: 2,
+      image: 2,
+      refresh: 2,
+      'bad-binary': 4,
+      'poll-health': 2,
+      terminate: 2,
+      lose: 1,
+      'kill-at-call': 2,
+      kill: 1,
+      restart: 1,
+      'power-cut': 1,
+      freeze: 2,
+      partition: 2,
+      aws: 1,
+      zone: 1,
+      scale: 1,
+      wipe: 1,
+      load: 1,
+      slow: 1,
+      loss: 1,
+    },
+    firstAt: [[15_000, 30_000]],
+    mayLoseMajority: 0,
+    upgrade: drawUpgrade,
+  },
 };
 
+/** Every minor, each in its newest patch. */
+export const ALL_MINORS: readonly string[] = ['3.4.45', '3.5.35', '3.6.16', '3.7.3'];
+
+function drawUpgrade(random: SeededRandom): { readonly image: PlotImage; readonly mover: IncidentKind } {
+  const born = random.pick(['3.4.23', '3.4.45', '3.5.35', '3.5.35', '3.6.16', '3.6.16', '3.7.3']);
+  const mover = random.pick(['configure', 'configure', 'order', 'image'] as const);
+  // An order needs what it leads to; the others bring it.
+  const whole = mover === 'order' || random.chance(0.4);
+  return { image: { installed: whole ? [...new Set([born, ...ALL_MINORS])] : [born], wanted: born }, mover };
+}
+
 /** Every profile. */
-export const PROFILES: readonly Profile[] = ['mixed', 'birth', 'aws', 'network', 'crash', 'disk', 'scaling'];
+export const PROFILES: readonly Profile[] = [
+  'mixed',
+  'birth',
+  'aws',
+  'network',
+  'crash',
+  'disk',
+  'scaling',
+  'upgrade',
+];
 
 /** The plot of a seed; the same seed and profile always give the same plot. */
 export function drawPlot(seed: number, profile: Profile): Plot {
@@ -153,15 +227,33 @@ export function drawPlot(seed: number, profile: Profile): Plot {
     // Longer than AWS is looked at without a cause; but most histories have found what they can by then.
     restMs: random.chance(0.06) ? 150_000 : 8_000,
     mayLoseMajority: random.chance(table.mayLoseMajority),
-    incidents: drawIncidents(random, table, desired),
+    ...drawStory(random, table, desired),
   };
-  return profile === 'mixed' && random.chance(TROPE_CHANCE) ? { ...plot, ...drawTrope(random) } : plot;
+  return profile === 'mixed' && random.chance(TROPE_CHANCE)
+    ? { ...plot, image: ONE_VERSION, ...drawTrope(random) }
+    : plot;
 }
 
 /** Half of what is mixed is one of the others: two faults of a kind find what one of each does not. */
 function tableOf(random: SeededRandom, profile: Profile): Profile {
   if (profile !== 'mixed' || random.chance(0.5)) return profile;
-  return random.pick(['birth', 'aws', 'network', 'crash', 'disk', 'scaling']);
+  return random.pick(['birth', 'aws', 'network', 'crash', 'disk', 'scaling', 'upgrade']);
+}
+
+function drawStory(
+  random: SeededRandom,
+  table: ProfileTable,
+  desired: number,
+): Pick<Plot, 'image' | 'incidents'> {
+  const upgrade = table.upgrade?.(random);
+  const incidents = drawIncidents(random, table, desired);
+  if (upgrade === undefined) return { image: ONE_VERSION, incidents };
+  const [first, ...rest] = incidents;
+  const atMs = first?.atMs ?? 0;
+  const moving = drawIncident(random, { atMs, kind: upgrade.mover, desired });
+  // A new image changes nothing by itself.
+  const refresh = upgrade.mover === 'image' ? [drawIncident(random, { atMs, kind: 'refresh', desired })] : [];
+  return { image: upgrade.image, incidents: [moving, ...refresh, ...rest].slice(0, 6) };
 }
 
 function drawIncidents(random: SeededRandom, table: ProfileTable, desired: number): readonly Incident[] {

@@ -101,6 +101,8 @@ export interface EtcdWatch {
   started(instanceId: string, start: EtcdStart): void;
   ended(instanceId: string, exit: EtcdExit): void;
   changed?(change: MembershipChange): void;
+  /** A member begins to run; the versions of all that run of its cluster. */
+  runs?(instanceId: string, versions: readonly string[]): void;
 }
 
 /** Who reaches whom, of the network only what etcd needs. */

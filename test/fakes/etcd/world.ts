@@ -184,6 +184,8 @@ export function createEtcdWorld(deps: EtcdWorldDeps): EtcdWorld {
   });
   const booted = (node: EtcdNode): void => {
     clusterFor(node).sees(node.files);
+    const running = nodesOf(node.files.clusterId).map((it) => it.process.version);
+    watch.runs?.(node.process.name, running);
     stir(node.files.clusterId);
   };
 

@@ -6,6 +6,7 @@ import { NETWORK_INCIDENTS } from './network.ts';
 import { PROCESS_INCIDENTS } from './process.ts';
 import { SCALING_INCIDENTS } from './scaling.ts';
 import type { Strikes } from './target.ts';
+import { UPGRADE_INCIDENTS } from './upgrade.ts';
 
 const STRIKES: Strikes = {
   ...PROCESS_INCIDENTS,
@@ -13,6 +14,7 @@ const STRIKES: Strikes = {
   ...NETWORK_INCIDENTS,
   ...AWS_INCIDENTS,
   ...SCALING_INCIDENTS,
+  ...UPGRADE_INCIDENTS,
 };
 
 /** Brings an incident about now; false: it does not fit. */

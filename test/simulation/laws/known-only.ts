@@ -33,7 +33,8 @@ export const namesKnownOnly: LawCheck = {
         if (it.instances !== null) blind.delete(it.to);
         else if (!blind.has(it.to)) blind.set(it.to, atMs);
       }
-      if (it.kind !== 'batch-sent' || it.takes.length === 0) return;
+      // Who steps knows of itself that it does not serve.
+      if (it.kind !== 'batch-sent' || it.takes.length === 0 || it.step === true) return;
       const since = blind.get(it.by);
       if (since !== undefined && atMs - since > PLANNED_MS)
         report(`${it.by} takes ${it.takes.join()} away, and AWS told it nothing of the fleet`);

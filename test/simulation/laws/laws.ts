@@ -12,6 +12,15 @@ import { foundedOnce, onePromise, oneServes, ownToken } from './one-cluster.ts';
 import { stoppedForReason } from './own-etcd.ts';
 import { oneChange, promotedKnown, promotedWell, quorumKept, removalAsked } from './quorum.ts';
 import { deadIsDead, nothingThrown } from './steady.ts';
+import {
+  leaderLast,
+  minorsClose,
+  oneStep,
+  preflightHeld,
+  stepKeepsQuorum,
+  stepUnderLock,
+  versionFits,
+} from './upgrade.ts';
 
 /** Every check of every law (docs/design.md section 2). */
 export const LAW_CHECKS: readonly LawCheck[] = [
@@ -36,6 +45,13 @@ export const LAW_CHECKS: readonly LawCheck[] = [
   underLock,
   namesUnderLock,
   fenced,
+  minorsClose,
+  versionFits,
+  stepKeepsQuorum,
+  stepUnderLock,
+  oneStep,
+  preflightHeld,
+  leaderLast,
   claimFollows,
   claimComplete,
   neverEmptied,

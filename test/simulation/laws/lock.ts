@@ -11,12 +11,12 @@ export const underLock: LawCheck = {
   },
 };
 
-/** Law 8: only who holds the lock changes names; the first ones come with the claim's commit, under its own comparison. */
+/** Law 8: only who holds the lock changes names, or, its own, the upgrade lock; the first ones come with the claim's commit, under its own comparison. */
 export const namesUnderLock: LawCheck = {
   law: 8,
   check: 'names-under-lock',
   watch: (report) => (it) => {
-    if (it.kind === 'batch-sent' && it.names && !it.forms && it.lockHolder !== it.by)
+    if (it.kind === 'batch-sent' && it.names && !it.forms && it.lockHolder !== it.by && it.step !== true)
       report(`${it.by} changes names, and the lock is ${it.lockHolder ?? 'nobody'}'s`);
   },
 };

@@ -23,6 +23,8 @@ export const stoppedForReason: LawCheck = {
       if (
         it.kind === 'etcd-stopped' &&
         it.served &&
+        // For a step, which law 8 judges.
+        it.step === undefined &&
         it.clusterId === lives &&
         !told.has(it.id) &&
         !goes.has(it.id)

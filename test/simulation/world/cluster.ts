@@ -11,6 +11,7 @@ import type { Wire } from '../../fakes/wire.ts';
 import type { MemberName, Votes } from './happening.ts';
 import { lostByEtcd, lostProbe, overNetwork } from './links.ts';
 import type { Machine } from './machine.ts';
+import { stepFacts } from './upgrade.ts';
 import type { World } from './world.ts';
 
 /*
@@ -61,7 +62,7 @@ export function etcdPorts(
 
 /** Processes on a disk that may be full, and whose stops are told. */
 function processPort(world: World, machine: Machine): ProcessPort {
-  const port = world.etcd.machine(machine);
+  const port = world.etcd.machine({ ...machine, binaries: machine.image });
   const watched = (running: RunningEtcd): RunningEtcd => ({
     ...running,
     async stop(graceMs) {
@@ -121,6 +122,7 @@ function leaderOf(world: World, cluster: EtcdCluster): EtcdNode | null {
 }
 
 function tellStop(world: World, machine: Machine): void {
+  const step = stepFacts(world, machine);
   const process = world.etcd.processAt(machine.address);
   const cluster = process === undefined ? undefined : world.etcd.clusterOf(process);
   const member = cluster?.find(process?.files?.memberId ?? '');
@@ -130,6 +132,7 @@ function tellStop(world: World, machine: Machine): void {
     id: machine.id,
     clusterId: cluster?.id ?? '',
     served: serves && member !== undefined && process.node?.leader != null,
+    ...(step === null ? {} : { step }),
   });
 }
 
@@ -252,4 +255,9 @@ export function missingKeys(
   const cluster = clusterId === null ? undefined : world.etcd.clusters.get(clusterId);
   const leader = cluster === undefined ? null : leaderOf(world, cluster);
   return leader === null ? null : keys.filter((it) => !leader.files.state.keys.has(it));
+}
+
+/** An operator writes a key into every cluster that somebody leads. */
+export function writeAsOperator(world: World, key: string, value: string): void {
+  for (const it of world.etcd.clusters.values()) if (it.leader !== null) it.put(key, value, null);
 }

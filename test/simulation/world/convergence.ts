@@ -6,6 +6,7 @@ import type { RecordSet } from '../../../src/core/records.ts';
 import { clusterView } from './cluster.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER } from './names.ts';
+import { whyNotUpgraded } from './upgrade.ts';
 import { present, type World } from './world.ts';
 
 const NAMES = namesOf(CLUSTER);
@@ -97,5 +98,5 @@ export function whyNotConverged(world: World): string | null {
   for (const [what, are, should] of wanted)
     if (are.toSorted().join() !== should.toSorted().join())
       return `${what}: ${are.join()} for ${should.join()}`;
-  return null;
+  return whyNotUpgraded(world, claim.clusterId ?? '', machines);
 }

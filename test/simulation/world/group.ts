@@ -78,6 +78,7 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
     disk: createFakeDisk(),
     hooks,
     metadata: createFakeMetadata(),
+    image: { versions: world.image.installed, wanted: world.image.wanted, bad: new Map() },
     random,
     clock: createDriftingClock(world.clock, drift),
     state: 'up',

@@ -17,6 +17,21 @@ export interface Votes {
   readonly healthy: number;
 }
 
+/** How things are, truly, when an appliance stops its etcd for an upgrade. */
+export interface StepFacts {
+  /** Who holds the upgrade lock, as etcd knows it; null: nobody. */
+  readonly lockHolder: string | null;
+  readonly from: string;
+  readonly to: string;
+  /** Members, beside this one, that are away by a step. */
+  readonly away: readonly string[];
+  /** What of the preflight does not hold, that the appliance could know. */
+  readonly amiss: readonly string[];
+  /** The same, of what may have come a moment ago. */
+  readonly unwell: readonly string[];
+  readonly after: Votes;
+}
+
 /**
  * What happened in the world, as far as a law may be broken by it: plain facts, so that a history can be made by hand.
  * Machines are named by their instance id.
@@ -64,7 +79,20 @@ export type Happening =
       readonly id: string;
       readonly clusterId: string;
       readonly served: boolean;
+      /** Where it is stopped to be started otherwise, for an upgrade. */
+      readonly step?: StepFacts;
     }
+  /** The appliance has recorded that it begins a step. `before`: members that are to step before it. */
+  | {
+      readonly kind: 'step-began';
+      readonly id: string;
+      readonly leads: boolean;
+      readonly before: readonly string[];
+    }
+  /** A member begins to run, beside those of its cluster that run these versions, its own among them. */
+  | { readonly kind: 'members-run'; readonly id: string; readonly versions: readonly string[] }
+  /** An etcd ended because of its version, or another's. */
+  | { readonly kind: 'version-death'; readonly id: string; readonly words: string }
   /** Data on a machine's disk, in use or set aside, as cluster/member; `wiped`: an incident took what is missing. */
   | { readonly kind: 'disk'; readonly id: string; readonly holds: readonly string[]; readonly wiped: boolean }
   /** Data leave their use on a machine for the place beside it. `voter`: the formed cluster still counts on this member. */
@@ -125,6 +153,8 @@ export type Happening =
       readonly claim: Pick<Claim, 'state' | 'founders' | 'lost'> | null;
       /** Who holds the housekeeping lock at this moment, as etcd knows it; null: nobody. */
       readonly lockHolder: string | null;
+      /** It is the sender itself that comes or goes, under the upgrade lock that it holds. */
+      readonly step?: boolean;
     }
   /** A batch was taken by Route 53. */
   | {

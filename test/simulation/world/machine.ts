@@ -4,6 +4,7 @@ import type { FakeDisk } from '../../fakes/fake-data.ts';
 import type { FakeHooks } from '../../fakes/fake-hooks.ts';
 import type { FakeMetadata } from '../../fakes/fake-metadata.ts';
 import type { Life } from '../../fakes/mortal.ts';
+import type { EtcdImage } from '../../fakes/etcd/world.ts';
 import type { SeededRandom } from '../../fakes/seeded-random.ts';
 
 /** The process of an appliance. */
@@ -11,6 +12,11 @@ export interface ApplianceProcess {
   readonly appliance: Appliance;
   readonly life: Life;
   readonly stop: AbortController;
+}
+
+/** What is installed, and what `ETCD_VERSION` says. */
+export interface MachineImage extends EtcdImage {
+  wanted: string | null;
 }
 
 /** One instance: a disk, perhaps a process of the appliance, perhaps one of etcd (which the etcd model has, by address). */
@@ -22,6 +28,7 @@ export interface Machine {
   readonly disk: FakeDisk;
   readonly hooks: FakeHooks;
   readonly metadata: FakeMetadata;
+  readonly image: MachineImage;
   /** Its own randomness: what happens to another machine changes nothing here. */
   readonly random: SeededRandom;
   readonly clock: Clock;

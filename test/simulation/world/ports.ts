@@ -2,8 +2,9 @@ import type { Claim } from '../../../src/core/claim.ts';
 import { readClaim } from '../../../src/core/claim.ts';
 import type { Self } from '../../../src/core/fleet.ts';
 import { desiredSize } from '../../../src/core/fleet.ts';
-import { namesOf } from '../../../src/core/names.ts';
+import { hostName, namesOf } from '../../../src/core/names.ts';
 import type { RecordChange } from '../../../src/core/records.ts';
+import { UPGRADE_KEYS } from '../../../src/core/upgrade-record.ts';
 import { clientUrl, hostOf } from '../../../src/core/urls.ts';
 import type {
   AdminPort,
@@ -19,7 +20,6 @@ import { ApplianceError, hasCode } from '../../../src/errors.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
 import { createFakeData } from '../../fakes/fake-data.ts';
-import { createFakeInspect } from '../../fakes/fake-inspect.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
 import { createWire, type Latency } from '../../fakes/wire.ts';
 import { etcdPorts, lockHolderAt, memberNamed, votesAt } from './cluster.ts';
@@ -27,6 +27,7 @@ import { rememberedIds } from './ids.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER, REGION, STACK } from './names.ts';
+import { FENCED_KEYS, inspectOf, stepsBefore, upgradeLockOf } from './upgrade.ts';
 import { alive, type World } from './world.ts';
 
 const CLAIM_NAME = namesOf(CLUSTER).claim;
@@ -81,7 +82,7 @@ export function portsOf(world: World, machine: Machine): Ports {
     zone: heardZone(world, machine, overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink)),
     ...heardEtcd(world, machine, etcdPorts(world, machine, wire)),
     data: wire.port(LATENCY.disk, dataOf(world, machine)),
-    inspect: wire.port(LATENCY.disk, createFakeInspect()),
+    inspect: wire.port(LATENCY.disk, inspectOf(machine)),
     ids: rememberedIds(etcdIds),
     peers: overNetwork(
       createFakePeers((address) => applianceAt(world, address), { clock, random: random.fork() }),
@@ -178,10 +179,26 @@ function heardZone(world: World, machine: Machine, port: ZonePort): ZonePort {
         takes: takenBy(changes),
         claim: claimMadeBy(changes),
         lockHolder: lockHolderAt(world, machine.address),
+        step: upgradeLockOf(world, machine) === machine.id && namesOnly(machine, changes),
       });
       return await port.change(changes, signal);
     },
   };
+}
+
+/** Whether a batch takes nothing but this machine itself out of the names, or puts it there. */
+function namesOnly({ id, address }: Machine, changes: readonly RecordChange[]): boolean {
+  const valuesOf = (wanted: RecordChange['action']): readonly string[] =>
+    changes.flatMap(({ action, record: { name, type, values } }) =>
+      action === wanted ? values.map((it) => `${name} ${type} ${it}`) : [],
+    );
+  const [before, after] = [valuesOf('DELETE'), valuesOf('CREATE')];
+  const differs = [
+    ...before.filter((it) => !after.includes(it)),
+    ...after.filter((it) => !before.includes(it)),
+  ];
+  const own = ` ${hostName(CLUSTER, id)}`;
+  return differs.every((it) => it.endsWith(` ${address}`) || it.endsWith(own));
 }
 
 /** The claim that a batch makes; null: it makes none. */
@@ -239,11 +256,21 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
       return await ports.admin.removeMember(endpoint, memberId, signal);
     },
     async put(endpoint, key, value, how, signal) {
-      const holder = key === PUBLISHED_KEY ? lockHolderAt(world, hostOf(endpoint)) : machine.id;
+      const isStep = FENCED_KEYS.includes(key);
+      const holder =
+        key === PUBLISHED_KEY
+          ? lockHolderAt(world, hostOf(endpoint))
+          : isStep
+            ? upgradeLockOf(world, machine)
+            : machine.id;
       const put = await ports.admin.put(endpoint, key, value, how, signal);
       // Who did not hold the lock when it wrote cannot have had a fence that held.
       if (holder !== machine.id && put.known && put.value)
         world.tell({ kind: 'fence-passed', by: machine.id, holder });
+      if (key === UPGRADE_KEYS.step && value !== '' && put.known && put.value) {
+        world.tell({ kind: 'step-began', id: machine.id, ...stepsBefore(world, machine) });
+        for (const it of world.onStep) it(machine);
+      }
       return put;
     },
   };

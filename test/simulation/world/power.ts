@@ -24,7 +24,7 @@ export function boot(world: World, machine: Machine, ends: Ends): void {
     cluster: CLUSTER,
     bootstrapWaitMs: world.plot.bootstrapWaitMs,
     housekeepingIntervalMs: HOUSEKEEPING_INTERVAL_MS,
-    etcdVersion: null,
+    etcdVersion: machine.image.wanted,
   };
   const bare = portsOf(world, machine);
   const ports = world.sabotage?.ports?.(bare, machine.id) ?? bare;

@@ -7,8 +7,9 @@ import { createVirtualClock, type VirtualClock } from '../../fakes/virtual-clock
 import type { Weather } from '../../fakes/aws-weather.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import type { Line, Sabotage } from '../ending.ts';
-import type { Plot } from '../plot.ts';
+import type { Plot, PlotImage } from '../plot.ts';
 import { tellMembership } from './cluster.ts';
+import { isOfVersion } from './upgrade.ts';
 import type { Happening } from './happening.ts';
 import { rememberedIds } from './ids.ts';
 import type { Machine } from './machine.ts';
@@ -33,6 +34,10 @@ export interface World {
   readonly timeline: Line[];
   readonly reasons: Set<string>;
   readonly sabotage: Sabotage | null;
+  /** What is launched from now on. */
+  image: PlotImage;
+  /** Are told who begins a step of an upgrade. */
+  readonly onStep: Set<(holder: Machine) => void>;
   /** What the group wants. */
   desired: number;
   /** So many more than it wants it launches for a while, during a refresh. */
@@ -86,8 +91,11 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
         started(id, { initial }) {
           if (initial?.state === 'new') world.tell({ kind: 'founding', id, token: initial.token });
         },
-        ended: (id, exit) =>
-          world.note(id, `etcd ended (${exit.signal ?? exit.code ?? ''}) ${exit.lastWords}`),
+        ended(id, exit) {
+          world.note(id, `etcd ended (${exit.signal ?? exit.code ?? ''}) ${exit.lastWords}`);
+          if (isOfVersion(exit.lastWords)) world.tell({ kind: 'version-death', id, words: exit.lastWords });
+        },
+        runs: (id, versions) => world.tell({ kind: 'members-run', id, versions }),
         changed: (change) => tellMembership(world, change),
       },
     }),
@@ -96,6 +104,8 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     timeline,
     reasons: new Set(),
     sabotage: watch.sabotage ?? null,
+    image: plot.image,
+    onStep: new Set(),
     desired: plot.desired,
     surplus: 0,
     refreshing: false,
