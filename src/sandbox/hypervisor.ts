@@ -26,7 +26,7 @@ export interface RunningHypervisor extends Hypervisor {
   /** SIGSTOP, until thawed. */
   readonly freeze: (instanceId: string, target: Target) => Promise<void>;
   readonly thaw: (instanceId: string, target: Target) => Promise<void>;
-  /** SIGTERM to the appliance, as an operator restarts a service: its init starts it again when it has ended. */
+  /** SIGTERM to the appliance, as an operator restarts a service. Resolves when it has ended; its init starts it again. */
   readonly restart: (instanceId: string) => Promise<void>;
   /** Changes variables of the machine's appliance, from its next start on. */
   readonly configure: (instanceId: string, variables: Variables) => void;
@@ -86,7 +86,7 @@ export function createHypervisor(
     kill: async (instanceId, target) => running(instanceId).send(target, 'SIGKILL'),
     freeze: async (instanceId, target) => running(instanceId).send(target, 'SIGSTOP'),
     thaw: async (instanceId, target) => running(instanceId).send(target, 'SIGCONT'),
-    restart: async (instanceId) => running(instanceId).send('appliance', 'SIGTERM'),
+    restart: async (instanceId) => running(instanceId).restart(),
     configure: (instanceId, variables) => running(instanceId).configure(variables),
     launchWith: (variables) => {
       launchVariables = { ...launchVariables, ...variables };

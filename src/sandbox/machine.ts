@@ -144,6 +144,13 @@ export class RunningMachine {
     if (name === 'SIGSTOP') await stopped(pid);
   }
 
+  /** SIGTERM to its appliance, which its init starts again. Resolves when it has ended. */
+  async restart(): Promise<void> {
+    const ended = this.#appliance?.ended;
+    await this.send('appliance', 'SIGTERM');
+    await ended;
+  }
+
   /** How it is, given the processes there are: its own are picked from them. */
   report(processes: readonly FoundProcess[]): MachineReport {
     const all = processes.filter(({ dataDir }) => isInside(dataDir, this.#directory));

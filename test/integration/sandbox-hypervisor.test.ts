@@ -167,6 +167,7 @@ describe('a machine that runs', () => {
     hypervisor.launchWith({ ETCD_VERSION: '3.7', STAND_IN: '' });
     expect((await answerOf(machine)).env['ETCD_VERSION']).toBeUndefined();
     await hypervisor.restart(machine.instanceId);
+    expect(startTimeOf(answer.pid)).toBeNull();
     const after = await answerAfter(machine, answer);
     expect(after.env).toMatchObject({ ETCD_VERSION: '3.6', LISTEN_ADDRESS: machine.address });
     const other = await booted();
