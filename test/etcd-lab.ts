@@ -138,6 +138,20 @@ export async function labCluster(
   return { admin, members, running };
 }
 
+/** A cluster of one that is out of space, and says so by an alarm. Dispose the stack to end it. */
+export async function fullCluster(
+  wanted: string,
+  stack: AsyncDisposableStack,
+): Promise<{ readonly admin: EtcdAdmin; readonly member: LabMember }> {
+  const admin = stack.use(createAdmin());
+  const member = stack.use(await labMember(wanted, 'n1', ['--quota-backend-bytes=50000']));
+  await member.start({ founders: [member], token: 't' });
+  await untilServing(admin, member);
+  const large = 'x'.repeat(30_000);
+  await eventually(async () => !(await admin.put(member.endpoint, 'large', large, {}, calm)).known);
+  return { admin, member };
+}
+
 /** The end of a process, or an error where it does not come in time. */
 export async function endOf(running: RunningEtcd, limitMs = 15_000): Promise<EtcdExit> {
   let exit: EtcdExit | null = null;

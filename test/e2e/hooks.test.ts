@@ -1,11 +1,10 @@
-import { AutoScalingClient, StartInstanceRefreshCommand } from '@aws-sdk/client-auto-scaling';
 import { expect, test } from 'vitest';
 import { readClaim } from '../../src/core/claim.ts';
 import { namesOf } from '../../src/core/names.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
-import { OPERATOR_ACCESS_KEY } from '../../src/sandbox/caller.ts';
 import { textOf } from './fields.ts';
 import { fleetForFile } from './harness.ts';
+import { startRefresh } from './upgrade-ways.ts';
 
 /* One fleet in a group with a launching and a terminating hook. */
 const fleet = fleetForFile({ size: 3, hooks: true });
@@ -97,7 +96,7 @@ test('an instance refresh replaces all three, one after the other, and no write 
   const { sandbox, view, until, whole, writesGoOn, verify } = fleet();
   const since = lastSeq();
   const before = (await view()).map(({ instanceId }) => instanceId);
-  await startRefresh();
+  await startRefresh(sandbox);
   let fewest = 3;
   await until(
     'the refresh ends',
@@ -122,20 +121,3 @@ test('an instance refresh replaces all three, one after the other, and no write 
   expect(seen.filter(({ hook }) => hook === 'terminating')).toHaveLength(3);
   await verify();
 });
-
-/** As an operator's CLI does: no more out of service at once than one, and the new before the old where there is room. */
-async function startRefresh(): Promise<void> {
-  const { addresses } = fleet().sandbox;
-  const client = new AutoScalingClient({
-    endpoint: addresses.aws,
-    region: 'eu-central-1',
-    credentials: { accessKeyId: OPERATOR_ACCESS_KEY, secretAccessKey: 'any' },
-  });
-  await client.send(
-    new StartInstanceRefreshCommand({
-      AutoScalingGroupName: addresses.group,
-      Preferences: { MinHealthyPercentage: 100, MaxHealthyPercentage: 110, InstanceWarmup: 0 },
-    }),
-  );
-  client.destroy();
-}

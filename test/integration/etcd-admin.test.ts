@@ -5,18 +5,24 @@ import { describe, expect, test } from 'vitest';
 import { isOutOfSpace } from '../../src/core/members.ts';
 import { createAdmin } from '../../src/etcd/admin.ts';
 import { probeEtcd } from '../../src/etcd/probe.ts';
-import { calm, labCluster, labMember, must, untilServing } from '../etcd-lab.ts';
+import { calm, fullCluster, labCluster, labMember, must, untilServing } from '../etcd-lab.ts';
 import { eventually, ownAddress, TESTED_MINORS } from '../tools.ts';
+
+/** A cluster of one, and a learner that it has and that is not started. */
+async function withLearner(minor: string, stack: AsyncDisposableStack) {
+  const { admin, members } = await labCluster(minor, 1, stack);
+  const [first] = members;
+  if (first === undefined) throw new Error('no member');
+  const joiner = stack.use(await labMember(minor, 'n2'));
+  const added = await admin.addLearner(first.endpoint, joiner.peerUrl, calm);
+  if (!added.ok) throw new Error(added.message);
+  return { admin, first, joiner, ...added.value };
+}
 
 describe.each(TESTED_MINORS)('the admin client with etcd %s', (minor) => {
   test('hears from a member that is out of space: no lease, and still another may be added', async () => {
     await using stack = new AsyncDisposableStack();
-    const admin = stack.use(createAdmin());
-    const member = stack.use(await labMember(minor, 'n1', ['--quota-backend-bytes=50000']));
-    await member.start({ founders: [member], token: 't' });
-    await untilServing(admin, member);
-    const large = 'x'.repeat(30_000);
-    await eventually(async () => !(await admin.put(member.endpoint, 'large', large, {}, calm)).known);
+    const { admin, member } = await fullCluster(minor, stack);
     expect(isOutOfSpace(must(await admin.status(member.endpoint, calm)))).toBe(true);
     expect(await admin.grantLease(member.endpoint, 5, calm)).toMatchObject({ known: false });
     expect(await admin.addLearner(member.endpoint, 'http://127.0.0.1:1', calm)).toMatchObject({ ok: true });
@@ -24,13 +30,7 @@ describe.each(TESTED_MINORS)('the admin client with etcd %s', (minor) => {
 
   test('sees a learner through: added, refused twice, started, promoted, made leader, removed', async () => {
     await using stack = new AsyncDisposableStack();
-    const { admin, members } = await labCluster(minor, 1, stack);
-    const [first] = members;
-    if (first === undefined) throw new Error('no member');
-    const joiner = stack.use(await labMember(minor, 'n2'));
-    const added = await admin.addLearner(first.endpoint, joiner.peerUrl, calm);
-    if (!added.ok) throw new Error(added.message);
-    const { memberId, list } = added.value;
+    const { admin, first, joiner, memberId, list } = await withLearner(minor, stack);
     expect(list.members.find(({ id }) => id === memberId)).toEqual({
       id: memberId,
       name: '',
@@ -82,12 +82,7 @@ describe.each(TESTED_MINORS)('the admin client with etcd %s', (minor) => {
 
   test('a learner answers for itself, and for nothing else', async () => {
     await using stack = new AsyncDisposableStack();
-    const { admin, members } = await labCluster(minor, 1, stack);
-    const [first] = members;
-    if (first === undefined) throw new Error('no member');
-    const joiner = stack.use(await labMember(minor, 'n2'));
-    const added = await admin.addLearner(first.endpoint, joiner.peerUrl, calm);
-    if (!added.ok) throw new Error(added.message);
+    const { admin, first, joiner } = await withLearner(minor, stack);
     await joiner.join([first, joiner].map(({ name, peerUrl }) => ({ name, peerUrl })));
     await eventually(async () => (await admin.status(joiner.endpoint, calm)).known);
     expect(must(await admin.status(joiner.endpoint, calm))).toMatchObject({ learner: true });

@@ -6,7 +6,16 @@ import { Etcd3 } from 'etcd3';
 import { describe, expect, test } from 'vitest';
 import { createAdmin } from '../../src/etcd/admin.ts';
 import { createInspection } from '../../src/etcd/inspect.ts';
-import { calm, keptLog, labCluster, labMember, type LabMember, must, untilServing } from '../etcd-lab.ts';
+import {
+  calm,
+  fullCluster,
+  keptLog,
+  labCluster,
+  labMember,
+  type LabMember,
+  must,
+  untilServing,
+} from '../etcd-lab.ts';
 import { ETCD_DIRECTORY, etcdBinary, eventually, temporaryDirectory, TESTED_MINORS } from '../tools.ts';
 
 const { log } = keptLog().deps;
@@ -42,12 +51,7 @@ describe.each(TESTED_MINORS)('etcd %s says what a step has to know', (minor) => 
 
   test('an alarm, with the member that raised it', async () => {
     await using stack = new AsyncDisposableStack();
-    const admin = stack.use(createAdmin());
-    const member = stack.use(await labMember(minor, 'n1', ['--quota-backend-bytes=50000']));
-    await member.start({ founders: [member], token: 't' });
-    await untilServing(admin, member);
-    const large = 'x'.repeat(30_000);
-    await eventually(async () => !(await admin.put(member.endpoint, 'large', large, {}, calm)).known);
+    const { admin, member } = await fullCluster(minor, stack);
     const { memberId } = must(await admin.status(member.endpoint, calm));
     expect(must(await admin.alarms(member.endpoint, calm))).toEqual([{ memberId, alarm: 'NOSPACE' }]);
   });

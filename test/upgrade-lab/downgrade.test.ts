@@ -1,24 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { calm, endOf, must, untilServing } from '../etcd-lab.ts';
-import { falling, isCancelledByAnybody, isLedByTheVersions, letsNobodyJoin } from './downgrades.ts';
+import { describeDowngrade, falling } from './downgrades.ts';
 import { bornOn, first, keysAt, swap, untilCluster, versionsOf, write } from './lab.ts';
 
 /* From 3.7 to 3.6 the same goes on in test/torture. */
-const EDGE = { from: '3.6', to: '3.5' };
-
-describe('a downgrade from 3.6 to 3.5', () => {
-  test.concurrent('is led by the versions, member by member, and ends by itself', async () => {
-    await isLedByTheVersions(EDGE);
-  });
-
-  test.concurrent('lets nobody join, of neither minor, until it is cancelled', async () => {
-    await letsNobodyJoin(EDGE);
-  });
-
-  test.concurrent('that nobody goes on with is seen by every member, and cancelled by anybody', async () => {
-    await isCancelledByAnybody(EDGE);
-  });
-});
+describeDowngrade({ from: '3.6', to: '3.5' });
 
 test.concurrent(
   'a downgrade that is cancelled when one member is down already is gone back from by swapping it up',

@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { calm, endOf, untilServing } from '../etcd-lab.ts';
 import { eventually } from '../tools.ts';
 import {
@@ -15,9 +15,29 @@ import {
 } from './lab.ts';
 
 /** One minor down. */
-export interface Edge {
+interface Edge {
   readonly from: string;
   readonly to: string;
+}
+
+/** The tests of a downgrade by this way. */
+export function describeDowngrade(edge: Edge): void {
+  describe(`a downgrade from ${edge.from} to ${edge.to}`, () => {
+    test.concurrent('is led by the versions, member by member, and ends by itself', async () => {
+      await isLedByTheVersions(edge);
+    });
+
+    test.concurrent('lets nobody join, of neither minor, until it is cancelled', async () => {
+      await letsNobodyJoin(edge);
+    });
+
+    test.concurrent(
+      'that nobody goes on with is seen by every member, and cancelled by anybody',
+      async () => {
+        await isCancelledByAnybody(edge);
+      },
+    );
+  });
 }
 
 /** A cluster whose downgrade is enabled, and whose version has fallen. It ends with the stack. */
@@ -35,7 +55,7 @@ export async function falling({ from, to }: Edge, size: number, stack: AsyncDisp
 }
 
 /** Led by the versions, member by member, it ends by itself. */
-export async function isLedByTheVersions(edge: Edge): Promise<void> {
+async function isLedByTheVersions(edge: Edge): Promise<void> {
   const { to } = edge;
   await using stack = new AsyncDisposableStack();
   const lab = await falling(edge, 3, stack);
@@ -52,7 +72,7 @@ export async function isLedByTheVersions(edge: Edge): Promise<void> {
 }
 
 /** While it is under way nobody joins, of neither minor; once it is cancelled, somebody does. */
-export async function letsNobodyJoin(edge: Edge): Promise<void> {
+async function letsNobodyJoin(edge: Edge): Promise<void> {
   const { from, to } = edge;
   await using stack = new AsyncDisposableStack();
   const lab = await falling(edge, 1, stack);
@@ -71,7 +91,7 @@ export async function letsNobodyJoin(edge: Edge): Promise<void> {
 }
 
 /** One that nobody goes on with is seen by every member, also after a crash of all, and anybody cancels it. */
-export async function isCancelledByAnybody(edge: Edge): Promise<void> {
+async function isCancelledByAnybody(edge: Edge): Promise<void> {
   const { from, to } = edge;
   await using stack = new AsyncDisposableStack();
   const lab = await falling(edge, 3, stack);
