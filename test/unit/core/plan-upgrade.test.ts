@@ -4,7 +4,7 @@ import type { UpgradeAction, UpgradeCode } from '../../../src/core/plan-upgrade.
 import { planUpgrade } from '../../../src/core/plan-upgrade.ts';
 import type { CheckCode, UpgradeMember, UpgradeObservation, UpgradeStep } from '../../../src/core/upgrade.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
-import { looksAt, replayOf, runs, three, word } from '../../fixtures/core/upgrade.ts';
+import { CHECK_CODES, looksAt, replayOf, runs, three, word } from '../../fixtures/core/upgrade.ts';
 import { DARK } from '../../fixtures/core/world.ts';
 
 const STEP: UpgradeStep = { by: 'i-2', from: '3.5.35', to: '3.6.16', at: '2026-11-21T12:00:00Z' };
@@ -500,18 +500,7 @@ describe('planUpgrade', () => {
         'upgrade-bring-snapshot': true,
         'upgrade-enable-downgrade': true,
         'upgrade-cancel-downgrade': true,
-        'upgrade-silent': true,
-        'upgrade-unstarted': true,
-        'upgrade-learner': true,
-        'upgrade-unhealthy': true,
-        'upgrade-lacks': true,
-        'upgrade-release': true,
-        'upgrade-patch': true,
-        'upgrade-auth': true,
-        'upgrade-v2': true,
-        'upgrade-snapshot': true,
-        'upgrade-alarm': true,
-        'upgrade-disk': true,
+        ...CHECK_CODES,
       }),
     );
   });
