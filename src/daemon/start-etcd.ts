@@ -186,6 +186,8 @@ function identityOf(
 }
 
 function missing(context: Context, why: string): StepResult {
+  // A step to a binary that was lost since the preflight is taken back, and not waited for until its limit.
+  noteEnd(context.state, why);
   context.chronicle.trouble('start-etcd', reason('binary-missing', why));
   return { nextInMs: 5_000 };
 }
