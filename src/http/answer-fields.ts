@@ -1,5 +1,21 @@
+import { known, unknown } from '../core/known.ts';
+import type { Known } from '../core/known.ts';
+
 /** The fields of an object in another appliance's answer. */
 export type Fields = Readonly<Record<string, unknown>>;
+
+/** An answer, read from the text of a JSON object; unknown, with all that is wrong with it, where `read` notes a problem. */
+export function parseAnswer<T>(text: string, read: (fields: Fields, problems: string[]) => T): Known<T> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return unknown('the answer is not JSON');
+  }
+  const problems: string[] = [];
+  const answer = read(readFields(json, 'the whole', problems), problems);
+  return problems.length === 0 ? known(answer) : unknown(`the answer is not valid: ${problems.join(', ')}`);
+}
 
 /*
  * Each reads one thing of an answer that was parsed from JSON, and notes what is wrong with it in `problems`; what it

@@ -3,22 +3,19 @@ import type { Known } from '../core/known.ts';
 import type { LogReplay, V2Content } from '../core/inspection.ts';
 import type { UpgradeAnswer } from '../core/upgrade.ts';
 import { isVersion } from '../core/upgrade-record.ts';
-import { readCount, readFields, readText } from './answer-fields.ts';
+import { parseAnswer, readCount, readFields, readText } from './answer-fields.ts';
+import type { Fields } from './answer-fields.ts';
 
 /**
  * Checks what another appliance answered on `/upgrade`, field by field: a step rests on it, and what is missing must never
  * read as "nothing is in the way". Fields that this version does not know are ignored, so that versions can be mixed.
  */
 export function parseUpgradeAnswer(text: string): Known<UpgradeAnswer> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return unknown('the answer is not JSON');
-  }
-  const problems: string[] = [];
-  const fields = readFields(json, 'the whole', problems);
-  const answer: UpgradeAnswer = {
+  return parseAnswer(text, readAnswer);
+}
+
+function readAnswer(fields: Fields, problems: string[]): UpgradeAnswer {
+  return {
     instanceId: readText(fields['instanceId'], 'instanceId', problems),
     installed: readVersions(fields['installed'], problems),
     wanted: fields['wanted'] === null ? null : readVersion(fields['wanted'], 'wanted', problems),
@@ -26,7 +23,6 @@ export function parseUpgradeAnswer(text: string): Known<UpgradeAnswer> {
     replay: readKnown(fields['replay'], 'replay', problems, readReplay),
     freeBytes: readKnown(fields['freeBytes'], 'freeBytes', problems, readCount),
   };
-  return problems.length === 0 ? known(answer) : unknown(`the answer is not valid: ${problems.join(', ')}`);
 }
 
 type Read<T> = (value: unknown, what: string, problems: string[]) => T;
