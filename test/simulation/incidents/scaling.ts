@@ -13,7 +13,7 @@ import { standingClaim } from '../world/convergence.ts';
 import { terminateAppliance } from '../world/power.ts';
 import type { Machine } from '../world/machine.ts';
 import { present, tellEc2, type World } from '../world/world.ts';
-import { announce, mayLose, type Strikes, withDispensable, withTarget } from './target.ts';
+import { announce, mayLose, type Strikes, targetOf, withDispensable, withTarget } from './target.ts';
 
 /** From the notice until EC2 takes a spot instance; ms. */
 const SPOT_NOTICE_MS = 120_000;
@@ -83,7 +83,8 @@ export const SCALING_INCIDENTS: Strikes<
     });
   },
   rest: (world, { who, lastsMs }) => {
-    if (world.desired < 2) return false;
+    // What is without power is not stopped in order, nor started again.
+    if (world.desired < 2 || targetOf(world, who)?.powered !== true) return false;
     return withDispensable(world, who, (machine) => {
       announce(world, `${machine.id}: goes to the warm pool for ${lastsMs} ms`);
       machine.place = 'pool';
