@@ -189,7 +189,9 @@ export function stepsBefore(
   const cluster = clusterOf(world, machine);
   const step = cluster === null ? null : stepIn(cluster);
   const own = machine.disk.etcd?.memberId;
-  if (cluster === null || step === null || minorOf(step.from) === minorOf(step.to))
+  const kind = machine.process?.appliance.state.upgrade?.action.kind;
+  // A restart as the same version has no order.
+  if (kind !== 'step' || cluster === null || step === null || minorOf(step.from) === minorOf(step.to))
     return { leads: false, before: [] };
   const isUp = compareVersions(step.to, step.from) > 0;
   const order = orderIn(cluster);
