@@ -6,6 +6,7 @@ import {
   encodePart,
   isVersion,
   UPGRADE_KEYS,
+  UPGRADE_LOCK_KEY,
   UPGRADE_PREFIX,
 } from '../../../src/core/upgrade-record.ts';
 import { NO_RECORD } from '../../fixtures/core/upgrade.ts';
@@ -47,6 +48,7 @@ describe('the record of an upgrade', () => {
       failed: '_appliance/upgrade/failed',
     });
     expect(UPGRADE_PREFIX).toBe('_appliance/upgrade/');
+    expect(UPGRADE_LOCK_KEY).toBe('_upgrade_lock');
   });
 
   it('is none where nothing is kept, and passes other keys over', () => {
