@@ -21,7 +21,8 @@ const GRACE_MS = 4_000;
 export interface EtcdSubject extends AsyncDisposable {
   readonly slots: readonly Slot[];
   readonly admin: AdminPort;
-  start(slot: number, initial: EtcdStart['initial']): Promise<void>;
+  /** `version`: another than the subject's. */
+  start(slot: number, initial: EtcdStart['initial'], version?: string): Promise<void>;
   /** Ends it by this signal, and waits for its end. */
   end(slot: number, signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
   freeze(slot: number, frozen: boolean): Promise<void>;
@@ -47,7 +48,8 @@ export function modelSubject(count: number, seed: number, version: string): Etcd
   return {
     slots: lab.hosts,
     admin,
-    start: lab.start,
+    start: async (slot, initial, other) =>
+      await lab.start(slot, initial, other === undefined ? {} : { version: other }),
     async end(slot, signal) {
       const { running, address } = lab.host(slot);
       if (signal === 'SIGKILL') lab.etcd.kill(address);
@@ -85,10 +87,10 @@ export async function realSubject(count: number, version: string): Promise<EtcdS
   const subject: EtcdSubject = {
     slots: machines.map(({ member }) => member),
     admin,
-    async start(slot, initial) {
+    async start(slot, initial, other) {
       const it = machine(slot);
       const { name, address, version: exact, processes } = it.member;
-      const running = must(await processes.start({ version: exact, name, address, initial }, calm));
+      const running = must(await processes.start({ version: other ?? exact, name, address, initial }, calm));
       it.pid = running.pid;
       it.exit = null;
       it.exited = running.exited.then((exit) => (it.exit = exit));

@@ -58,14 +58,15 @@ const TOO_OLD: Partial<EtcdExit> = {
 
 /** What keeps a version from running on these data; null: nothing. */
 export function whyNotRun(version: string, files: EtcdFiles): Partial<EtcdExit> | null {
+  const { storage, state } = files;
+  if (!isOlder(version, '3.6') && storage !== null && isOlder(version, minorOf(storage)))
+    return { code: 1, lastWords: `version "${storage}" is not supported` };
+  if (state.clusterVersion !== null && isOlder(version, minorOf(state.clusterVersion))) return TOO_OLD;
   for (const { form } of files.odd) {
     const words = whyUnreadable(version, form);
     if (words !== null) return { code: 2, lastWords: words };
   }
-  const { storage, state } = files;
-  if (!isOlder(version, '3.6') && storage !== null && isOlder(version, minorOf(storage)))
-    return { code: 1, lastWords: `version "${storage}" is not supported` };
-  return state.clusterVersion !== null && isOlder(version, minorOf(state.clusterVersion)) ? TOO_OLD : null;
+  return null;
 }
 
 /** What keeps an empty member of a version out, by what those that it asks say; null: nothing. */

@@ -16,7 +16,7 @@ import type { EtcdNode } from '../../fakes/etcd/node.ts';
 import { createFakeInspect } from '../../fakes/fake-inspect.ts';
 import type { StepFacts } from './happening.ts';
 import type { Machine } from './machine.ts';
-import { alive, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /*
  * What the world knows of versions and upgrades, past all appliances.
@@ -95,8 +95,8 @@ function membersOf(
   cluster: EtcdCluster,
 ): readonly { readonly id: string; readonly machine: Machine }[] {
   return cluster.members.flatMap(({ id }) => {
-    const machine = alive(world).find(
-      (it) => it.disk.etcd?.memberId === id && it.disk.etcd.clusterId === cluster.id,
+    const machine = [...world.machines.values()].find(
+      (it) => it.state !== 'gone' && it.disk.etcd?.memberId === id && it.disk.etcd.clusterId === cluster.id,
     );
     return machine === undefined ? [] : [{ id, machine }];
   });
