@@ -36,17 +36,28 @@ function drawOperation(random: SeededRandom, { runs, joined, exact }: Standing):
   const live = FOUNDERS.filter((it) => runs[it] != null);
   const least = runs.flatMap((it) => it ?? []).sort()[0] ?? '';
   const near = (version: string, by: number): string => exact.get(minorAbove(version, by)) ?? version;
+  // What 3.6 does to 3.4 is shown in test/upgrade-lab, and takes the majority.
+  const kills = (version: string): boolean => minorOf(least) === '3.4' && version >= '3.6';
   const target = minorAbove(least, -random.int(0, 2));
   const draws: Operation[] = FOUNDERS.flatMap((slot): readonly Operation[] => {
     const version = runs[slot];
     // Who is down comes back as what lives.
     if (version == null) return [{ kind: 'swap', slot, version: least }];
-    return [1, 1, -1].map((by) => ({ kind: 'swap', slot, version: near(version, by) }));
+    return [1, 1, -1].flatMap((by): readonly Operation[] =>
+      kills(near(version, by)) ? [] : [{ kind: 'swap', slot, version: near(version, by) }],
+    );
   });
-  draws.push({ kind: random.pick(['validate', 'enable', 'enable', 'cancel']), target });
+  // 3.5 begins a downgrade and does not answer; nobody asks it.
+  if (viaFor(runs) !== null)
+    draws.push({ kind: random.pick(['validate', 'enable', 'enable', 'cancel']), target });
   if (!joined && live.length === FOUNDERS.length)
     draws.push({ kind: 'join', version: near(least, random.int(-1, 1)) });
   return random.pick([draws[0] ?? { kind: 'cancel', target }, ...draws.slice(1)]);
+}
+
+/** Whom a downgrade is asked of. */
+function viaFor(runs: readonly (string | null)[]): number | null {
+  return FOUNDERS.find((it) => (runs[it] ?? '') >= '3.6') ?? null;
 }
 
 /** One subject and what is done to it. */
@@ -83,7 +94,8 @@ function createPlayer(subject: EtcdSubject, standing: Standing) {
       runs[JOINER] = operation.version;
       return await fate(JOINER);
     }
-    const outcome = await admin.downgrade(endpoint(via), operation.kind, operation.target, calm);
+    const asked = endpoint(viaFor(runs) ?? via);
+    const outcome = await admin.downgrade(asked, operation.kind, operation.target, calm);
     return outcome.ok ? 'ok' : outcome.code;
   };
   const look = async (): Promise<string> => {

@@ -138,8 +138,9 @@ export function keepVersions(etcds: Etcds, node: EtcdNode): void {
 
 function isStorageBehind({ process, files }: EtcdNode): boolean {
   const { clusterVersion } = files.state;
-  if (clusterVersion === null || clusterVersion === UNDECIDED || isOlder(process.version, '3.6'))
-    return false;
+  if (clusterVersion === null || isOlder(process.version, '3.6')) return false;
+  // Before 3.5 the schema has no version.
+  if (isOlder(clusterVersion, '3.5')) return false;
   return (files.storage ?? '3.5.0') !== clusterVersion;
 }
 
