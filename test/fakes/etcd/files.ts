@@ -115,6 +115,15 @@ export function takeSnapshot(files: EtcdFiles): void {
   files.odd = files.odd.filter((it) => it.index > files.replayedFrom);
 }
 
+/** What a start has of the log: what follows the newest snapshot, so that nobody is sent what stands before it any more. */
+export function beginWithSnapshot(files: EtcdFiles): void {
+  const { replayedFrom, snapshotIndex } = files;
+  if (replayedFrom <= snapshotIndex) return;
+  files.snapshotTerm = termAt(files, replayedFrom);
+  files.entries = files.entries.slice(replayedFrom - snapshotIndex);
+  files.snapshotIndex = replayedFrom;
+}
+
 /** How a change is written, where not every version can read it. */
 export function formOf(change: Change): OddEntry['form'] | null {
   if (change.kind === 'publish' || change.kind === 'version') return change.form;

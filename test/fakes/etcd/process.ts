@@ -4,6 +4,7 @@ import { minorOf } from '../../../src/core/versions.ts';
 import type { Binary, EtcdStart, IdsPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
 import { filesOf, muteMs } from './boot.ts';
 import { handOver } from './election.ts';
+import { beginWithSnapshot } from './files.ts';
 import { connectedMs } from './links.ts';
 import { snapshotCountOf, whyNotRun } from './versions.ts';
 import type { EtcdNode, EtcdProcess, Etcds, EtcdWatch } from './node.ts';
@@ -107,6 +108,7 @@ function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart, fault?:
     etcds.end(process, unfit);
     return;
   }
+  beginWithSnapshot(files);
   process.disk.etcd = files;
   process.files = files;
   process.node = createNode(process, files, etcds.clock.now());
