@@ -133,8 +133,8 @@ describe('no client keeps its place', () => {
     const { port } = await start({ limitMs: 1_000, mostConnections: 4 }, LARGE);
     const ask = 'GET /status HTTP/1.1\r\nHost: x\r\n\r\n';
     const held = Array.from({ length: 4 }, () => hold(port, ask).pause());
-    await eventually(() => held.every((it) => it.bytesRead > 0));
-    expect(await healthy(port)).toBe(false);
+    // Asked from the first moment on: on a busy machine the first may be let go before the last has read a byte.
+    await eventually(async () => !(await healthy(port)));
     await eventually(() => healthy(port), 10_000);
   });
 
