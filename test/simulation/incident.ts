@@ -208,7 +208,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
     share: random.pick([0.1, 0.5, 0.9]),
     lastsMs: lasts(),
   }),
-  load: ({ random }) => ({ entries: random.int(2_000, 6_000), lastsMs: random.int(2_000, 15_000) }),
+  load: ({ random }) => ({ entries: random.int(6_000, 30_000), lastsMs: random.int(8_000, 25_000) }),
   aws: ({ random, who, lasts }) => ({
     who: random.chance(0.4) ? who() : null,
     weather: random.pick(['unknown', 'self-only', 'half', 'stale', 'empty', 'late', 'throttled']),
