@@ -148,8 +148,10 @@ function exchange(
   signal: AbortSignal,
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  let answered = false;
   // A connection of its own: questions are rare, and a kept one would be found closed.
   const sent = request(url, { method, headers: { ...headers }, signal, agent: false }, (response) => {
+    answered = true;
     let body = '';
     response.setEncoding('utf8');
     response.on('data', (chunk: string) => {
@@ -163,6 +165,10 @@ function exchange(
     });
   });
   sent.on('error', reject);
+  // An answer that asks for another protocol (101) is dropped by Node without a word.
+  sent.on('close', () => {
+    if (!answered) reject(new Error('the connection was closed without an answer'));
+  });
   sent.end();
   return promise;
 }

@@ -21,13 +21,19 @@ export async function askHttp(
   try {
     return await new Promise<HttpReply>((resolve, reject) => {
       const options = { method, signal: AbortSignal.any([signal, limit]), agent: false };
+      let answered = false;
       const question = request(url, options, (response) => {
+        answered = true;
         readBody(response).then(
           (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
           (error: unknown) => reject(error instanceof Error ? error : new Error(String(error))),
         );
       });
       question.once('error', reject);
+      // An answer that asks for another protocol (101) is dropped by Node without a word.
+      question.once('close', () => {
+        if (!answered) reject(new Error('the connection was closed without an answer'));
+      });
       question.end(method === 'POST' ? '{}' : undefined);
     });
   } catch (error) {

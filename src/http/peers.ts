@@ -89,7 +89,10 @@ async function get(question: Question, signal: AbortSignal): Promise<string> {
     signal,
     headers: { accept: 'application/json' },
   });
-  asked.on('response', resolve).on('error', reject).end();
+  asked.on('response', resolve).on('error', reject);
+  // An answer that asks for another protocol (101) is dropped by Node without a word. After a response it changes nothing.
+  asked.on('close', () => reject(new Refusal('it closed the connection without an answer')));
+  asked.end();
   const response = await promise;
   if (response.statusCode !== 200) {
     response.destroy();

@@ -183,6 +183,16 @@ describe('the probe', () => {
     expect(await probeEtcd(address, calm)).toMatchObject({ kind: 'silent' });
   });
 
+  test('an answer that changes the protocol is let go', async () => {
+    await using client = await startHostileServer(address, 2379);
+    const bytes = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n';
+    for (const after of ['end', 'hold'] as const) {
+      client.say({ bytes, after });
+      const found = await probeEtcd(address, calm);
+      expect(found).toMatchObject({ kind: 'silent', reason: expect.stringContaining('without an answer') });
+    }
+  });
+
   test.each<[string, string]>([
     ['a body without end', `HTTP/1.1 200 X\r\n\r\n${'a'.repeat(1_000)}`],
     ['a head without end', `HTTP/1.1 200 X\r\nx: ${'y'.repeat(2_000)}`],

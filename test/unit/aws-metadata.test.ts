@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ObservedCall } from '../../src/aws/caller.ts';
 import type { Limits } from '../../src/aws/limits.ts';
@@ -147,6 +150,23 @@ test('a spot notice is its action and time; 404 is none', async () => {
     value: { action: 'terminate', time: '2026-01-01T00:00:00Z' },
   });
   expect(await metadata.spotNotice(never)).toMatchObject({ known: false });
+});
+
+test('an answer that changes the protocol is unknown', async () => {
+  const bytes = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n';
+  const server = createServer((socket) => void socket.on('error', () => undefined).write(bytes));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const metadata = createMetadata(
+    { endpoint: `http://127.0.0.1:${port}`, limits: { metadataRequestMs: 400 } },
+    { observer: { onCall: () => undefined } },
+  );
+  expect(await metadata.targetState(never)).toEqual({
+    known: false,
+    reason: expect.stringContaining('without an answer'),
+  });
 });
 
 test('an abort ends the question with its reason', async () => {

@@ -69,6 +69,17 @@ describe('askBirth', () => {
     expect(answer).toEqual({ known: false, reason: expect.stringContaining('broke off (') });
   });
 
+  test('an answer that changes the protocol is unknown', async () => {
+    const server = createTcpServer(
+      (socket: Socket) =>
+        void socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
+    );
+    const port = await listen(server);
+    onTestFinished(() => void server.close());
+    const answer = await createPeers({ port }).askBirth('127.0.0.1', HINT, NEVER);
+    expect(answer).toEqual({ known: false, reason: expect.stringContaining('without an answer') });
+  });
+
   test('a body cut short is unknown', async () => {
     const cut = await askBehind((_request, response) => {
       response.writeHead(200, { 'content-length': 1000 }).write(JSON.stringify(BIRTH_ANSWER));
