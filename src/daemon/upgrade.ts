@@ -17,7 +17,7 @@ import { clearRequests, stepSelf } from './upgrade-step.ts';
 
 /** While an upgrade is on its way, and while there is nothing to do; an operator's word rings. */
 const LOOK_MS = 1_000;
-const IDLE_LOOK_MS = 10_000;
+const IDLE_LOOK_MS = 30_000;
 
 /** Several renewals fit into the own deadline, which is half the TTL. */
 const RENEW_INTERVAL_MS = (UPGRADE_LOCK_TTL_SECONDS * 1000) / 6;

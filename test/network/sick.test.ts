@@ -1,7 +1,7 @@
 import { test } from 'vitest';
 import { dataAreDamaged } from '../e2e/damage.ts';
 import { fleetForFile } from '../e2e/harness.ts';
-import { diskIsFull, diskIsSlow, housekeeperFreezes } from '../e2e/hardships.ts';
+import { diskIsSlow, housekeeperFreezes } from '../e2e/hardships.ts';
 
 /* One fleet of three, of which one is sick at a time. Here, because disks are mounted and processes traced. */
 const fleet = fleetForFile({ size: 3, environment: { HOUSEKEEPING_INTERVAL: '1s' } });
@@ -20,11 +20,6 @@ test('bytes are flipped all over the database of the leader', async () => {
 
 test('the appliance that keeps house freezes beyond its lease, while a follower dies', async () => {
   await housekeeperFreezes(fleet());
-});
-
-// The last: after so many deaths in a row its etcd is started again only after a pause.
-test('the disk of a follower is full for a while', async () => {
-  await diskIsFull(fleet(), 'follower', 1_000);
 });
 
 test('nothing was lost, and there was one cluster all the time', async () => {

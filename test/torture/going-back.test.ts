@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { calm, endOf, must, untilServing } from '../etcd-lab.ts';
 import { eventually } from '../tools.ts';
-import { bornOn, keysAt, roll, swap, untilCluster, versionsOf, write } from './lab.ts';
+import { bornOn, keysAt, roll, swap, untilCluster, versionsOf, write } from '../upgrade-lab/lab.ts';
 
 const EDGES = [
   { from: '3.4', to: '3.5' },

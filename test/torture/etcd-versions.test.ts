@@ -3,7 +3,7 @@ import { minorAbove, minorOf } from '../../src/core/versions.ts';
 import { calm } from '../etcd-lab.ts';
 import { createSeededRandom, type SeededRandom } from '../fakes/seeded-random.ts';
 import { etcdBinary, TESTED_MINORS } from '../tools.ts';
-import { type EtcdSubject, modelSubject, realSubject } from './etcd/subject.ts';
+import { type EtcdSubject, modelSubject, realSubject } from '../contract/etcd/subject.ts';
 
 /*
  * What the simulator's etcd makes of versions is held to the real one: members are swapped from one version to the next and

@@ -7,9 +7,9 @@ import type { Report } from '../../src/cli/upgrade-report.ts';
 import { encodePart, UPGRADE_KEYS, UPGRADE_PREFIX } from '../../src/core/upgrade-record.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
 import { OPERATOR_ACCESS_KEY } from '../../src/sandbox/caller.ts';
-import { program } from './build.ts';
-import type { Fleet } from './harness.ts';
-import { upgradeFleet } from './upgrades.ts';
+import { program } from '../e2e/build.ts';
+import type { Fleet } from '../e2e/harness.ts';
+import { upgradeFleet } from '../e2e/upgrades.ts';
 
 const calm = new AbortController().signal;
 

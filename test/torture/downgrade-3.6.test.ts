@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import { calm, endOf, must, untilServing } from '../etcd-lab.ts';
-import { describeDowngrade, falling } from './downgrades.ts';
-import { bornOn, first, keysAt, swap, untilCluster, versionsOf, write } from './lab.ts';
+import { describeDowngrade, falling } from '../upgrade-lab/downgrades.ts';
+import { bornOn, first, keysAt, swap, untilCluster, versionsOf, write } from '../upgrade-lab/lab.ts';
 
-/* From 3.7 to 3.6 the same goes on in test/torture. */
 describeDowngrade({ from: '3.6', to: '3.5' });
 
 test.concurrent(
