@@ -39,6 +39,8 @@ export function createMachine(host: EtcdHost, deps: MachineDeps): ProcessPort {
     },
     async start(start) {
       await Promise.resolve();
+      // Asked for by an appliance that lived then: the power went before it was done.
+      if (host.isOn?.() === false) return unknown('the machine has no power');
       if (processes.has(address)) return unknown('an etcd runs on these data already');
       if (host.binaries !== undefined && !host.binaries.versions.includes(start.version))
         return unknown(`no etcd ${start.version} is installed`);

@@ -27,6 +27,8 @@ export interface EtcdHost {
   readonly disk: FakeDisk;
   /** Its image; left out: what the world has. */
   readonly binaries?: EtcdImage;
+  /** Whether the machine has power; left out: it has. */
+  readonly isOn?: () => boolean;
 }
 
 /** How a binary is broken: it ends as it starts, or it runs and says nothing to anybody. */

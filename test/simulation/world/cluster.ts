@@ -62,7 +62,7 @@ export function etcdPorts(
 
 /** Processes on a disk that may be full, and whose stops are told. */
 function processPort(world: World, machine: Machine): ProcessPort {
-  const port = world.etcd.machine({ ...machine, binaries: machine.image });
+  const port = world.etcd.machine({ ...machine, binaries: machine.image, isOn: () => machine.powered });
   const watched = (running: RunningEtcd): RunningEtcd => ({
     ...running,
     async stop(graceMs) {
