@@ -60,6 +60,8 @@ export interface LeaveObservation {
   readonly announced: boolean;
   /** Whether no client record names this instance any more, or its time for that is over. */
   readonly outOfDns: boolean;
+  /** Whether another member steps to another etcd just now, and may be away for a moment. */
+  readonly stepElsewhere: boolean;
   /** Whether the machine's or the hook's grace is almost over. */
   readonly graceOver: boolean;
 }
@@ -69,6 +71,7 @@ export type LeaveCode =
   | 'leave-restart'
   | 'leave-announce'
   | 'leave-dns'
+  | 'leave-step'
   | 'leave-hand-over'
   | 'leave-remove'
   | 'leave-quorum-short'
@@ -110,8 +113,10 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
     targetId: to,
     reason: reason('leave-hand-over', `hands leadership to ${to}`),
   });
+  const waitForStep = wait('leave-step', 'another member steps to another etcd: waits until it is back');
   if (seen.departure.kind === 'restart') {
     if (leads && target !== undefined && !seen.graceOver) return handOver(target);
+    if (seen.stepElsewhere && !seen.graceOver) return waitForStep;
     return stop('leave-restart', `stops, and stays a member: ${seen.departure.why}`);
   }
   if (seen.graceOver)
@@ -144,6 +149,7 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   if (others === 0)
     return wait('leave-only-voter', 'the only voter never removes itself: waits for a successor');
   if (!seen.outOfDns) return wait('leave-dns', 'waits until no client record names it');
+  if (seen.stepElsewhere) return waitForStep;
   if (seen.healthyOthers < quorumOf(others)) {
     return wait(
       'leave-quorum-short',

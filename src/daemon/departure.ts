@@ -9,6 +9,7 @@ import {
 } from '../core/numbers.ts';
 import type { MemberList } from '../core/members.ts';
 import { votersOf } from '../core/members.ts';
+import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Departure, LeaveAction, LeaveObservation } from '../core/plan-leave.ts';
 import { planLeave } from '../core/plan-leave.ts';
@@ -139,6 +140,7 @@ async function observe(
   const status = await ports.admin.status(own, signal);
   const seen = status.known ? await look(context, own, signal) : await lookElsewhere(context, signal);
   const leavers = await readLeaving(context, own, signal);
+  const step = await ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal);
   await keepAnnounced(context, own, memory, signal);
   // Where the own etcd does not answer, it is not among the healthy ones anyway.
   const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
@@ -155,6 +157,7 @@ async function observe(
     formed: state.identity?.formed ?? true,
     announced: memory.announced,
     outOfDns: !named || now >= memory.began + LEAVE_DNS_MS,
+    stepElsewhere: step.known && step.value !== null && step.value.value !== ports.self.id,
     graceOver: isGraceOver(now, leaving, memory),
   };
 }

@@ -5,6 +5,7 @@ import type { UpgradeMember, UpgradeObservation, UpgradeRecord } from '../core/u
 import { decodeRecord, UPGRADE_LOCK_KEY, UPGRADE_PREFIX } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
+import { readLeaving } from './leaving-word.ts';
 import { look } from './look.ts';
 import type { MemberLook } from './state.ts';
 
@@ -51,8 +52,14 @@ export async function observeUpgrade(
   memory.pairSince = isPair ? (memory.pairSince ?? context.ports.clock.now()) : null;
   const leaderId = leaderOf(seen.value.members);
   if (leaderId === null) return unknown('the members that answer do not agree on who leads');
+  // Read after the lock was taken, as who leaves says so before it looks at the lock: one of the two sees the other.
+  const leaving = await readLeaving(context, own, signal);
+  if (!leaving.known) return unknown(`who leaves is unknown: ${leaving.reason}`);
+  const looks = seen.value.members.map((it) =>
+    leaving.value.has(it.name) ? { ...it, unhealthy: it.unhealthy ?? 'it leaves' } : it,
+  );
   const [members, versions, alarms, auth, record] = await Promise.all([
-    Promise.all(seen.value.list.members.map((it) => memberOf(context, it, seen.value.members, signal))),
+    Promise.all(seen.value.list.members.map((it) => memberOf(context, it, looks, signal))),
     admin.versions(own, signal),
     admin.alarms(own, signal),
     admin.authEnabled(own, signal),

@@ -109,6 +109,7 @@ const LEAVE: Readonly<Record<LeaveCode, Reach>> = {
   'leave-restart': 'reached',
   'leave-announce': 'reached',
   'leave-dns': 'reached',
+  'leave-step': 'reached',
   'leave-hand-over': 'reached',
   'leave-remove': 'reached',
   'leave-quorum-short': 'reached',

@@ -51,6 +51,7 @@ const departures: fc.Arbitrary<LeaveObservation> = memberLists.chain((members) =
       formed: fc.boolean(),
       announced: fc.boolean(),
       outOfDns: fc.boolean(),
+      stepElsewhere: fc.boolean(),
       graceOver: fc.boolean(),
     })
     .map(({ going, listKnown, healthy, leavers, ...rest }) => ({
@@ -187,7 +188,8 @@ describe('planLeave', () => {
     fc.assert(
       fc.property(departures, (seen) => {
         const { kind } = planLeave({ ...seen, departure: { kind: 'restart', why: 'w' } });
-        expect(['hand-over', 'stop']).toContain(kind);
+        expect(['hand-over', 'stop', 'wait']).toContain(kind);
+        if (kind === 'wait') expect([seen.stepElsewhere, seen.graceOver]).toEqual([true, false]);
       }),
     );
   });

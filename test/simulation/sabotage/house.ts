@@ -62,7 +62,7 @@ export const HOUSE_BUGS: readonly Bug[] = [
   {
     name: 'the lock is not looked at before an act',
     law: 8,
-    profile: 'mixed',
+    profile: 'crash',
     when: together(['lose', 'terminate', 'scale', 'refresh'], ['freeze'], 10_000),
     source: bugIn<typeof createMaintenanceLock>('createMaintenanceLock', (original) => (context) => ({
       ...original(context),

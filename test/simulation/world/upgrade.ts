@@ -107,7 +107,8 @@ export function stepFacts(world: World, machine: Machine): StepFacts | null {
   const swap = machine.process?.appliance.state.swap ?? null;
   const node = nodeAt(world, machine.address);
   const cluster = clusterOf(world, machine);
-  if (swap === null || node === null || cluster === null) return null;
+  // What was not ordered for the step is no part of it: its own failed liveness, say.
+  if (swap?.ordered !== true || node === null || cluster === null) return null;
   const from = node.process.version;
   const members = membersOf(world, cluster);
   const others = members.filter((it) => it.machine !== machine).map((it) => it.machine);

@@ -62,6 +62,7 @@ function seen(more: Partial<LeaveObservation> = {}): LeaveObservation {
     formed: true,
     announced: true,
     outOfDns: true,
+    stepElsewhere: false,
     graceOver: false,
     ...more,
   };
@@ -89,6 +90,15 @@ const cases: readonly Case[] = [
   ],
   ['first it tells the others', seen({ announced: false, outOfDns: false }), 'announce', 'leave-announce'],
   ['then it leaves DNS', seen({ outOfDns: false }), 'wait', 'leave-dns'],
+  ['while another steps', seen({ stepElsewhere: true }), 'wait', 'leave-step'],
+  ['while another steps, and it leads', seen({ stepElsewhere: true, status: LEADS }), 'wait', 'leave-step'],
+  ['a restart while another steps', seen({ departure: RESTART, stepElsewhere: true }), 'wait', 'leave-step'],
+  [
+    'a restart while another steps, at the end of the grace',
+    seen({ departure: RESTART, stepElsewhere: true, graceOver: true }),
+    'stop',
+    'leave-restart',
+  ],
   ['then the leader hands over', seen({ status: LEADS }), 'hand-over', 'leave-hand-over'],
   ['a follower removes itself', seen(), 'remove-self', 'leave-remove'],
   [
@@ -192,6 +202,7 @@ describe('planLeave', () => {
         'leave-restart': true,
         'leave-announce': true,
         'leave-dns': true,
+        'leave-step': true,
         'leave-hand-over': true,
         'leave-remove': true,
         'leave-quorum-short': true,
