@@ -1,6 +1,7 @@
 import { isJoinable } from '../core/fleet.ts';
 import { BUSY_AWS_INTERVAL_MS, CLAIM_TURN_MS } from '../core/numbers.ts';
 import type { Context } from './context.ts';
+import { orLate } from './or-late.ts';
 
 /** Appliances that run answer in a few ms; one that is gone must not keep a joiner waiting. */
 const ASK_MS = 200;
@@ -37,18 +38,15 @@ async function askWord(
   signal: AbortSignal,
 ): Promise<'nothing' | 'something' | 'silence'> {
   if (address === null) return 'silence';
-  const done = new AbortController();
-  const both = AbortSignal.any([signal, done.signal]);
-  const late = ports.clock.sleep(ASK_MS, both).then(() => null);
-  try {
-    const answer = await Promise.race([
-      ports.peers.askBirth(address, { epoch: 0, from: ports.self.id }, both),
-      late,
-    ]);
-    if (answer === null || !answer.known) return 'silence';
-    const { data, aside, epoch } = answer.value;
-    return data === null && aside.length === 0 && epoch === 0 ? 'nothing' : 'something';
-  } finally {
-    done.abort();
-  }
+  const hint = { epoch: 0, from: ports.self.id };
+  const answer = await orLate(
+    ports.clock,
+    ASK_MS,
+    null,
+    (both) => ports.peers.askBirth(address, hint, both),
+    signal,
+  );
+  if (answer === null || !answer.known) return 'silence';
+  const { data, aside, epoch } = answer.value;
+  return data === null && aside.length === 0 && epoch === 0 ? 'nothing' : 'something';
 }

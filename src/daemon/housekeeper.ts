@@ -6,6 +6,7 @@ import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { HouseMemory } from './keep-house.ts';
 import { backOff, freshMemory, keepHouse, lookAnew } from './keep-house.ts';
+import { whileRenewed } from './leased-lock.ts';
 import { look } from './look.ts';
 import type { MaintenanceLock } from './maintenance-lock.ts';
 import { createMaintenanceLock } from './maintenance-lock.ts';
@@ -104,39 +105,12 @@ async function tick(
       return await keepHouse(context, createUnlockedRight(context), memory, signal);
     case 'keep':
       return await whileRenewed(
-        context,
         lock,
+        RENEW_INTERVAL_MS,
+        ports,
         signal,
         async () => await keepHouse(context, lock, memory, signal),
       );
-  }
-}
-
-/**
- * Does something while the lock is renewed beside it. A member on a machine without power answers nothing at all, and each
- * look at it takes the whole deadline of a call: with a slow AWS the lease would end in every tick before its act.
- */
-async function whileRenewed<T>(
-  context: Context,
-  lock: MaintenanceLock,
-  signal: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T> {
-  const done = new AbortController();
-  const both = AbortSignal.any([signal, done.signal]);
-  const renewing = (async () => {
-    for (;;) {
-      await context.ports.clock.sleep(RENEW_INTERVAL_MS, both);
-      await lock.renew(both);
-    }
-  })().catch((error: unknown) => {
-    if (!both.aborted) context.ports.log.error({ error }, 'the lock is no longer renewed');
-  });
-  try {
-    return await work();
-  } finally {
-    done.abort();
-    await renewing;
   }
 }
 

@@ -24,6 +24,35 @@ export interface LeasedLock {
   release(signal: AbortSignal): Promise<void>;
 }
 
+/**
+ * Does something while the lock is renewed beside it, each time after `everyMs`: what waits for AWS, or for members that
+ * answer nothing at all, outlasts a lease.
+ */
+export async function whileRenewed<T>(
+  lock: Pick<LeasedLock, 'renew'>,
+  everyMs: number,
+  { clock, log }: Pick<Ports, 'clock' | 'log'>,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const done = new AbortController();
+  const both = AbortSignal.any([signal, done.signal]);
+  const renewing = (async () => {
+    for (;;) {
+      await clock.sleep(everyMs, both);
+      await lock.renew(both);
+    }
+  })().catch((error: unknown) => {
+    if (!both.aborted) log.error({ error }, 'the lock is no longer renewed');
+  });
+  try {
+    return await work();
+  } finally {
+    done.abort();
+    await renewing;
+  }
+}
+
 /** Where and what the lock is. */
 export interface LeasedLockOptions {
   readonly key: string;

@@ -2,13 +2,14 @@ import type { Known } from '../core/known.ts';
 import { known } from '../core/known.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
+import type { Ports } from './ports.ts';
 
 /** Keys of instances that leave in order, each under a lease; an empty value takes the word back. */
 export const LEAVING_PREFIX = '_leaving/';
 
 /** Instances that have said that they leave. */
 export async function readLeaving(
-  { ports }: Pick<Context, 'ports'>,
+  { ports }: { readonly ports: Pick<Ports, 'admin'> },
   endpoint: string,
   signal: AbortSignal,
 ): Promise<Known<ReadonlySet<string>>> {

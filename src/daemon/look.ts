@@ -5,6 +5,7 @@ import { addressOf } from '../core/members.ts';
 import { clientUrl } from '../core/urls.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
 import type { Context } from './context.ts';
+import type { Ports } from './ports.ts';
 import type { MemberLook } from './state.ts';
 
 /** Everybody at one moment: the linearizable list, and each member's own word. */
@@ -28,7 +29,7 @@ export function endpointOf(member: Member): string {
  * through this endpoint was answered just before.
  */
 export async function look(
-  context: Context,
+  context: { readonly ports: Pick<Ports, 'admin'> },
   endpoint: string,
   signal: AbortSignal,
   { confirmed }: { readonly confirmed: boolean } = { confirmed: false },

@@ -10,6 +10,7 @@ import type { Context } from './context.ts';
 import { votersList } from './look.ts';
 import { LOCK_KEY } from './maintenance-lock.ts';
 import { noteFormed } from './member-acts.ts';
+import { orLate } from './or-late.ts';
 import { decodePublished, PUBLISHED_KEY } from './published.ts';
 import { formingClusterId } from './start-facts.ts';
 
@@ -129,14 +130,13 @@ async function askStatus(
 ): Promise<Known<MemberStatus>> {
   const { admin, clock } = context.ports;
   if (answeredOnce) return await admin.status(own, signal);
-  const done = new AbortController();
-  const both = AbortSignal.any([signal, done.signal]);
-  const late = clock.sleep(STARTING_ASK_MS, both).then(() => unknown('it does not serve yet'));
-  try {
-    return await Promise.race([admin.status(own, both), late]);
-  } finally {
-    done.abort();
-  }
+  return await orLate(
+    clock,
+    STARTING_ASK_MS,
+    unknown('it does not serve yet'),
+    (both) => admin.status(own, both),
+    signal,
+  );
 }
 
 async function leaderIndex(

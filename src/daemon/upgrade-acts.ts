@@ -1,6 +1,7 @@
 import { planOwnNames } from '../core/plan-own-names.ts';
 import type { UpgradeAction } from '../core/plan-upgrade.ts';
 import { reason } from '../core/reason.ts';
+import type { ChangeOutcome } from '../core/records.ts';
 import type { FailedStep, UpgradeRecord } from '../core/upgrade.ts';
 import { encodePart, UPGRADE_KEYS } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -56,23 +57,29 @@ export async function recordFailure(held: Held, from: string, to: string, why: s
  * meet a member that restarts ask the next one.
  */
 export async function nameSelf(held: Held, serves: boolean): Promise<void> {
-  const { context, lock, signal } = held;
-  const { register, options, ports, chronicle } = context;
-  const records = await register.read(0, signal);
-  const changes = records.known
-    ? planOwnNames({ cluster: options.cluster, records: records.value, self: ports.self, serves })
-    : [];
-  if (records.known && changes.length === 0) return;
-  if (!(await lock.guard(signal))) return;
-  const outcome = records.known
-    ? await register.change(changes, signal)
-    : { kind: 'unknown' as const, message: records.reason };
+  const { register, options, ports, chronicle } = held.context;
+  const outcome = await changeOwnNames();
+  if (outcome === null) return;
   ports.meter.dnsWritten(outcome.kind);
   if (outcome.kind === 'done') return;
   chronicle.trouble(
     'upgrade-names',
     reason(`upgrade-names-${outcome.kind}`, `the client names stay as they are: ${outcome.message}`),
   );
+
+  /** Null: they are right, or the lock is lost. */
+  async function changeOwnNames(): Promise<ChangeOutcome | null> {
+    const records = await register.read(0, held.signal);
+    if (!records.known) return { kind: 'unknown', message: records.reason };
+    const changes = planOwnNames({
+      cluster: options.cluster,
+      records: records.value,
+      self: ports.self,
+      serves,
+    });
+    if (changes.length === 0 || !(await held.lock.guard(held.signal))) return null;
+    return await register.change(changes, held.signal);
+  }
 }
 
 /** The client URLs of voters, the others' first: the own etcd is stopped in the middle of a step. Alone, it has only itself. */

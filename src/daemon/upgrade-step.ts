@@ -1,4 +1,5 @@
-import { CLOSE_ENTRIES, UPGRADE_SETTLE_MS, UPGRADE_STEP_LIMIT_MS } from '../core/numbers.ts';
+import { UPGRADE_SETTLE_MS, UPGRADE_STEP_LIMIT_MS } from '../core/numbers.ts';
+import { whyUnhealthy } from '../core/readiness.ts';
 import { reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
 import { compareVersions, minorOf } from '../core/versions.ts';
@@ -176,14 +177,11 @@ async function whyUnwell(
   const { admin, self } = context.ports;
   const status = await admin.status(clientUrl(self.address), signal);
   if (!status.known) return status.reason;
-  const { version: runs, learner, leader, raftAppliedIndex } = status.value;
+  const { version: runs, memberId } = status.value;
   if (runs !== version) return `etcd ${runs} answers`;
-  if (learner) return 'it is a learner';
-  if (leader === null) return 'it has no leader';
   // As far as the others were before the step; what came since is as quick to catch up with as it came.
   const indexes = members.map((it) => (it.status.known ? it.status.value.raftIndex : 0));
-  const behind = Math.max(0, ...indexes) - raftAppliedIndex;
-  return behind > CLOSE_ENTRIES ? `it is ${behind} entries behind` : null;
+  return whyUnhealthy({ status, memberId, highestIndex: Math.max(0, ...indexes) });
 }
 
 /** Back to the old binary, where the cluster's version has not moved; the upgrade stops either way. */

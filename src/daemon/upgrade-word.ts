@@ -61,3 +61,16 @@ export function createUpgradeWord(context: Pick<Context, 'ports' | 'options' | '
     forget: () => void (kept = null),
   };
 }
+
+/** What the instance at an address says of itself: this one at once, another over HTTP. `fresh`: it looks anew. */
+export async function askWord(
+  { ports, upgradeWord }: Pick<Context, 'ports' | 'upgradeWord'>,
+  address: string,
+  fresh: boolean,
+  signal: AbortSignal,
+): Promise<Known<UpgradeAnswer>> {
+  if (address !== ports.self.address)
+    return await ports.peers.askUpgrade(address, { from: ports.self.id, fresh }, signal);
+  if (fresh) upgradeWord.forget();
+  return known(await upgradeWord.tell(signal));
+}

@@ -7,12 +7,13 @@ import { clientUrl } from '../core/urls.ts';
 import { pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import type { LeasedLock } from './leased-lock.ts';
-import { createLeasedLock } from './leased-lock.ts';
+import { createLeasedLock, whileRenewed } from './leased-lock.ts';
 import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, writePart } from './upgrade-acts.ts';
 import { bringSnapshot, enableDowngrade, endDowngrade } from './upgrade-cluster-acts.ts';
 import type { UpgradeMemory } from './upgrade-facts.ts';
-import { observeUpgrade, readUpgradeRecord } from './upgrade-facts.ts';
+import { observeUpgrade } from './upgrade-facts.ts';
+import { readUpgradeRecord } from './upgrade-look.ts';
 import { clearRequests, stepSelf } from './upgrade-step.ts';
 
 /** While an upgrade is on its way, and while there is nothing to do; an operator's word rings. */
@@ -62,6 +63,10 @@ async function look(
   memory.left = false;
   if (!hasSay(context)) return null;
   if (!(await hasReason(context, signal))) return { action: DONE, checks: [], waiting: [] };
+  return await planNow(context, memory, signal);
+}
+
+async function planNow(context: Context, memory: UpgradeMemory, signal: AbortSignal): Promise<UpgradePlan> {
   const seen = await observeUpgrade(context, memory, signal);
   if (seen.known) return planUpgrade(seen.value);
   return {
@@ -94,7 +99,7 @@ async function hasReason(context: Context, signal: AbortSignal): Promise<boolean
   const own = clientUrl(ports.self.address);
   const [lock, record, versions, installed] = await Promise.all([
     ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal),
-    readUpgradeRecord(context, own, signal),
+    readUpgradeRecord(ports, own, signal),
     ports.admin.versions(own, signal),
     ports.process.binaries(signal),
   ]);
@@ -113,17 +118,14 @@ async function underLock(
   signal: AbortSignal,
 ): Promise<void> {
   if (!(await lock.take(signal))) return;
-  const over = new AbortController();
-  const renewing = renew(context, lock, AbortSignal.any([signal, over.signal]));
   try {
-    const again = await look(context, memory, signal);
-    if (again === null || !isSame(again.action, action)) return;
-    context.state.upgrade = again;
-    const held: Held = { context, lock, members: memory.members, signal };
-    await carryOut(held, again.action);
+    await whileRenewed(lock, RENEW_INTERVAL_MS, context.ports, signal, async () => {
+      const again = hasSay(context) ? await planNow(context, memory, signal) : null;
+      if (again === null || !isSame(again.action, action)) return;
+      context.state.upgrade = again;
+      await carryOut({ context, lock, members: memory.members, signal }, again.action);
+    });
   } finally {
-    over.abort();
-    await renewing;
     if (!signal.aborted) await lock.release(signal);
     tellOthers(context, memory, signal);
     context.upgradeBell.ring();
@@ -146,17 +148,6 @@ async function endLeftStep(
   memory.left = false;
   tellOthers(context, memory, signal);
   context.upgradeBell.ring();
-}
-
-async function renew(context: Context, lock: LeasedLock, signal: AbortSignal): Promise<void> {
-  try {
-    for (;;) {
-      await context.ports.clock.sleep(RENEW_INTERVAL_MS, signal);
-      await lock.renew(signal);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
 }
 
 function isSame(one: UpgradeAction, other: UpgradeAction): boolean {
