@@ -56,7 +56,7 @@ export interface LeaveObservation {
   readonly healthyOthers: number;
   /** Whether the cluster was ever known to be formed; false: a birth that nobody was promised anything of. */
   readonly formed: boolean;
-  /** Whether the others know that this instance leaves. */
+  /** Whether the others know that this instance leaves, and how. */
   readonly announced: boolean;
   /** Whether no client record names this instance any more, or its time for that is over. */
   readonly outOfDns: boolean;
@@ -83,7 +83,7 @@ export type LeaveCode =
 
 /** One step of a departure. */
 export type LeaveAction = { readonly reason: Reason<LeaveCode> } & (
-  | { readonly kind: 'announce' }
+  | { readonly kind: 'announce'; readonly as: Departure['kind'] }
   | { readonly kind: 'hand-over'; readonly targetId: string }
   | { readonly kind: 'remove-self'; readonly memberId: string }
   /** Keep etcd and the heartbeats running. */
@@ -114,7 +114,17 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
     reason: reason('leave-hand-over', `hands leadership to ${to}`),
   });
   const waitForStep = wait('leave-step', 'another member steps to another etcd: waits until it is back');
+  const announce: LeaveAction = {
+    kind: 'announce',
+    as: seen.departure.kind,
+    reason: reason(
+      'leave-announce',
+      `tells the others that it ${seen.departure.kind === 'going' ? 'leaves' : 'restarts'}: ${seen.departure.why}`,
+    ),
+  };
   if (seen.departure.kind === 'restart') {
+    // Who would step to another etcd just now is to know: two away at once may be one too many.
+    if (!seen.announced && status.known && seen.list.known && !seen.graceOver) return announce;
     if (leads && target !== undefined && !seen.graceOver) return handOver(target);
     if (seen.stepElsewhere && !seen.graceOver) return waitForStep;
     return stop('leave-restart', `stops, and stays a member: ${seen.departure.why}`);
@@ -139,12 +149,7 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   const own = members.find((it) => it.id === status.value.memberId);
   if (own === undefined) return stop('leave-removed', 'no longer a member: stops');
   if (own.learner) return remove(status.value.memberId, 'a learner is no part of quorum: removes itself');
-  if (!seen.announced) {
-    return {
-      kind: 'announce',
-      reason: reason('leave-announce', `tells the others that it leaves: ${seen.departure.why}`),
-    };
-  }
+  if (!seen.announced) return announce;
   const others = votersOf(members).length - 1;
   if (others === 0)
     return wait('leave-only-voter', 'the only voter never removes itself: waits for a successor');

@@ -44,7 +44,8 @@ interface Memory {
   readonly began: number;
   readonly hook: TerminatingHook;
   leaseId: string | null;
-  announced: boolean;
+  /** What the others were told. */
+  announced: Departure['kind'] | null;
   /** Code of the last plan, and when it became that. */
   code: string | null;
   codeSince: number;
@@ -69,7 +70,7 @@ export async function leave(
   const memory: Memory = {
     began,
     leaseId: null,
-    announced: false,
+    announced: null,
     hook: createTerminatingHook(context),
     code: null,
     codeSince: began,
@@ -139,9 +140,11 @@ async function observe(
   const own = clientUrl(ports.self.address);
   const status = await ports.admin.status(own, signal);
   const seen = status.known ? await look(context, own, signal) : await lookElsewhere(context, signal);
-  const leavers = await readLeaving(context, own, signal);
-  const step = await ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal);
+  const leavers = await readLeaving(context, 'going', own, signal);
   await keepAnnounced(context, own, memory, signal);
+  // Whoever takes the lock from now on reads the word, if it was given.
+  const { announced } = memory;
+  const step = await ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal);
   // Where the own etcd does not answer, it is not among the healthy ones anyway.
   const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
   const named = !(await namedNoMore(context, own, signal));
@@ -155,7 +158,7 @@ async function observe(
     healthyOthers: others.length,
     // Data that nobody can name may be of a cluster that lived.
     formed: state.identity?.formed ?? true,
-    announced: memory.announced,
+    announced: announced === leaving.departure().kind,
     outOfDns: !named || now >= memory.began + LEAVE_DNS_MS,
     stepElsewhere: step.known && step.value !== null && step.value.value !== ports.self.id,
     graceOver: isGraceOver(now, leaving, memory),
@@ -173,7 +176,7 @@ async function keepAnnounced(
   const alive = await context.ports.admin.keepAlive(own, memory.leaseId, signal);
   if (!alive.known || alive.value) return;
   memory.leaseId = null;
-  memory.announced = false;
+  memory.announced = null;
 }
 
 /** The own etcd is silent: whether the others serve without it is asked of them, as claim and last look name them. */
@@ -226,7 +229,7 @@ async function act(
     case 'wait':
       return;
     case 'announce':
-      await announce(context, own, memory, signal);
+      await announce(context, own, action.as, memory, signal);
       return;
     case 'hand-over': {
       state.handsOver = true;
@@ -255,15 +258,23 @@ async function act(
   }
 }
 
-/** Tells the others, under a lease: planDns leaves this instance out from now on. */
-async function announce(context: Context, own: string, memory: Memory, signal: AbortSignal): Promise<void> {
+/** Tells the others, under a lease: planDns leaves out who goes, and nobody steps to another etcd while one is away. */
+async function announce(
+  context: Context,
+  own: string,
+  as: Departure['kind'],
+  memory: Memory,
+  signal: AbortSignal,
+): Promise<void> {
   const { admin } = context.ports;
+  // A restart does not wait for an etcd that takes no word, as one without space: there nobody can take the lock either.
+  if (as === 'restart') memory.announced = as;
   if (memory.leaseId === null) {
     const lease = await admin.grantLease(own, LEAVING_LEASE_SECONDS, signal);
     if (!lease.known) return;
     memory.leaseId = lease.value;
   }
-  if (!(await sayLeaving(context, memory.leaseId, signal))) return;
-  memory.announced = true;
-  context.houseBell.ring();
+  if (!(await sayLeaving(context, as, memory.leaseId, signal))) return;
+  memory.announced = as;
+  if (as === 'going') context.houseBell.ring();
 }

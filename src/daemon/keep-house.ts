@@ -106,7 +106,7 @@ export async function keepHouse(
     return false;
   }
   context.chronicle.plan('housekeeping', [reason('house-kept', 'looks after members and names')]);
-  const leavers = await readLeaving(context, endpoint, signal);
+  const leavers = await readLeaving(context, 'going', endpoint, signal);
   if (!leavers.known) return false;
   const leaving = leavers.value;
   const fleet = await askAws(context, seen.value, memory, signal);

@@ -59,11 +59,11 @@ export async function lookAtUpgrade(
   const leaderId = leaderOf(looks);
   if (leaderId === null) return unknown('the members that answer do not agree on who leads');
   // Read after the lock was taken, as who leaves says so before it looks at the lock: one of the two sees the other.
-  const leaving = await readLeaving(context, endpoint, signal);
-  if (!leaving.known) return unknown(`who leaves is unknown: ${leaving.reason}`);
+  const away = await readAway(context, endpoint, signal);
+  if (!away.known) return unknown(`who leaves is unknown: ${away.reason}`);
   const [members, versions, alarms, auth, record] = await Promise.all([
     Promise.all(
-      list.members.map(async (it, index) => await memberOf(sight, it, looks[index], leaving.value, signal)),
+      list.members.map(async (it, index) => await memberOf(sight, it, looks[index], away.value, signal)),
     ),
     admin.versions(endpoint, signal),
     admin.alarms(endpoint, signal),
@@ -84,7 +84,7 @@ async function memberOf(
   { admin, ask }: UpgradeSight,
   member: Member,
   seen: MemberLook | undefined,
-  leaving: ReadonlySet<string>,
+  away: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Promise<UpgradeMember> {
   const status =
@@ -99,7 +99,7 @@ async function memberOf(
     name: member.name || member.id,
     learner: member.learner,
     started: isStarted(member),
-    unhealthy: whyUnwell(seen, leaving),
+    unhealthy: whyUnwell(seen, away),
     version: status?.version ?? null,
     storage: versions.known ? versions.value.storage : null,
     appliedIndex: status?.raftAppliedIndex ?? 0,
@@ -108,9 +108,29 @@ async function memberOf(
   };
 }
 
-function whyUnwell(seen: MemberLook | undefined, leaving: ReadonlySet<string>): string | null {
+function whyUnwell(seen: MemberLook | undefined, away: ReadonlyMap<string, string>): string | null {
   if (seen === undefined) return 'nobody looked at it';
-  return seen.unhealthy ?? (leaving.has(seen.name) ? 'it leaves' : null);
+  return seen.unhealthy ?? away.get(seen.name) ?? null;
+}
+
+/** Who is about to be away, by instance, and how. */
+async function readAway(
+  context: { readonly ports: Pick<Ports, 'admin'> },
+  endpoint: string,
+  signal: AbortSignal,
+): Promise<Known<ReadonlyMap<string, string>>> {
+  const [leaving, restarting] = await Promise.all([
+    readLeaving(context, 'going', endpoint, signal),
+    readLeaving(context, 'restart', endpoint, signal),
+  ]);
+  if (!leaving.known) return leaving;
+  if (!restarting.known) return restarting;
+  return known(
+    new Map([
+      ...[...restarting.value].map((it) => [it, 'it restarts'] as const),
+      ...[...leaving.value].map((it) => [it, 'it leaves'] as const),
+    ]),
+  );
 }
 
 /** Who leads, where all that tell agree. */

@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Known } from '../../../src/core/known.ts';
 import { known, unknown } from '../../../src/core/known.ts';
 import type { Departure } from '../../../src/core/plan-leave.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { leave } from '../../../src/daemon/departure.ts';
 import type { Housekeeper } from '../../../src/daemon/housekeeper.ts';
-import { LEAVING_PREFIX } from '../../../src/daemon/leaving-word.ts';
+import { LEAVING_PREFIX, RESTARTING_PREFIX } from '../../../src/daemon/leaving-word.ts';
 import type { AdminPort, HooksPort } from '../../../src/daemon/ports.ts';
 import { encodePublished, PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import { askWhyStopping, watchForDeparture } from '../../../src/daemon/why-stopping.ts';
@@ -333,15 +334,24 @@ describe('an instance that goes', () => {
 });
 
 describe('a process that is only restarted', () => {
-  it('hands over, stops, and stays a member; it tells nobody and completes nothing', async () => {
+  it('tells who would step to another etcd, hands over, stops, and stays a member; it completes nothing', async () => {
     const ending = await depart(RESTART);
     await bench.clock.advance(3_000);
+    expect(cluster.readPrefix(RESTARTING_PREFIX).map((it) => it.key)).toEqual([`${RESTARTING_PREFIX}i-01`]);
     expect(steps.slice(0, 2)).toEqual(['release', 'hand over']);
     expect(steps).toContain('stop');
     expect(steps).not.toContain('announce');
     expect(steps).not.toContain('remove');
     expect(steps).not.toContain('complete');
     expect(cluster.members).toHaveLength(3);
+    expect(ending.left).toBe(true);
+  });
+
+  it('does not wait for an etcd that takes no word, as one without space', async () => {
+    const noLease = async (): Promise<Known<string>> => await Promise.resolve(unknown('no space'));
+    const ending = await depart(RESTART, false, { admin: { grantLease: noLease } });
+    await bench.clock.advance(3_000);
+    expect(cluster.readPrefix(RESTARTING_PREFIX)).toEqual([]);
     expect(ending.left).toBe(true);
   });
 });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { known } from '../../../src/core/known.ts';
+import type { Departure } from '../../../src/core/plan-leave.ts';
 import { readLeaving, sayLeaving, takeLeavingBack } from '../../../src/daemon/leaving-word.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
@@ -16,13 +17,14 @@ beforeEach(async () => {
   [one, two] = [bench.host(0), bench.host(1)];
 });
 
-async function say(host: Host): Promise<void> {
+async function say(host: Host, kind: Departure['kind'] = 'going'): Promise<void> {
   const lease = await bench.soon(host.ports.admin.grantLease(host.url, 60, NEVER));
   if (!lease.known) throw new Error(lease.reason);
-  expect(await bench.soon(sayLeaving(host.context, lease.value, NEVER))).toBe(true);
+  expect(await bench.soon(sayLeaving(host.context, kind, lease.value, NEVER))).toBe(true);
 }
 
-const leaving = () => bench.soon(readLeaving(one.context, one.url, NEVER));
+const leaving = (kind: Departure['kind'] = 'going') =>
+  bench.soon(readLeaving(one.context, kind, one.url, NEVER));
 
 describe('the word of an instance that leaves', () => {
   it('is heard by all, and ends with its lease', async () => {
@@ -42,6 +44,14 @@ describe('the word of an instance that leaves', () => {
     // It is said again by the next departure.
     await say(two);
     expect(await leaving()).toEqual(known(new Set(['i-02'])));
+  });
+
+  it('is another where only its etcd restarts, and taken back as well', async () => {
+    await say(two, 'restart');
+    expect(await leaving()).toEqual(known(new Set()));
+    expect(await leaving('restart')).toEqual(known(new Set(['i-02'])));
+    await bench.soon(takeLeavingBack(two.context, NEVER));
+    expect(await leaving('restart')).toEqual(known(new Set()));
   });
 
   it('stands while its instance leaves', async () => {
