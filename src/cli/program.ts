@@ -21,6 +21,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     summary: 'print the effective configuration, with where each value came from',
     load: async () => (await import('./config.ts')).addConfigCommand,
   },
+  health: {
+    summary: 'ask the appliance on this machine how it is, for health checks',
+    load: async () => (await import('./health.ts')).addHealthCommand,
+  },
   claim: {
     summary: 'the record by which exactly one cluster lives under a name',
     load: async () => (await import('./claim.ts')).addClaimCommand,
