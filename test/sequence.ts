@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * Files that take a minute and more however fast the machine is, as they wait for real clusters: begun first, so that
+ * Files that take half a minute and more however fast the machine is, as they wait for real clusters: begun first, so that
  * nothing is left to wait for alone at the end. A fresh checkout knows no times of earlier runs.
  */
 const LONG: readonly string[] = [
@@ -13,6 +13,13 @@ const LONG: readonly string[] = [
   'test/e2e/outage.test.ts',
   'test/e2e/replacement.test.ts',
   'test/e2e/moto.test.ts',
+  'test/integration/etcd-process.test.ts',
+  'test/integration/etcd-admin.test.ts',
+  'test/integration/sandbox-whole.test.ts',
+  'test/contract/etcd-contract.test.ts',
+  'test/contract/aws-contract.test.ts',
+  'test/upgrade-lab/old-entries.test.ts',
+  'test/unit/main.test.ts',
 ];
 
 /** The order of vitest's own, but for the long files, which are the first of their group whatever project they are of. */

@@ -19,7 +19,7 @@ async function withLearner(minor: string, stack: AsyncDisposableStack) {
   return { admin, first, joiner, ...added.value };
 }
 
-describe.each(TESTED_MINORS)('the admin client with etcd %s', (minor) => {
+describe.concurrent.each(TESTED_MINORS)('the admin client with etcd %s', (minor) => {
   test('hears from a member that is out of space: no lease, and still another may be added', async () => {
     await using stack = new AsyncDisposableStack();
     const { admin, member } = await fullCluster(minor, stack);
