@@ -9,6 +9,7 @@ import type { AppDeps } from './app.ts';
 import type { Arrival } from './app-arrival.ts';
 import { createFace } from './app-face.ts';
 import type { Residence } from './app-place.ts';
+import { standingLine } from './app-standing.ts';
 import type { Config } from './config.ts';
 import { clusterLabel } from './core/names.ts';
 import { createAppliance } from './daemon/appliance.ts';
@@ -30,7 +31,10 @@ import { createMetrics } from './http/metrics.ts';
 import { createPeers } from './http/peers.ts';
 import { startFaceServer } from './http/server.ts';
 
-/** Once a minute the housekeeper is woken besides its own rhythm; the jitter keeps several clusters apart. */
+/**
+ * Once a minute the housekeeper is woken besides its own rhythm, and the log has how the appliance stands; the jitter keeps
+ * several clusters apart.
+ */
 const NUDGE = '0 * * * * *';
 const NUDGE_JITTER_MS = 10_000;
 
@@ -60,7 +64,11 @@ export async function runHere(
   log.info({ ...world.ports.self, cluster: world.options.cluster }, 'runs');
   const running = appliance.run(stop);
   // After the first questions are on their way: what it reads of calendars and time zones takes a while.
-  const cron = schedule(NUDGE, () => appliance.nudge(), { noOverlap: true, maxRandomDelay: NUDGE_JITTER_MS });
+  const eachMinute = (): void => {
+    appliance.nudge();
+    log.info(standingLine(appliance.state), 'stands');
+  };
+  const cron = schedule(NUDGE, eachMinute, { noOverlap: true, maxRandomDelay: NUDGE_JITTER_MS });
   cleanup.defer(async () => await cron.destroy());
   await running;
   log.info({}, 'has left in order');

@@ -1,0 +1,32 @@
+import type { Standing } from './core/upgrade-standing.ts';
+import { standingOf } from './core/upgrade-standing.ts';
+import type { ApplianceState } from './daemon/state.ts';
+
+/** How an appliance stands, as the log has it once a minute: for alarms that see nothing but the log. */
+export interface StandingLine {
+  readonly phase: ApplianceState['phase'];
+  readonly ready: boolean;
+  /** Why it is not ready; null where it is. */
+  readonly notReady: string | null;
+  readonly keepsHouse: boolean;
+  readonly upgrade: Standing;
+  /** What etcd itself has to say, as `alarm:NOSPACE`; empty where it says nothing or does not answer. */
+  readonly errors: string;
+  /** The codes of the plans that hold, with a blank around each, so that a pattern finds whole codes alone. */
+  readonly codes: string;
+}
+
+/** How an appliance stands now. Everything is in memory; nothing is asked. */
+export function standingLine(state: Readonly<ApplianceState>): StandingLine {
+  const { phase, notReady, keepsHouse, upgrade, ownStatus } = state;
+  const codes = new Set([...state.plans.values()].flat().map(({ code }) => code));
+  return {
+    phase,
+    ready: notReady === null,
+    notReady,
+    keepsHouse,
+    upgrade: upgrade === null ? 'none' : standingOf(upgrade.action),
+    errors: ownStatus.known ? ownStatus.value.errors.join(' ') : '',
+    codes: ` ${[...codes].toSorted().join(' ')} `,
+  };
+}

@@ -1,0 +1,60 @@
+import { expect, it } from 'vitest';
+import { standingLine } from '../../src/app-standing.ts';
+import { known } from '../../src/core/known.ts';
+import { reason } from '../../src/core/reason.ts';
+import { createState } from '../../src/daemon/state.ts';
+
+it('says of an appliance that has just started that it does not serve', () => {
+  expect(standingLine(createState())).toEqual({
+    phase: 'starting',
+    ready: false,
+    notReady: 'it starts',
+    keepsHouse: false,
+    upgrade: 'none',
+    errors: '',
+    codes: '  ',
+  });
+});
+
+it('has the codes of all plans once each, with a blank around each', () => {
+  const state = createState();
+  state.plans.set('member', [reason('member-no-quorum', 'nobody leads'), reason('claim-unknown', 'busy')]);
+  state.plans.set('dns', [reason('claim-unknown', 'busy')]);
+  expect(standingLine(state).codes).toBe(' claim-unknown member-no-quorum ');
+});
+
+it('says what etcd says of itself, that it serves, and that it keeps house', () => {
+  const state = createState();
+  state.phase = 'running';
+  state.notReady = null;
+  state.keepsHouse = true;
+  state.ownStatus = known({
+    clusterId: '1',
+    memberId: '2',
+    version: '3.6.16',
+    leader: '2',
+    raftIndex: 1,
+    raftAppliedIndex: 1,
+    raftTerm: 1,
+    learner: false,
+    dbSizeBytes: 1,
+    errors: ['memberID:2 alarm:NOSPACE ', 'etcdserver: no leader'],
+  });
+  expect(standingLine(state)).toMatchObject({
+    phase: 'running',
+    ready: true,
+    notReady: null,
+    keepsHouse: true,
+    errors: 'memberID:2 alarm:NOSPACE  etcdserver: no leader',
+  });
+});
+
+it('says how an upgrade stands', () => {
+  const state = createState();
+  state.upgrade = {
+    action: { kind: 'none', reason: reason('upgrade-paused', 'an operator paused it') },
+    checks: [],
+    waiting: [],
+  };
+  expect(standingLine(state).upgrade).toBe('stands');
+});
