@@ -47,15 +47,15 @@ export function arrive(
   const find = async (): Promise<Arrived> => {
     const endpoint = env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
     const metadata = createMetadata(endpoint === undefined ? {} : { endpoint }, { observer });
-    const [identity, { createClients }] = await Promise.all([
-      whoAmI(metadata, log, signal),
+    const [me, { createClients }] = await Promise.all([
+      whoAmI(config, metadata, log, signal),
       import('./aws/clients.ts'),
     ]);
     // The request is written in the turn of the event loop that this one begins.
     const onRequest = (): void => void setImmediate().then(() => asked.resolve());
-    const clients = createClients({ region: identity.region }, { observer, onRequest });
+    const clients = createClients({ region: me.identity.region }, { observer, onRequest });
     cleanup.defer(() => clients.destroy());
-    const residence = await findResidence(config, identity, clients, log, signal);
+    const residence = await findResidence(config, me, clients, log, signal);
     return { metadata, clients, residence };
   };
   const arrived = find();

@@ -7,23 +7,63 @@ import { findHostedZone } from './aws/hosted-zone.ts';
 import type { Place } from './aws/identity.ts';
 import { findPlace } from './aws/identity.ts';
 import type { InstanceIdentity, Metadata } from './aws/metadata.ts';
+import type { OwnAddress } from './app-own-address.ts';
 import type { Config } from './config.ts';
+import type { Advertise } from './core/fleet.ts';
+import { regionsWith } from './core/fleet.ts';
 import type { Known } from './core/known.ts';
-import { unknown } from './core/known.ts';
+import { known, unknown } from './core/known.ts';
 import { ApplianceError, describeError } from './errors.ts';
 import type { Log } from './http/log.ts';
 
 /** Where the appliance lives: never changes while the instance does. */
 export interface Residence extends Place {
   readonly zone: HostedZone;
+  /** Where the own etcd and face listen: the private address, whatever the others know this instance by. */
+  readonly listen: string;
+}
+
+/** Who this instance is, and the addresses that go with the configuration. */
+export interface OwnIdentity {
+  readonly identity: InstanceIdentity;
+  readonly own: OwnAddress;
 }
 
 const FILE = 'place.json';
 const RETRY_MS = 1_000;
 
-/** Asks metadata who this instance is, for as long as it takes: without it nothing can be decided. */
-export async function whoAmI(metadata: Metadata, log: Log, signal: AbortSignal): Promise<InstanceIdentity> {
-  return await untilKnown('metadata', () => metadata.identity(signal), log, signal);
+/** What is waited for longer is said again after this time. */
+const SAID_AGAIN_MS = 60_000;
+
+/**
+ * Asks metadata who this instance is, for as long as it takes: without it nothing can be decided. A public address that it
+ * is to be known by and does not have is waited for, too: an Elastic IP is given after the start.
+ */
+export async function whoAmI(
+  config: Config,
+  metadata: Metadata,
+  log: Log,
+  signal: AbortSignal,
+): Promise<OwnIdentity> {
+  const identity = await untilKnown('metadata', () => metadata.identity(signal), log, signal);
+  const { address: listen } = identity;
+  if (advertiseOf(config, identity.region) === 'private')
+    return { identity, own: { address: listen, listen } };
+  const ask = async (): Promise<Known<string>> => {
+    const address = await metadata.publicAddress(signal);
+    if (!address.known) return address;
+    if (address.value !== null) return known(address.value);
+    return unknown(
+      'this instance has no public address (yet), and is to be known by one: give it one, or set ADVERTISE=private',
+    );
+  };
+  const address = await untilKnown('public address', ask, log, signal);
+  return { identity, own: { address, listen } };
+}
+
+/** By which address instances are known: as configured, else the private one within one region, and over several the public one. */
+export function advertiseOf(config: Config, ownRegion: string): Advertise {
+  return config.advertise ?? (regionsWith(ownRegion, config.activeRegions).length > 1 ? 'public' : 'private');
 }
 
 /**
@@ -32,14 +72,14 @@ export async function whoAmI(metadata: Metadata, log: Log, signal: AbortSignal):
  */
 export async function findResidence(
   config: Config,
-  identity: InstanceIdentity,
+  me: OwnIdentity,
   clients: AwsClients,
   log: Log,
   signal: AbortSignal,
 ): Promise<Residence> {
-  const kept = await readKept(config, identity);
+  const kept = await readKept(config, me);
   for (;;) {
-    const found = await askAws(config, identity, clients, signal).catch((error: unknown) => {
+    const found = await askAws(config, me, clients, signal).catch((error: unknown) => {
       signal.throwIfAborted();
       if (kept === null) throw error;
       // A second zone of the same name, say, that came later: what is known by id is as it was.
@@ -67,7 +107,7 @@ export async function findResidence(
 
 async function askAws(
   config: Config,
-  identity: InstanceIdentity,
+  { identity, own }: OwnIdentity,
   clients: AwsClients,
   signal: AbortSignal,
 ): Promise<Known<Residence>> {
@@ -80,18 +120,19 @@ async function askAws(
   const { region } = identity;
   const calls = { ec2: clients.ec2(region), autoScaling: clients.autoScaling(region) };
   const [place, zone] = await Promise.all([
-    findPlace(identity, config.stackName, calls, signal),
+    findPlace({ ...identity, address: own.address }, config.stackName, calls, signal),
     findHostedZone(clients.route53(), hostedZone, signal),
   ]);
   if (!place.known) return place;
   if (!zone.known) return zone;
-  return { known: true, value: { ...place.value, zone: zone.value } };
+  return { known: true, value: { ...place.value, zone: zone.value, listen: own.listen } };
 }
 
 interface Kept {
   readonly format: 1;
   readonly hostedZone: string | null;
-  readonly residence: Residence;
+  /** Without `listen` where an older version wrote it, which knew one address. */
+  readonly residence: Omit<Residence, 'listen'> & Partial<Pick<Residence, 'listen'>>;
 }
 
 async function keep(config: Config, residence: Residence): Promise<void> {
@@ -103,15 +144,16 @@ async function keep(config: Config, residence: Residence): Promise<void> {
 }
 
 /** What was kept, if it is of this instance and this configuration: a cloned disk or a new zone makes it worthless. */
-async function readKept(config: Config, identity: InstanceIdentity): Promise<Residence | null> {
+async function readKept(config: Config, { identity, own }: OwnIdentity): Promise<Residence | null> {
   try {
     const kept = JSON.parse(await readFile(join(config.dataDir, FILE), 'utf8')) as Kept;
-    const { residence } = kept;
+    const residence = { ...kept.residence, listen: kept.residence.listen ?? kept.residence.self.address };
     const same =
       kept.format === 1 &&
       kept.hostedZone === config.hostedZone &&
       residence.self.id === identity.instanceId &&
-      residence.self.address === identity.address;
+      residence.listen === own.listen &&
+      residence.self.address === own.address;
     return same ? residence : null;
   } catch {
     return null;
@@ -124,10 +166,16 @@ async function untilKnown<T>(
   log: Log,
   signal: AbortSignal,
 ): Promise<T> {
+  let said = { reason: '', at: 0 };
   for (;;) {
     const answer = await ask();
     if (answer.known) return answer.value;
-    log.warn({ what, reason: answer.reason }, 'does not answer yet');
+    const { reason } = answer;
+    const at = performance.now();
+    if (reason !== said.reason || at - said.at >= SAID_AGAIN_MS) {
+      log.warn({ what, reason }, 'does not answer yet');
+      said = { reason, at };
+    }
     await setTimeout(RETRY_MS, undefined, { signal });
   }
 }

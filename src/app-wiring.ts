@@ -8,6 +8,8 @@ import { createZone } from './aws/zone.ts';
 import type { AppDeps } from './app.ts';
 import type { Arrival } from './app-arrival.ts';
 import { createFace } from './app-face.ts';
+import { openOwnReach } from './app-own-address.ts';
+import { advertiseOf } from './app-place.ts';
 import type { Residence } from './app-place.ts';
 import { standingLine } from './app-standing.ts';
 import type { Config } from './config.ts';
@@ -17,10 +19,8 @@ import type { PlanReport } from './daemon/explain.ts';
 import { explain } from './daemon/explain.ts';
 import type { DaemonOptions } from './daemon/options.ts';
 import type { Clock, Ports } from './daemon/ports.ts';
-import { createAdmin } from './etcd/admin.ts';
 import { createDataDirectory } from './etcd/data-directory.ts';
 import { etcdIds } from './etcd/ids.ts';
-import { probeEtcd } from './etcd/probe.ts';
 import type { EtcdProcesses } from './etcd/process.ts';
 import { createInspection } from './etcd/inspect.ts';
 import { createEtcdProcesses } from './etcd/process.ts';
@@ -58,7 +58,7 @@ export async function runHere(
   const world = await openWorld(config, deps, parts, cleanup, stop);
   const appliance = createAppliance(world.options, world.ports);
   const face = createFace({ appliance, metrics, version: deps.version, cluster: world.options.cluster });
-  const address = config.listenAddress ?? world.ports.self.address;
+  const address = config.listenAddress ?? world.listen;
   const server = await startFaceServer({ address, port: config.statusPort }, { face, log });
   cleanup.defer(async () => await server.close());
   log.info({ ...world.ports.self, cluster: world.options.cluster }, 'runs');
@@ -92,6 +92,8 @@ export async function planHere(
 interface World {
   readonly options: DaemonOptions;
   readonly ports: Ports;
+  /** The interface's address. */
+  readonly listen: string;
 }
 
 interface WorldParts {
@@ -117,19 +119,20 @@ async function openWorld(
   void processes.binaries(signal).catch(() => undefined);
   const { metadata, clients, residence } = await arrival.arrived;
   const cluster = `${clusterLabel(residence.self.stack)}.${residence.zone.name}`;
-  const admin = cleanup.use(createAdmin());
+  const { self, listen } = residence;
+  const peers = createPeers({ port: config.statusPort });
+  const reach = openOwnReach({ address: self.address, listen }, { process: processes, peers });
+  cleanup.use(reach.admin);
   const aws = openAws(config, clients, residence, cluster);
   const ports: Ports = {
     clock,
     random: { fraction: Math.random, token: () => randomBytes(16).toString('hex') },
     log: deps.log.component('daemon'),
     meter: metrics,
-    self: residence.self,
+    self,
     metadata,
     ...aws,
-    admin,
-    probe: { probe: probeEtcd },
-    process: processes,
+    ...reach,
     data: createDataDirectory({
       directory: config.dataDir,
       wallTime: clock.wallTime,
@@ -140,7 +143,6 @@ async function openWorld(
       { log: deps.log.component('process') },
     ),
     ids: etcdIds,
-    peers: createPeers({ port: config.statusPort }),
   };
   const options: DaemonOptions = {
     cluster,
@@ -148,7 +150,7 @@ async function openWorld(
     housekeepingIntervalMs: config.housekeepingIntervalMs,
     etcdVersion: config.etcdVersion,
   };
-  return { options, ports };
+  return { options, ports, listen };
 }
 
 function openEtcd(config: Config, deps: AppDeps): EtcdProcesses {
@@ -172,7 +174,15 @@ function openAws(
 ): Pick<Ports, 'fleet' | 'hooks' | 'zone'> {
   const { self, group, zone } = residence;
   return {
-    fleet: createFleet({ self, group, activeRegions: config.activeRegions }, { clients, now: clock.now }),
+    fleet: createFleet(
+      {
+        self,
+        group,
+        activeRegions: config.activeRegions,
+        advertise: advertiseOf(config, self.region),
+      },
+      { clients, now: clock.now },
+    ),
     hooks: createHooks(
       { instanceId: self.id, group },
       { autoScaling: clients.autoScaling(self.region), now: clock.now },

@@ -9,6 +9,7 @@ export type ConfigKey = (typeof KEYS)[number];
 export const KEYS = [
   'HOSTED_ZONE',
   'ACTIVE_REGIONS',
+  'ADVERTISE',
   'STACK_NAME',
   'ETCD_DIR',
   'ETCD_VERSION',
@@ -101,6 +102,7 @@ export const SETTINGS = {
     ),
     allowed: 'AWS regions separated by commas, as eu-central-1,eu-west-1',
   },
+  ADVERTISE: { schema: z.enum(['private', 'public']), allowed: 'private or public' },
   STACK_NAME: {
     // The part behind the last dash becomes a label of DNS names.
     schema: z

@@ -11,12 +11,14 @@ export interface Config {
   readonly hostedZone: string | null;
   /** Regions of one cluster over several; empty: the instance's own region only. */
   readonly activeRegions: readonly string[];
+  /** By which address instances know each other; null: private within one region, public over several. */
+  readonly advertise: 'private' | 'public' | null;
   /** Folder with a subfolder of binaries per etcd version. */
   readonly etcdDir: string;
   /** What a birth uses: a minor (`3.6`) or a version (`3.6.16`); null: the newest there is. */
   readonly etcdVersion: string | null;
   readonly dataDir: string;
-  /** Null: the instance's own address. */
+  /** Null: the instance's private address. */
   readonly listenAddress: string | null;
   readonly statusPort: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -139,6 +141,7 @@ function withDefaults(parsed: Parsed, checks: ConfigChecks): Config {
   return {
     hostedZone: parsed.HOSTED_ZONE ?? null,
     activeRegions: Object.freeze(parsed.ACTIVE_REGIONS ?? []),
+    advertise: parsed.ADVERTISE ?? null,
     etcdDir: parsed.ETCD_DIR ?? checks.defaultEtcdDir,
     etcdVersion: parsed.ETCD_VERSION ?? null,
     dataDir: parsed.DATA_DIR ?? '/var/lib/etcd-appliance',
@@ -220,6 +223,7 @@ export function describeConfig(loaded: LoadedConfig, env: Environment): readonly
   const values: Readonly<Record<ConfigKey, string>> = {
     HOSTED_ZONE: config.hostedZone ?? '(none)',
     ACTIVE_REGIONS: config.activeRegions.join(',') || "(the instance's own)",
+    ADVERTISE: config.advertise ?? '(private; over several regions public)',
     STACK_NAME: config.stackName ?? "(the instance's tag)",
     ETCD_DIR: config.etcdDir,
     ETCD_VERSION: config.etcdVersion ?? '(the newest installed)',

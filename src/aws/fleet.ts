@@ -1,5 +1,5 @@
-import { NOT_FOUND_IS_GONE_MS } from '../core/fleet.ts';
-import type { Ec2Evidence, Fleet, Instance, Self } from '../core/fleet.ts';
+import { NOT_FOUND_IS_GONE_MS, regionsWith } from '../core/fleet.ts';
+import type { Advertise, Ec2Evidence, Fleet, Instance, Self } from '../core/fleet.ts';
 import { known, unknown } from '../core/known.ts';
 import type { Known, Unknown } from '../core/known.ts';
 import type { AwsClients } from './clients.ts';
@@ -15,6 +15,8 @@ export interface FleetOptions {
   readonly group: string | null;
   /** Regions in which the stack has groups; the own one always counts, named or not. */
   readonly activeRegions: readonly string[];
+  /** Which address of an instance is its own; private where it is left out. */
+  readonly advertise?: Advertise;
 }
 
 export interface FleetDeps {
@@ -60,7 +62,8 @@ interface Memory {
 
 /** Makes the fleet's source. What it keeps in memory only makes answers stricter, or ends a wait. */
 export function createFleet(options: FleetOptions, deps: FleetDeps): FleetSource {
-  const regions = [...new Set([options.self.region, ...options.activeRegions])];
+  const { advertise = 'private' } = options;
+  const regions = regionsWith(options.self.region, options.activeRegions);
   const memory: Memory = { missingSince: new Map(), witnesses: null };
   return {
     observe: async (signal) => {
@@ -75,7 +78,7 @@ export function createFleet(options: FleetOptions, deps: FleetDeps): FleetSource
           `EC2 does not show ${missing}, which its group lists as serving: the answer is not whole`,
         );
       }
-      const fleet = joined(listed);
+      const fleet = joined(listed, advertise);
       memory.witnesses = { at, byRegion: runningByRegion(fleet, regions) };
       return known(fleet);
     },
@@ -162,15 +165,21 @@ function remember(memory: Memory, listed: readonly Listed[], at: number): string
   return missing.find((id) => at - (memory.missingSince.get(id) ?? at) < NOT_FOUND_IS_GONE_MS);
 }
 
-function joined(listed: readonly Listed[]): Fleet {
+function joined(listed: readonly Listed[], advertise: Advertise): Fleet {
   const groups = listed.flatMap(({ region, groups: inRegion }) =>
     inRegion.map(({ arn, name, desired }) => ({ arn, name, region, desired })),
   );
   const instances = listed.flatMap(({ region, groups: inRegion, instances: described }) =>
     inRegion.flatMap((group) =>
       group.instances.map(({ id, zone, lifecycle }): Instance => {
-        const { state = null, address = null } = described.get(id) ?? {};
-        return { id, region, zone, group: group.arn, lifecycle, state, address };
+        const {
+          state = null,
+          address: inside = null,
+          publicAddress: outside = null,
+        } = described.get(id) ?? {};
+        const [address, other] = advertise === 'private' ? [inside, outside] : [outside, inside];
+        const place = { id, region, zone, group: group.arn, lifecycle, state, address };
+        return other === null ? place : { ...place, otherAddress: other };
       }),
     ),
   );

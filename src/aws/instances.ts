@@ -10,7 +10,9 @@ import { ask } from './failure.ts';
 export interface Ec2Instance {
   /** Null where EC2 says a word that we do not know. */
   readonly state: Ec2State | null;
+  /** Private address. */
   readonly address: string | null;
+  readonly publicAddress: string | null;
   readonly tags: ReadonlyMap<string, string>;
 }
 
@@ -70,15 +72,18 @@ async function describeChunk(
       if (instance.InstanceId === undefined)
         return unknown(`EC2 in ${region} describes an instance without an id`);
       const address = instance.PrivateIpAddress ?? null;
-      // It becomes part of URLs and of records: what is no address is no answer.
-      if (address !== null && isIP(address) === 0) {
+      const publicAddress = instance.PublicIpAddress ?? null;
+      // They become part of URLs and of records: what is no address is no answer.
+      const wrong = [address, publicAddress].find((it) => it !== null && isIP(it) === 0);
+      if (wrong != null) {
         return unknown(
-          `EC2 in ${region} describes ${instance.InstanceId} with the address ${inspect(address.slice(0, 80))}`,
+          `EC2 in ${region} describes ${instance.InstanceId} with the address ${inspect(wrong.slice(0, 80))}`,
         );
       }
       found.set(instance.InstanceId, {
         state: stateOf(instance.State?.Name),
         address,
+        publicAddress,
         tags: new Map((instance.Tags ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? ''])),
       });
     }

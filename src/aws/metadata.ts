@@ -31,6 +31,8 @@ export interface InstanceIdentity {
 /** EC2 metadata of the own instance (IMDSv2 only). Nothing here throws but the caller's abort. */
 export interface Metadata {
   identity(signal: AbortSignal): Promise<Known<InstanceIdentity>>;
+  /** Public IPv4 address; null where the instance has none (yet). */
+  publicAddress(signal: AbortSignal): Promise<Known<string | null>>;
   /** What Auto Scaling means the instance to be next (InService, Terminated, Warmed:Stopped …); null outside a group. */
   targetState(signal: AbortSignal): Promise<Known<string | null>>;
   /** The notice that a spot instance gets two minutes before its end; null as long as there is none. */
@@ -62,6 +64,12 @@ export function createMetadata(
     identity: async (signal) => {
       const document = await getOrNull('dynamic/instance-identity/document', signal);
       return document.known ? identityOf(document.value) : document;
+    },
+    publicAddress: async (signal) => {
+      const address = await getOrNull('meta-data/public-ipv4', signal);
+      return address.known && address.value !== null && isIP(address.value) === 0
+        ? unknown(`metadata names a public address that cannot be: ${inspect(address.value.slice(0, 80))}`)
+        : address;
     },
     targetState: (signal) => getOrNull('meta-data/autoscaling/target-lifecycle-state', signal),
     spotNotice: async (signal) => {

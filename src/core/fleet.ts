@@ -20,6 +20,8 @@ export interface Instance {
   readonly state: Ec2State | null;
   /** The address that etcd advertises; null while EC2 does not show one. */
   readonly address: string | null;
+  /** Its private address where it is known by its public one, or the other way round. An instance may have had it before. */
+  readonly otherAddress?: string;
 }
 
 /** One Auto Scaling group of the stack. */
@@ -44,6 +46,14 @@ export interface Self {
   readonly address: string;
   /** The stack's name, from CloudFormation's tag or from configuration. */
   readonly stack: string;
+}
+
+/** By which of its addresses an instance is known to the others. */
+export type Advertise = 'private' | 'public';
+
+/** All regions of the cluster, the own one first: it counts, named or not. */
+export function regionsWith(own: string, active: readonly string[]): readonly string[] {
+  return [...new Set([own, ...active])];
 }
 
 const JOINABLE: ReadonlySet<string> = new Set(['Pending', 'Pending:Wait', 'Pending:Proceed', 'InService']);

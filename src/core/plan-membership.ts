@@ -165,8 +165,11 @@ function planLearner(seen: MembershipObservation, view: MemberView): Removal | R
   if (seen.fleet.known) {
     const { instances } = seen.fleet.value;
     const owner = instances.find((it) => isMembersInstance(it, member));
-    // Without a name its address tells whose it is, which EC2 may not show yet.
-    const unplaced = member.name === '' && instances.some((it) => isJoinable(it) && it.address === null);
+    // Without a name its address tells whose it is, which EC2 may not show yet; or it is the other one of its instance's two,
+    // by which an appliance of another configuration knows it.
+    const unplaced =
+      member.name === '' &&
+      instances.some((it) => isJoinable(it) && (it.address === null || isAtOther(it, member)));
     // One that answers is on some instance: an answer that lacks it may show less than there is.
     const nobodys = owner === undefined ? !unplaced && !view.answers : !isJoinable(owner);
     if (nobodys) {
@@ -190,6 +193,11 @@ export function instanceIdOf(seen: { readonly fleet: Known<Fleet> }, member: Mem
   if (member.name !== '') return member.name.startsWith('i-') ? member.name : null;
   if (!seen.fleet.known) return null;
   return seen.fleet.value.instances.find((it) => isMembersInstance(it, member))?.id ?? null;
+}
+
+/** Another instance in another network may have the same private address: no removal rests on it. */
+function isAtOther({ otherAddress }: Instance, member: Member): boolean {
+  return otherAddress !== undefined && member.peerUrls.some((url) => hostOf(url) === otherAddress);
 }
 
 function isMembersInstance(instance: Instance, member: Member): boolean {

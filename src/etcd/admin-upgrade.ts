@@ -29,10 +29,14 @@ const ACTIONS: Readonly<Record<DowngradeAction, number>> = { validate: 0, enable
 /** A name that no user of etcd has, since etcd takes no user without a name. */
 const NOBODY = { name: '', password: '' };
 
-/** The calls, each made by `caller`; /version is asked past it, within the same limit. */
-export function upgradeCalls({ ask, change }: Caller, deadlineMs: number): UpgradeCalls {
+/** The calls, each made by `caller`; /version is asked past it, within the same limit and where `dial` says. */
+export function upgradeCalls(
+  { ask, change }: Caller,
+  deadlineMs: number,
+  dial: (endpoint: string) => string,
+): UpgradeCalls {
   return {
-    versions: async (endpoint, signal) => await askVersions(endpoint, deadlineMs, signal),
+    versions: async (endpoint, signal) => await askVersions(dial(endpoint), deadlineMs, signal),
     alarms: async (endpoint, signal) =>
       ask(endpoint, signal, async (client, options) => {
         // 3.4 does not sign its alarms: that etcd answers there is asked of the status.

@@ -68,12 +68,14 @@ export interface EtcdAdmin extends UpgradeCalls, Disposable {
 
 /** Numbers of the client. */
 export interface AdminOptions {
-  /** Each call ends within this time, whatever the other side does. */
-  readonly deadlineMs: number;
+  /** Each call ends within this time, whatever the other side does; 2 s where it is left out. */
+  readonly deadlineMs?: number;
+  /** Where an endpoint is reached from here, if not under itself. */
+  readonly dial?: (endpoint: string) => string;
 }
 
 /** Talks to members by their client URLs. Dispose it to close its connections. */
-export function createAdmin({ deadlineMs }: AdminOptions = { deadlineMs: 2_000 }): EtcdAdmin {
+export function createAdmin({ deadlineMs = 2_000, dial = (it) => it }: AdminOptions = {}): EtcdAdmin {
   // etcd3 takes longer to load than all the rest: it is loaded beside what comes first, and the first call waits for it.
   const loading = import('./admin-client.ts').then((it) => it.createClientPool());
   // Each call hears of a failure itself.
@@ -88,10 +90,11 @@ export function createAdmin({ deadlineMs }: AdminOptions = { deadlineMs: 2_000 }
     signal.throwIfAborted();
     const deadline = Date.now() + deadlineMs;
     const pool = await loading;
+    const dialled = dial(endpoint);
     try {
-      return await untilAborted(act(pool.get(endpoint), { deadline }), signal);
+      return await untilAborted(act(pool.get(dialled), { deadline }), signal);
     } catch (error) {
-      if (isDisconnected(error)) pool.drop(endpoint);
+      if (isDisconnected(error)) pool.drop(dialled);
       throw error;
     }
   };
@@ -119,7 +122,7 @@ export function createAdmin({ deadlineMs }: AdminOptions = { deadlineMs: 2_000 }
     ...membership(caller),
     ...keys(caller),
     ...leases(caller),
-    ...upgradeCalls(caller, deadlineMs),
+    ...upgradeCalls(caller, deadlineMs, dial),
     [Symbol.dispose]: () => void loading.then(close, () => undefined),
   };
 }

@@ -36,6 +36,8 @@ export interface EtcdStart {
     readonly token: string;
   } | null;
   readonly snapshotCount?: number | null;
+  /** The interface's address, where `address` is one that EC2 translates; left out: `address`. */
+  readonly listenAddress?: string;
 }
 
 /** A running etcd. The shape of the daemon's RunningEtcd. */
@@ -64,7 +66,7 @@ export interface EtcdProcessOptions {
   readonly etcdDirectory: string;
   /** The appliance's DATA_DIR. */
   readonly dataDirectory: string;
-  /** Null: the address that is advertised. */
+  /** An operator's choice; null: the interface's address. */
   readonly listenAddress: string | null;
   /** The operator's flags, free of collisions (`collidingFlags`). */
   readonly extraFlags: readonly string[];
@@ -177,7 +179,7 @@ function flagsOf(binary: EtcdServer, start: EtcdStart, options: EtcdProcessOptio
     name: start.name,
     dataDirectory: dataLayout(options.dataDirectory).etcd,
     address: start.address,
-    listenAddress: options.listenAddress ?? start.address,
+    listenAddress: options.listenAddress ?? start.listenAddress ?? start.address,
     initial: start.initial,
     snapshotCount: start.snapshotCount ?? null,
     logLevel: 'info',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createFleet } from '../../src/aws/fleet.ts';
+import type { Advertise } from '../../src/core/fleet.ts';
 import { ec2Answer, ec2Error, groupsAnswer, queryError } from '../fakes/wire-answers.ts';
 import type { WireGroup, WireInstance } from '../fakes/wire-answers.ts';
 import { wireAwsForTest } from '../fakes/wire-aws.ts';
@@ -31,6 +32,7 @@ interface World {
   instances?: (request: WireRequest) => WireAnswer;
   activeRegions?: readonly string[];
   group?: string | null;
+  advertise?: Advertise;
   /** For a world that hangs: so long does each try wait. What is answered gets all the time that it needs. */
   tryMs?: number;
 }
@@ -44,8 +46,9 @@ async function fleetOf(world: World) {
     world.tryMs === undefined ? {} : { limits: { tryMs: world.tryMs } },
   );
   const time = { ms: 0 };
-  const { activeRegions = [], group = 'g' } = world;
-  const fleet = createFleet({ self: SELF, group, activeRegions }, { clients, now: () => time.ms });
+  const { activeRegions = [], group = 'g', advertise = 'private' } = world;
+  const options = { self: SELF, group, activeRegions, advertise };
+  const fleet = createFleet(options, { clients, now: () => time.ms });
   return { fleet, server, time };
 }
 
@@ -119,6 +122,24 @@ describe('a whole answer', () => {
     });
     const seen = await fleet.observe(never);
     expect(seen.known && seen.value.groups.map((group) => group.name)).toEqual(['g']);
+  });
+
+  test.each([
+    { advertise: 'private', address: '10.0.0.1', otherAddress: '203.0.113.1', second: '10.0.0.2' },
+    { advertise: 'public', address: '203.0.113.1', otherAddress: '10.0.0.1', second: null },
+  ] as const)('knows instances by their $advertise addresses', async ({ advertise, second, ...first }) => {
+    const { fleet } = await fleetOf({
+      advertise,
+      instances: () =>
+        ec2Answer([
+          { id: 'i-1', publicAddress: '203.0.113.1' },
+          { id: 'i-2', address: '10.0.0.2' },
+        ]),
+    });
+    const seen = await fleet.observe(never);
+    const [one, two] = seen.known ? seen.value.instances : [];
+    expect(one).toMatchObject(first);
+    expect(two?.address).toBe(second);
   });
 
   test('asks each active region once, and allows a group without instances', async () => {

@@ -53,6 +53,18 @@ test('the identity comes from the document', async () => {
 });
 
 test.each([
+  { answer: { body: '203.0.113.1\n' }, says: { known: true, value: '203.0.113.1' } },
+  { answer: { status: 404, body: '' }, says: { known: true, value: null } },
+  { answer: { body: 'nowhere' }, says: { known: false } },
+  { answer: { status: 500, body: '' }, says: { known: false } },
+])('the public address is $says where metadata answers $answer', async ({ answer, says }) => {
+  const { metadata } = await metadataOf(({ action }) =>
+    action === 'GET /latest/meta-data/public-ipv4' ? answer : { status: 404, body: '' },
+  );
+  expect(await metadata.publicAddress(never)).toMatchObject(says);
+});
+
+test.each([
   {
     name: 'a document without an address',
     answer: { body: JSON.stringify({ ...DOCUMENT, privateIp: null }) },

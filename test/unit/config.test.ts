@@ -34,6 +34,7 @@ describe('readConfig', () => {
     expect(read({}).config).toEqual({
       hostedZone: null,
       activeRegions: [],
+      advertise: null,
       etcdDir: '/opt/etcd',
       etcdVersion: null,
       dataDir: '/var/lib/etcd-appliance',
@@ -51,6 +52,7 @@ describe('readConfig', () => {
     const { config, sources } = read({
       HOSTED_ZONE: 'Example.ORG.',
       ACTIVE_REGIONS: 'eu-central-1, us-gov-west-1,eu-central-1',
+      ADVERTISE: 'public',
       ETCD_DIR: '/srv/etcd/',
       ETCD_VERSION: 'v3.6.16',
       DATA_DIR: '/data',
@@ -65,6 +67,7 @@ describe('readConfig', () => {
     expect(config).toEqual({
       hostedZone: 'example.org',
       activeRegions: ['eu-central-1', 'us-gov-west-1'],
+      advertise: 'public',
       etcdDir: '/srv/etcd',
       etcdVersion: '3.6.16',
       dataDir: '/data',
@@ -139,6 +142,7 @@ describe('problems', () => {
     { HOSTED_ZONE: '.' },
     { ACTIVE_REGIONS: 'eu-central-1,moon' },
     { ACTIVE_REGIONS: ', ,' },
+    { ADVERTISE: 'both' },
     { STACK_NAME: 'etcd-' },
     { STACK_NAME: '1etcd' },
     { STACK_NAME: 'etcd_prod' },
@@ -209,7 +213,7 @@ describe('describeConfig', () => {
       value: 'http://127.0.0.1:4566',
       source: 'environment',
     });
-    expect(rows).toHaveLength(13);
+    expect(rows).toHaveLength(14);
     expect(JSON.stringify(rows)).not.toMatch(/wJalr|hunter2/);
   });
 });

@@ -295,6 +295,14 @@ const cases: readonly Case[] = [
     codes: ['learner-joining'],
   },
   {
+    name: 'a fresh learner that does not answer yet, at the other address of a joinable instance',
+    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], {
+      fleet: known(fleet([1, 2, instance(3, { address: '203.0.113.3', otherAddress: addressOf(3) })])),
+    }),
+    removes: null,
+    codes: ['learner-joining'],
+  },
+  {
     name: 'the same, and it does not answer: it may be starting',
     seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], {
       fleet: known(fleet([1, 2, instance(3, { address: null, state: null })])),
