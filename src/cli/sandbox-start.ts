@@ -6,6 +6,7 @@ import { ApplianceError, EXIT } from '../errors.ts';
 import { defaultEtcdDirectory } from '../etcd/layout.ts';
 import { createHub, inNamespace } from '../sandbox/network.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
+import { DEFAULT_REGIONS } from '../sandbox/server.ts';
 import type { Sandbox, SandboxOptions } from '../sandbox/sandbox.ts';
 import {
   createStateDir,
@@ -17,7 +18,8 @@ import {
 import { renderEvent } from './sandbox-text.ts';
 
 interface StartOptions {
-  readonly size: number;
+  readonly regions: readonly string[];
+  readonly size: readonly number[];
   readonly min: number;
   readonly max: number;
   readonly stack: string;
@@ -47,11 +49,18 @@ export function addSandboxStart(sandbox: Command): void {
     if (/^\d+$/.test(text)) return Number(text);
     throw new ApplianceError({ code: 'usage' }, `${text} is no number of instances`);
   };
+  const numbers = (text: string): readonly number[] => text.split(',').map(number);
   const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
   sandbox
     .command('start')
-    .description('start a sandbox with one group, and stay until interrupted or stopped')
-    .option('--size <number>', 'instances at the start', number, 3)
+    .description('start a sandbox with one group a region, and stay until interrupted or stopped')
+    .option(
+      '--regions <names>',
+      'comma-separated; a group of the stack in each',
+      regionNames,
+      DEFAULT_REGIONS,
+    )
+    .option('--size <numbers>', 'instances of a group at the start; or of each: 3,2', numbers, [3])
     .option('--min <number>', 'the smallest that the group may be', number, 0)
     .option('--max <number>', 'the largest that the group may be', number, 9)
     .option('--stack <name>', 'name of the stack', 'etcd-demo')
@@ -108,6 +117,10 @@ export async function stopAsked(sandbox: Sandbox): Promise<void> {
   await promise;
 }
 
+function regionNames(text: string): readonly string[] {
+  return text.split(',').map((name) => name.trim());
+}
+
 /** `NAME=value` as its two parts; throws where it is not that. */
 export function variableOf(text: string): readonly [string, string] {
   const at = text.indexOf('=');
@@ -124,7 +137,14 @@ function sandboxOptions(options: StartOptions): SandboxOptions {
       ...(options.etcdVersion === undefined ? {} : { ETCD_VERSION: options.etcdVersion }),
       ...Object.fromEntries(options.env.map(variableOf)),
     },
-    group: { desired: options.size, min: options.min, max: options.max, hooks: options.hooks === true },
+    regions: options.regions,
+    group: {
+      // The last number is for those that have none of their own.
+      desired: options.regions.map((_, index) => options.size[index] ?? options.size.at(-1) ?? 0),
+      min: options.min,
+      max: options.max,
+      hooks: options.hooks === true,
+    },
     stackName: options.stack,
     zoneName: options.zone,
     keep: options.keep === true,

@@ -39,7 +39,7 @@ export function renderState(state: SandboxState): string {
     return [
       instance.instanceId,
       instance.zone,
-      instance.address,
+      [instance.address, ...(instance.publicAddress === null ? [] : [instance.publicAddress])].join('\n'),
       instance.state,
       instance.lifecycleState ?? '-',
       processText(machine?.appliance ?? null),
@@ -61,6 +61,7 @@ export function renderState(state: SandboxState): string {
     fault.service,
     fault.action,
     fault.instance,
+    fault.region ?? (fault.fromRegion === undefined ? '*' : `from ${fault.fromRegion}`),
     String(fault.hits),
   ]);
   return [
@@ -70,7 +71,7 @@ export function renderState(state: SandboxState): string {
     renderTable(['record', 'type', 'TTL', 'values'], records),
     ...(faults.length === 0
       ? []
-      : [renderTable(['fault', 'kind', 'service', 'action', 'instance', 'hits'], faults)]),
+      : [renderTable(['fault', 'kind', 'service', 'action', 'instance', 'region', 'hits'], faults)]),
   ].join('\n');
 }
 

@@ -108,9 +108,11 @@ function addInstanceVerbs(sandbox: Command): void {
   verb(sandbox, 'scale', 'set how many instances the group has')
     .argument('<desired>', 'number of instances', numberOf)
     .option('--group <name>', 'which group; default: the one made at the start')
-    .action(async (desired: number, options: Common & { group?: string }) => {
+    .option('--region <name>', 'where, with more than one region')
+    .action(async (desired: number, options: Common & { group?: string; region?: string }) => {
       const client = await clientOf(options);
-      await client.scale(options.group ?? (await client.state()).addresses.group, desired);
+      const group = options.group ?? (await client.state()).addresses.group;
+      await client.scale(group, desired, options.region);
     });
 }
 
@@ -123,7 +125,8 @@ function addConfigure(sandbox: Command): void {
     .usage('[options] [instance|all] <NAME=value...>')
     .argument('<words...>', 'an instance, or all that run; then the variables, as ETCD_VERSION=3.6')
     .option('--launches', 'those of the instances that are launched from now on, too; or alone')
-    .action(async (words: string[], options: Common & { launches?: true }) => {
+    .option('--region <name>', 'with all and --launches: only in this region')
+    .action(async (words: string[], options: Common & { launches?: true; region?: string }) => {
       const [first = '', ...rest] = words;
       const named = !first.includes('=');
       const variables = Object.fromEntries((named ? rest : words).map(variableOf));
@@ -131,20 +134,25 @@ function addConfigure(sandbox: Command): void {
       if (!named && options.launches === undefined)
         throw usage('whose variables? name an instance, all, or --launches');
       const client = await clientOf(options);
-      const ids = named ? runningOf(await client.state(), first) : [];
+      const ids = named ? runningOf(await client.state(), first, options.region) : [];
       for (const id of ids) await client.configure(id, variables);
-      if (options.launches) await client.launchWith(variables);
+      if (options.launches) await client.launchWith(variables, options.region);
     });
 }
 
-function runningOf(state: SandboxState, text: string): readonly string[] {
-  return text === 'all' ? state.machines.map(({ instanceId }) => instanceId) : [instanceOf(state, text)];
+function runningOf(state: SandboxState, text: string, region: string | undefined): readonly string[] {
+  if (text !== 'all') return [instanceOf(state, text)];
+  const here = state.cloud.instances.filter((one) => region === undefined || one.region === region);
+  const ids = state.machines.map(({ instanceId }) => instanceId);
+  return ids.filter((id) => here.some(({ instanceId }) => instanceId === id));
 }
 
 interface FaultOptions extends Common {
   readonly service: string;
   readonly action: string;
   readonly instance: string;
+  readonly region?: string;
+  readonly fromRegion?: string;
   readonly count?: number;
   readonly rate?: number;
   readonly code?: string;
@@ -160,6 +168,8 @@ function addFaultVerbs(sandbox: Command): void {
     .option('--service <name>', 'ec2, autoscaling, route53, imds or *', '*')
     .option('--action <name>', 'as DescribeInstances', '*')
     .option('--instance <instance>', 'whose calls', '*')
+    .option('--region <name>', 'only what this region is asked; Route 53 has none')
+    .option('--from-region <name>', 'only what the instances of this region ask')
     .option('--count <number>', 'ends after so many hits', numberOf)
     .option('--rate <part>', 'which part of the calls is hit, 0 to 1', numberOf)
     .option('--code <name>', "for throttle and error: another error code than the service's usual one")
@@ -178,13 +188,15 @@ function addFaultVerbs(sandbox: Command): void {
 }
 
 function faultOf(kind: string, instance: string, options: FaultOptions): FaultRequest {
-  const { service, action, count, rate, code, staleMs } = options;
+  const { service, action, region, fromRegion, count, rate, code, staleMs } = options;
   return {
     // The sandbox says what is no kind and no service.
     kind: kind as FaultKind,
     service: service as Service | '*',
     action,
     instance,
+    ...(region === undefined ? {} : { region }),
+    ...(fromRegion === undefined ? {} : { fromRegion }),
     ...(count === undefined ? {} : { count }),
     ...(rate === undefined ? {} : { rate }),
     ...(code === undefined ? {} : { code }),
@@ -195,9 +207,11 @@ function faultOf(kind: string, instance: string, options: FaultOptions): FaultRe
 function addSettings(sandbox: Command): void {
   verb(sandbox, 'set', 'change settings of the cloud, as launchDelayMs=5000; without any: show them')
     .argument('[settings...]', 'name=value, the value as JSON')
-    .action(async (settings: string[], options: Common) => {
+    .option('--region <name>', 'only there; without it, everywhere where nothing else was set')
+    .action(async (settings: string[], options: Common & { region?: string }) => {
       const changes = Object.fromEntries(settings.map(settingOf));
-      print(JSON.stringify(await (await clientOf(options)).changeSettings(changes), null, 2));
+      const client = await clientOf(options);
+      print(JSON.stringify(await client.changeSettings(changes, options.region), null, 2));
     });
 }
 
@@ -223,9 +237,10 @@ async function onInstance(
 /** The instance that a person means: by id, by the beginning of one, or by address. */
 function instanceOf(state: SandboxState, text: string): string {
   const ids = state.cloud.instances
-    .filter(({ instanceId, address, state: ec2 }) => {
+    .filter(({ instanceId, address, publicAddress, state: ec2 }) => {
       if (instanceId === text) return true;
-      return ec2 !== 'terminated' && (address === text || instanceId.startsWith(text));
+      const named = address === text || publicAddress === text || instanceId.startsWith(text);
+      return ec2 !== 'terminated' && named;
     })
     .map(({ instanceId }) => instanceId);
   const [id] = ids;

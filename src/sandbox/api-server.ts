@@ -6,6 +6,7 @@ import type { CloudParts } from './cloud.ts';
 import { CloudError } from './cloud-error.ts';
 import type { Fault, Service } from './model.ts';
 import { queryCall } from './query-calls.ts';
+import type { Region } from './region.ts';
 import { requestUrl } from './request-url.ts';
 import { isRoute53, route53Call } from './route53.ts';
 
@@ -75,13 +76,20 @@ function send(response: ServerResponse, answer: Answer): void {
   response.end(answer.body);
 }
 
+/** The region that a call is for; none for Route 53's, nor for one of a region that there is not. */
+function regionOf(parts: CloudParts, call: Call, { scope }: Caller): Region | undefined {
+  return call.service === 'route53' ? undefined : parts.regions.get(scope);
+}
+
 function perform(parts: CloudParts, call: Call, caller: Caller, fault: Fault | null): Answer {
-  const stale = call.changes ? 0 : staleFor(fault, parts.settings().stalenessMs[call.action]);
+  const { settings } = regionOf(parts, call, caller) ?? parts;
+  const stale = call.changes ? 0 : staleFor(fault, settings().stalenessMs[call.action]);
   const context: CallContext = {
     parts,
     world: parts.store.at(stale),
     show: showFor(fault),
     asking: caller.asking,
+    scope: caller.scope,
   };
   const log = (result: string): void => {
     parts.events.emit(
@@ -126,7 +134,9 @@ async function handle(parts: CloudParts, request: IncomingMessage, response: Ser
     return;
   }
   const { service, action, changes } = call;
-  const fault = parts.faults.hit({ service, action, changes, asking: caller.asking });
+  const { asking, askingFrom } = caller;
+  const region = regionOf(parts, call, caller)?.name ?? null;
+  const fault = parts.faults.hit({ service, action, changes, asking, askingFrom, region });
   if (breakConnection(fault, request)) return;
   const answer = perform(parts, call, caller, fault);
   if (fault?.kind === 'lost-answer') request.socket.resetAndDestroy();

@@ -1,7 +1,8 @@
 import type { CloudParts } from './cloud.ts';
+import type { Region } from './region.ts';
 import type { EventFields, Fault } from './model.ts';
 import type { QueryParams, XmlNode } from './wire-query.ts';
-import type { World } from './world.ts';
+import type { RegionWorld, World } from './world.ts';
 
 /** How much of the truth a Describe, Get or List shows. */
 export interface Show {
@@ -17,13 +18,21 @@ export interface CallContext {
   readonly show: Show;
   /** Id of the asking instance; null for an operator. */
   readonly asking: string | null;
+  /** Name of the region that is asked; Route 53 has none, whatever its requests are signed for. */
+  readonly scope: string;
+}
+
+/** What an action of EC2 or Auto Scaling sees: one region, and nothing of the others. */
+export interface RegionContext extends Pick<CallContext, 'show' | 'asking'> {
+  readonly region: Region;
+  readonly world: RegionWorld;
 }
 
 /** An action of a query service: what it answers inside of its result element. */
 export interface QueryAction {
   /** False for those that only read: they can be shown old or in part, and are not in the event log. */
   readonly changes: boolean;
-  readonly run: (params: QueryParams, context: CallContext) => Readonly<Record<string, XmlNode>>;
+  readonly run: (params: QueryParams, context: RegionContext) => Readonly<Record<string, XmlNode>>;
 }
 
 export function reads(run: QueryAction['run']): QueryAction {

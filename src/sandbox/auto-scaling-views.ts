@@ -1,4 +1,4 @@
-import { reads, type CallContext, type QueryAction } from './api.ts';
+import { reads, type RegionContext, type QueryAction } from './api.ts';
 import { CloudError, notSimulated } from './cloud-error.ts';
 import { activeMembers } from './group-rules.ts';
 import type { HookRequest } from './model.ts';
@@ -14,17 +14,17 @@ function badToken(): CloudError {
   return new CloudError('InvalidNextToken', 'The NextToken value is not valid.');
 }
 
-function pageSize(params: QueryParams, context: CallContext, usual: number, most: number): number {
+function pageSize(params: QueryParams, context: RegionContext, usual: number, most: number): number {
   const asked = params.int('MaxRecords', 1, most) ?? usual;
-  const forced = context.parts.settings().pageSize;
+  const forced = context.region.settings().pageSize;
   return forced > 0 ? Math.min(asked, forced) : asked;
 }
 
-function zoneOf(member: Member, context: CallContext): string {
+function zoneOf(member: Member, context: RegionContext): string {
   return context.world.instances.get(member.instanceId)?.zone ?? '';
 }
 
-function memberXml(member: Member, context: CallContext): Readonly<Record<string, XmlNode>> {
+function memberXml(member: Member, context: RegionContext): Readonly<Record<string, XmlNode>> {
   return {
     InstanceId: member.instanceId,
     InstanceType: INSTANCE_TYPE,
@@ -48,7 +48,7 @@ function tagsXml(group: Group): XmlNode {
   };
 }
 
-function groupXml(group: Group, context: CallContext): XmlNode {
+function groupXml(group: Group, context: RegionContext): XmlNode {
   const shown = context.show.of(group.members, (member) => member.instanceId === context.asking);
   return {
     AutoScalingGroupName: group.name,
@@ -103,7 +103,7 @@ function passes(
   throw notSimulated(`the filter ${filter.name} of DescribeAutoScalingGroups`);
 }
 
-function describeGroups(params: QueryParams, context: CallContext): Result {
+function describeGroups(params: QueryParams, context: RegionContext): Result {
   const names = params.list('AutoScalingGroupNames');
   const filters = params
     .objects('Filters')
@@ -124,7 +124,7 @@ function describeGroups(params: QueryParams, context: CallContext): Result {
   };
 }
 
-function describeInstances(params: QueryParams, context: CallContext): Result {
+function describeInstances(params: QueryParams, context: RegionContext): Result {
   const ids = params.list('InstanceIds');
   const size = pageSize(params, context, 50, 50);
   const token = params.text('NextToken');
@@ -159,7 +159,7 @@ function hookXml(group: Group, hook: HookRequest): XmlNode {
   };
 }
 
-function needShown(name: string, context: CallContext): Group {
+function needShown(name: string, context: RegionContext): Group {
   const group = context.world.groups.get(name);
   if (group === undefined) {
     throw new CloudError(
@@ -170,7 +170,7 @@ function needShown(name: string, context: CallContext): Group {
   return group;
 }
 
-function describeHooks(params: QueryParams, context: CallContext): Result {
+function describeHooks(params: QueryParams, context: RegionContext): Result {
   const name = params.need('AutoScalingGroupName');
   const names = params.list('LifecycleHookNames');
   params.done();
@@ -205,7 +205,7 @@ function refreshXml(group: Group, refresh: Refresh): XmlNode {
   };
 }
 
-function describeRefreshes(params: QueryParams, context: CallContext): Result {
+function describeRefreshes(params: QueryParams, context: RegionContext): Result {
   const name = params.need('AutoScalingGroupName');
   const ids = params.list('InstanceRefreshIds');
   const size = pageSize(params, context, 50, 100);

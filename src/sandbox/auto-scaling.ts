@@ -1,7 +1,7 @@
-import { changes, type CallContext, type QueryAction } from './api.ts';
+import { changes, type RegionContext, type QueryAction } from './api.ts';
 import { AUTO_SCALING_VIEWS } from './auto-scaling-views.ts';
 import { CloudError, notSimulated, validationError } from './cloud-error.ts';
-import { checkDesired } from './cloud.ts';
+import { checkDesired } from './group-requests.ts';
 import type { HookRequest } from './model.ts';
 import { HEX, randomText } from './random.ts';
 import { isoTime, type QueryParams, type XmlNode } from './wire-query.ts';
@@ -12,31 +12,31 @@ type Result = Readonly<Record<string, XmlNode>>;
 const MAX_SIZE = 10_000;
 const GROUP_NAME = 'AutoScalingGroupName';
 
-function uuid(context: CallContext): string {
-  return [8, 4, 4, 4, 12].map((length) => randomText(context.parts.random, length, HEX)).join('-');
+function uuid(context: RegionContext): string {
+  return [8, 4, 4, 4, 12].map((length) => randomText(context.region.random, length, HEX)).join('-');
 }
 
-function activity(context: CallContext, groupName: string, description: string): XmlNode {
+function activity(context: RegionContext, groupName: string, description: string): XmlNode {
   return {
     ActivityId: uuid(context),
     AutoScalingGroupName: groupName,
     Description: description,
-    Cause: `At ${isoTime(context.parts.clock.now())} a user request came.`,
-    StartTime: isoTime(context.parts.clock.now()),
+    Cause: `At ${isoTime(context.region.clock.now())} a user request came.`,
+    StartTime: isoTime(context.region.clock.now()),
     StatusCode: 'InProgress',
     Progress: 0,
   };
 }
 
-function setDesiredCapacity(params: QueryParams, context: CallContext): Result {
+function setDesiredCapacity(params: QueryParams, context: RegionContext): Result {
   const name = params.need(GROUP_NAME);
   const desired = params.int('DesiredCapacity', 0, MAX_SIZE);
   params.ignore('HonorCooldown');
   params.done();
   if (desired === null) throw validationError('DesiredCapacity is required');
-  const group = context.parts.groups.need(name);
+  const group = context.region.groups.need(name);
   checkDesired(group, desired);
-  context.parts.groups.update({ ...group, desired });
+  context.region.groups.update({ ...group, desired });
   return {};
 }
 
@@ -56,7 +56,7 @@ function resized(group: Group, min: number | null, max: number | null, desired: 
   return { ...group, min: low, max: high, desired: desired ?? Math.min(high, Math.max(low, group.desired)) };
 }
 
-function updateGroup(params: QueryParams, context: CallContext): Result {
+function updateGroup(params: QueryParams, context: RegionContext): Result {
   const name = params.need(GROUP_NAME);
   const min = params.int('MinSize', 0, MAX_SIZE);
   const max = params.int('MaxSize', 0, MAX_SIZE);
@@ -64,10 +64,10 @@ function updateGroup(params: QueryParams, context: CallContext): Result {
   const zones = params.list('AvailabilityZones');
   params.ignore('DefaultCooldown', 'HealthCheckType', 'HealthCheckGracePeriod');
   params.done();
-  const group = resized(context.parts.groups.need(name), min, max, desired);
-  const unknown = zones.find((zone) => !context.parts.place.zones.includes(zone));
+  const group = resized(context.region.groups.need(name), min, max, desired);
+  const unknown = zones.find((zone) => !context.region.zones.includes(zone));
   if (unknown !== undefined) throw validationError(`Invalid availability zone: ${unknown}`);
-  context.parts.groups.update(zones.length === 0 ? group : { ...group, zones });
+  context.region.groups.update(zones.length === 0 ? group : { ...group, zones });
   return {};
 }
 
@@ -111,20 +111,20 @@ function changedHook(group: Group, params: QueryParams): HookRequest {
   };
 }
 
-function putHook(params: QueryParams, context: CallContext): Result {
-  const group = context.parts.groups.need(params.need(GROUP_NAME));
+function putHook(params: QueryParams, context: RegionContext): Result {
+  const group = context.region.groups.need(params.need(GROUP_NAME));
   const hook = changedHook(group, params);
   params.done();
   const others = group.hooks.filter((it) => it.name !== hook.name);
-  context.parts.groups.update({ ...group, hooks: [...others, hook] });
+  context.region.groups.update({ ...group, hooks: [...others, hook] });
   return {};
 }
 
-function deleteHook(params: QueryParams, context: CallContext): Result {
+function deleteHook(params: QueryParams, context: RegionContext): Result {
   const name = params.need(GROUP_NAME);
   const hook = params.need('LifecycleHookName');
   params.done();
-  context.parts.groups.deleteHook(name, hook);
+  context.region.groups.deleteHook(name, hook);
   return {};
 }
 
@@ -140,45 +140,45 @@ function readAction(params: QueryParams) {
   return action;
 }
 
-function completeAction(params: QueryParams, context: CallContext): Result {
+function completeAction(params: QueryParams, context: RegionContext): Result {
   const name = params.need(GROUP_NAME);
   const result = params.need('LifecycleActionResult');
   const action = readAction(params);
   params.done();
-  context.parts.groups.complete(name, action, result);
+  context.region.groups.complete(name, action, result);
   return {};
 }
 
-function heartbeat(params: QueryParams, context: CallContext): Result {
+function heartbeat(params: QueryParams, context: RegionContext): Result {
   const name = params.need(GROUP_NAME);
   const action = readAction(params);
   params.done();
-  context.parts.groups.heartbeat(name, action);
+  context.region.groups.heartbeat(name, action);
   return {};
 }
 
-function terminateInstance(params: QueryParams, context: CallContext): Result {
+function terminateInstance(params: QueryParams, context: RegionContext): Result {
   const instanceId = params.need('InstanceId');
   const decrement = params.flag('ShouldDecrementDesiredCapacity');
   params.done();
   if (decrement === null) throw validationError('ShouldDecrementDesiredCapacity is required');
-  const { group } = context.parts.groups.ofInstance(instanceId);
-  context.parts.groups.terminate(instanceId, decrement);
+  const { group } = context.region.groups.ofInstance(instanceId);
+  context.region.groups.terminate(instanceId, decrement);
   return { Activity: activity(context, group.name, `Terminating EC2 instance: ${instanceId}`) };
 }
 
-function setHealth(params: QueryParams, context: CallContext): Result {
+function setHealth(params: QueryParams, context: RegionContext): Result {
   const instanceId = params.need('InstanceId');
   const health = params.need('HealthStatus');
   params.ignore('ShouldRespectGracePeriod');
   params.done();
   if (health !== 'Healthy' && health !== 'Unhealthy')
     throw validationError(`Invalid health status ${health}`);
-  context.parts.groups.setHealth(instanceId, health);
+  context.region.groups.setHealth(instanceId, health);
   return {};
 }
 
-function startRefresh(params: QueryParams, context: CallContext): Result {
+function startRefresh(params: QueryParams, context: RegionContext): Result {
   const name = params.need(GROUP_NAME);
   const strategy = params.text('Strategy') ?? 'Rolling';
   const min = params.int('Preferences.MinHealthyPercentage', 0, 100) ?? 90;
@@ -195,10 +195,10 @@ function startRefresh(params: QueryParams, context: CallContext): Result {
       'The difference between MaxHealthyPercentage and MinHealthyPercentage is above 100',
     );
   const id = uuid(context);
-  context.parts.groups.startRefresh(name, {
+  context.region.groups.startRefresh(name, {
     id,
     status: 'InProgress',
-    startedAtMs: context.parts.clock.now(),
+    startedAtMs: context.region.clock.now(),
     endedAtMs: null,
     minHealthyPercentage: min,
     maxHealthyPercentage: max,
@@ -209,13 +209,13 @@ function startRefresh(params: QueryParams, context: CallContext): Result {
   return { InstanceRefreshId: id };
 }
 
-function cancelRefresh(params: QueryParams, context: CallContext): Result {
+function cancelRefresh(params: QueryParams, context: RegionContext): Result {
   const name = params.need(GROUP_NAME);
   params.done();
-  return { InstanceRefreshId: context.parts.groups.cancelRefresh(name) };
+  return { InstanceRefreshId: context.region.groups.cancelRefresh(name) };
 }
 
-function createGroup(params: QueryParams, context: CallContext): Result {
+function createGroup(params: QueryParams, context: RegionContext): Result {
   const name = params.need(GROUP_NAME);
   const min = params.int('MinSize', 0, MAX_SIZE);
   const max = params.int('MaxSize', 0, MAX_SIZE);
@@ -246,15 +246,15 @@ function createGroup(params: QueryParams, context: CallContext): Result {
     hooks,
     ...(zones.length === 0 ? {} : { zones }),
   };
-  context.parts.groups.create(context.parts.newGroup(request, tags));
+  context.region.groups.create(context.region.newGroup(request, tags));
   return {};
 }
 
-function deleteGroup(params: QueryParams, context: CallContext): Result {
+function deleteGroup(params: QueryParams, context: RegionContext): Result {
   const name = params.need(GROUP_NAME);
   const force = params.flag('ForceDelete') === true;
   params.done();
-  context.parts.groups.remove(name, force);
+  context.region.groups.remove(name, force);
   return {};
 }
 

@@ -1,5 +1,5 @@
 import { CloudError } from './cloud-error.ts';
-import type { World } from './world.ts';
+import { findInstance, type World } from './world.ts';
 
 /** The access key of whoever operates the cloud from outside. */
 export const OPERATOR_ACCESS_KEY = 'AKIAOPERATOR';
@@ -15,18 +15,26 @@ export function accessKeyOf(instanceId: string): string {
 export interface Caller {
   /** Id of the asking instance; null for an operator. */
   readonly asking: string | null;
+  /** The region that it runs in; null for an operator. */
+  readonly askingFrom: string | null;
+  /** The region that is asked, as the signature's credential scope names it: what else a real endpoint's name says. */
+  readonly scope: string;
 }
 
-/** Who signed a request, by its access key; signatures are not verified. Throws a 403 for nobody and for strangers. */
+/**
+ * Who signed a request, by its access key, and for which region; signatures are not verified. Throws a 403 for nobody and
+ * for strangers. The scope's form (KEY/DATE/REGION/SERVICE/aws4_request) is Signature Version 4's.
+ */
 export function identify(authorization: string | undefined, world: World): Caller {
   if (authorization === undefined) {
     throw new CloudError('MissingAuthenticationToken', 'Request is missing Authentication Token', 403);
   }
-  const key = /Credential=([^/,\s]+)\//.exec(authorization)?.[1];
-  if (key === OPERATOR_ACCESS_KEY) return { asking: null };
+  const [, key, scope = ''] = /Credential=([^/,\s]+)\/(?:[^/,\s]*\/([^/,\s]*))?/.exec(authorization) ?? [];
+  if (key === OPERATOR_ACCESS_KEY) return { asking: null, askingFrom: null, scope };
   if (key?.startsWith(INSTANCE_KEY_PREFIX) === true) {
     const id = INSTANCE_ID_PREFIX + key.slice(INSTANCE_KEY_PREFIX.length).toLowerCase();
-    if (world.instances.has(id)) return { asking: id };
+    const found = findInstance(world, id);
+    if (found !== null) return { asking: id, askingFrom: found.region, scope };
   }
   throw new CloudError(
     'InvalidClientTokenId',

@@ -1,53 +1,39 @@
 import { CloudError } from './cloud-error.ts';
 import { createFaults, type FaultSource } from './faults.ts';
-import { createGroups, type Groups } from './groups.ts';
-import { createInstances, type Instances, type MachineRunner } from './instances.ts';
-import type {
-  Clock,
-  Cloud,
-  CloudSettings,
-  CloudSnapshot,
-  EventLog,
-  GroupRequest,
-  GroupSnapshot,
-  InstanceSnapshot,
-} from './model.ts';
+import { checkDesired } from './group-requests.ts';
+import type { MachineRunner } from './instances.ts';
+import type { Clock, Cloud, CloudSettings, EventLog } from './model.ts';
 import { HEX, randomText } from './random.ts';
+import { createRegion, type Region } from './region.ts';
+import type { RegionPlace } from './regions.ts';
 import { checkSettings } from './settings.ts';
-import { createStore, type Group, type GroupTag, type Store } from './world.ts';
-import { createZones, sortedRecords, sortedZones, type Zones } from './zones.ts';
-
-export interface Place {
-  readonly region: string;
-  readonly zones: readonly string[];
-  readonly account: string;
-  readonly network: string;
-}
+import { snapshotWorld } from './snapshot.ts';
+import { createStore, findInstance, type Store } from './world.ts';
+import { createZones, type Zones } from './zones.ts';
 
 /** The parts behind the wire; only the sandbox's own servers use them. */
 export interface CloudParts {
-  readonly place: Place;
   readonly clock: Clock;
-  readonly random: () => number;
+  /** Of the whole cloud; a region may have its own. */
   readonly settings: () => CloudSettings;
   readonly events: EventLog;
   readonly store: Store;
-  readonly instances: Instances;
-  readonly groups: Groups;
+  /** By name, in the order in which they were given. */
+  readonly regions: ReadonlyMap<string, Region>;
   readonly zones: Zones;
   readonly faults: FaultSource;
-  /** A group as a request describes it, with the tags that CloudFormation would give it. */
-  readonly newGroup: (request: GroupRequest, tags: readonly GroupTag[]) => Group;
   readonly cloud: Cloud;
   readonly close: () => void;
 }
 
 export interface CloudDeps {
-  readonly place: Place;
+  readonly places: readonly RegionPlace[];
   readonly clock: Clock;
   readonly random: () => number;
   readonly events: EventLog;
   readonly runner: MachineRunner;
+  /** Address range of those who are no instance; the security groups of stacks let them in as clients. */
+  readonly clients: string;
 }
 
 /**
@@ -69,148 +55,95 @@ export const DEFAULT_SETTINGS: CloudSettings = {
   zonesWithoutCapacity: [],
   pageSize: 0,
   reuseAddresses: false,
+  publicAddresses: false,
+  rulesPerSecurityGroup: 60,
 };
 
-function groupSnapshot(group: Group): GroupSnapshot {
-  const { name, arn, stackName, min, max, desired, zones, hooks } = group;
+/** The settings of the cloud, and what regions have of their own. */
+function createSettings(initial: CloudSettings, events: EventLog) {
+  let common = initial;
+  let own: Readonly<Record<string, Partial<CloudSettings>>> = {};
   return {
-    name,
-    arn,
-    stackName,
-    min,
-    max,
-    desired,
-    zones,
-    hooks,
-    instances: group.members.map((it) => it.instanceId),
+    of: (region: string | null): CloudSettings => (region === null ? common : { ...common, ...own[region] }),
+    own: () => own,
+    change(changes: Partial<CloudSettings>, region: string | null): CloudSettings {
+      checkSettings(changes, region !== null);
+      if (region === null) common = { ...common, ...changes };
+      else own = { ...own, [region]: { ...own[region], ...changes } };
+      const words = JSON.parse(JSON.stringify(changes));
+      events.emit('settings', region === null ? words : { region, ...words });
+      return this.of(region);
+    },
   };
-}
-
-function snapshot(parts: Omit<CloudParts, 'cloud' | 'close'>): CloudSnapshot {
-  const world = parts.store.world();
-  const instances = [...world.instances.values()].map((instance): InstanceSnapshot => {
-    const member = world.groups.get(instance.groupName)?.members.find((it) => it.instanceId === instance.id);
-    return {
-      instanceId: instance.id,
-      groupName: instance.groupName,
-      zone: instance.zone,
-      address: instance.address,
-      state: instance.state,
-      lifecycleState: member?.lifecycle ?? null,
-      health: member?.health ?? 'Healthy',
-      launchedAtMs: instance.launchedAtMs,
-    };
-  });
-  return {
-    nowMs: parts.clock.now(),
-    instances,
-    groups: [...world.groups.values()].map(groupSnapshot),
-    zones: sortedZones(world).map((zone) => ({
-      id: zone.id,
-      name: zone.name,
-      private: zone.private,
-      records: sortedRecords(zone),
-    })),
-    faults: parts.faults.list(),
-    settings: parts.settings(),
-  };
-}
-
-function newGroup(deps: CloudDeps, request: GroupRequest, tags: readonly GroupTag[]): Group {
-  const { place, random, clock } = deps;
-  const id = [8, 4, 4, 4, 12].map((length) => randomText(random, length, HEX)).join('-');
-  const zones = request.zones ?? place.zones;
-  const unknown = zones.find((zone) => !place.zones.includes(zone));
-  if (unknown !== undefined) throw new CloudError('ValidationError', `Invalid availability zone: ${unknown}`);
-  if (!(request.min <= request.desired && request.desired <= request.max)) {
-    throw new CloudError(
-      'ValidationError',
-      `Desired capacity:${String(request.desired)} must be between the specified min size:${String(request.min)} and max size:${String(request.max)}`,
-    );
-  }
-  return {
-    name: request.name,
-    arn: `arn:aws:autoscaling:${place.region}:${place.account}:autoScalingGroup:${id}:autoScalingGroupName/${request.name}`,
-    stackName: request.stackName,
-    createdAtMs: clock.now(),
-    min: request.min,
-    max: request.max,
-    desired: request.desired,
-    zones,
-    hooks: request.hooks ?? [],
-    tags,
-    members: [],
-    refreshes: [],
-    deleting: false,
-  };
-}
-
-/** The tags that a group of a CloudFormation stack has and gives to its instances. */
-function stackTags(request: GroupRequest): readonly GroupTag[] {
-  const tags: Readonly<Record<string, string>> = {
-    Name: request.stackName,
-    StackName: request.stackName,
-    'aws:cloudformation:stack-name': request.stackName,
-    'aws:cloudformation:logical-id': 'AppServer',
-  };
-  return Object.entries(tags).map(([key, value]) => ({ key, value, propagate: true }));
-}
-
-/** A refusal where a desired capacity lies outside of the group's bounds, in Auto Scaling's words. */
-export function checkDesired(group: Group, desired: number): void {
-  if (!Number.isInteger(desired)) {
-    throw new CloudError('ValidationError', `DesiredCapacity ${String(desired)} is not a whole number`);
-  }
-  const outside = desired > group.max ? ['above', 'max', group.max] : ['below', 'min', group.min];
-  if (desired <= group.max && desired >= group.min) return;
-  const [where, which, bound] = outside.map(String);
-  throw new CloudError(
-    'ValidationError',
-    `New SetDesiredCapacity value ${String(desired)} is ${where ?? ''} ${which ?? ''} value ${bound ?? ''} for the AutoScalingGroup.`,
-  );
 }
 
 /** The simulated cloud without its servers: state machines, and the operator's verbs. */
 export function createCloud(deps: CloudDeps, initial: Partial<CloudSettings> = {}): CloudParts {
-  const { clock, random, events, place } = deps;
-  let current: CloudSettings = { ...DEFAULT_SETTINGS, ...initial };
-  const settings = (): CloudSettings => current;
+  const { clock, random, events, places } = deps;
+  // One region reaches itself by its private addresses; regions that are not peered need others.
+  const usual = { ...DEFAULT_SETTINGS, publicAddresses: places.length > 1 };
+  const kept = createSettings({ ...usual, ...initial }, events);
+  const settings = (): CloudSettings => kept.of(null);
   const store = createStore(clock);
-  const faults = createFaults({ events, random });
-  const shared = { store, clock, settings, events, random };
-  const instances = createInstances({
-    ...shared,
-    ...place,
-    runner: deps.runner,
-    changed: (instance) => {
-      groups.instanceChanged(instance);
-    },
-  });
-  const groups: Groups = createGroups({ ...shared, instances });
-  const zones = createZones(shared);
-  const parts = {
-    ...shared,
-    place,
-    faults,
-    instances,
-    groups,
-    zones,
-    newGroup: (request: GroupRequest, tags: readonly GroupTag[]) => newGroup(deps, request, tags),
+  const faults = createFaults({ events, random, regions: places.map(({ name }) => name) });
+  const shared = { clock, events, random };
+  const regions = new Map(
+    places.map((place) => [
+      place.name,
+      createRegion({
+        ...shared,
+        place,
+        store: store.region(place.name),
+        settings: () => kept.of(place.name),
+        runner: deps.runner,
+        clients: deps.clients,
+      }),
+    ]),
+  );
+  const zones = createZones({ ...shared, store, settings });
+
+  const need = (name: string): Region => {
+    const region = regions.get(name);
+    if (region !== undefined) return region;
+    const all = [...regions.keys()].join(', ');
+    throw new CloudError('UnknownRegion', `no region ${name}: know ${all}`, 404);
   };
+  /** The region that has a group of this name; it must be told which where several have. */
+  const withGroup = (group: string, name: string | undefined): Region => {
+    if (name !== undefined) return need(name);
+    const all = [...regions.values()];
+    const having = all.filter(({ store: own }) => own.world().groups.has(group));
+    const [one = all[0], ...others] = having;
+    if (one === undefined || others.length > 0) {
+      const names = having.map((region) => region.name).join(', ');
+      throw new CloudError('UnknownRegion', `the group ${group} is in ${names}: say which region is meant`);
+    }
+    return one;
+  };
+  const ofInstance = (id: string): Region => {
+    const found = findInstance(store.world(), id);
+    if (found !== null) return need(found.region);
+    throw new CloudError('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
+  };
+
   const cloud: Cloud = {
     createGroup(request) {
-      groups.create(newGroup(deps, request, stackTags(request)));
+      need(request.region ?? places[0]?.name ?? '').createStack(request);
     },
-    setDesired(name, desired) {
+    setDesired(name, desired, region) {
+      const { groups } = withGroup(name, region);
       const group = groups.need(name);
       checkDesired(group, desired);
       groups.update({ ...group, desired });
     },
-    terminateInstance(instanceId, options = {}) {
-      if (options.decrement === undefined) instances.terminate(instanceId, 'Client.UserInitiatedShutdown');
-      else groups.terminate(instanceId, options.decrement);
+    terminateInstance(id, options = {}) {
+      const { instances, groups } = ofInstance(id);
+      if (options.decrement === undefined) instances.terminate(id, 'Client.UserInitiatedShutdown');
+      else groups.terminate(id, options.decrement);
     },
-    powerCut: instances.powerCut,
+    powerCut(id) {
+      ofInstance(id).instances.powerCut(id);
+    },
     createZone(name, options = {}) {
       const made = zones.create({
         name,
@@ -220,20 +153,22 @@ export function createCloud(deps: CloudDeps, initial: Partial<CloudSettings> = {
       });
       return made.zone.id;
     },
-    describe: () => snapshot(parts),
-    settings,
-    changeSettings(changes) {
-      checkSettings(changes);
-      current = { ...current, ...changes };
-      events.emit('settings', JSON.parse(JSON.stringify(changes)));
-      return current;
-    },
+    describe: () => ({
+      nowMs: clock.now(),
+      regions: places.map((place) => place.name),
+      ...snapshotWorld(store.world()),
+      faults: faults.list(),
+      settings: settings(),
+      regionSettings: kept.own(),
+    }),
+    settings: (region) => (region === undefined ? settings() : need(region).settings()),
+    changeSettings: (changes, region) =>
+      kept.change(changes, region === undefined ? null : need(region).name),
     faults,
     events,
   };
   const close = (): void => {
-    groups.close();
-    instances.close();
+    for (const region of regions.values()) region.close();
   };
-  return { ...parts, cloud, close };
+  return { clock, settings, events, store, regions, zones, faults, cloud, close };
 }

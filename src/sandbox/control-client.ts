@@ -18,13 +18,15 @@ export interface ControlClient {
   readonly cut: (instanceId: string, cut: CutRequest) => Promise<void>;
   /** Variables of the instance's appliance, from its next start on. */
   readonly configure: (instanceId: string, variables: Variables) => Promise<void>;
-  /** Variables of the instances that are launched from now on. */
-  readonly launchWith: (variables: Variables) => Promise<void>;
-  readonly scale: (group: string, desired: number) => Promise<void>;
+  /** Variables of the instances that are launched from now on, in one region or all. */
+  readonly launchWith: (variables: Variables, region?: string) => Promise<void>;
+  /** The region must be named where groups of this name are in several. */
+  readonly scale: (group: string, desired: number, region?: string) => Promise<void>;
   readonly addFault: (fault: FaultRequest) => Promise<Fault>;
   readonly liftFault: (id: string) => Promise<void>;
   readonly liftAllFaults: () => Promise<void>;
-  readonly changeSettings: (changes: Partial<CloudSettings>) => Promise<CloudSettings>;
+  /** Of one region, or of the whole cloud; gives what holds there then. */
+  readonly changeSettings: (changes: Partial<CloudSettings>, region?: string) => Promise<CloudSettings>;
   readonly shutdown: () => Promise<void>;
 }
 
@@ -45,12 +47,18 @@ export function createControlClient(target: ControlTarget): ControlClient {
     onInstance: instance,
     cut: (instanceId, cut) => instance(instanceId, 'cut', cut),
     configure: (instanceId, variables) => instance(instanceId, 'configure', { variables }),
-    launchWith: (variables) => done(call('POST', '/launches', { variables })),
-    scale: (group, desired) => done(call('POST', `/groups/${encodeURIComponent(group)}/scale`, { desired })),
+    launchWith: (variables, region) => done(call('POST', '/launches', { variables, region })),
+    scale: (group, desired, region) =>
+      done(call('POST', `/groups/${encodeURIComponent(group)}/scale`, { desired, region })),
     addFault: (fault) => call('POST', '/faults', fault),
     liftFault: (id) => done(call('DELETE', `/faults/${encodeURIComponent(id)}`)),
     liftAllFaults: () => done(call('DELETE', '/faults')),
-    changeSettings: (changes) => call('POST', '/settings', changes),
+    changeSettings: (changes, region) =>
+      call(
+        'POST',
+        `/settings${region === undefined ? '' : `?region=${encodeURIComponent(region)}`}`,
+        changes,
+      ),
     shutdown: () => done(call('POST', '/shutdown', {})),
   };
 }

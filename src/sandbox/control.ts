@@ -127,12 +127,13 @@ function createRoutes(deps: ControlDeps): Readonly<Record<string, Route>> {
     'POST groups/3': ({ path: [, group = '', verb], body }) => {
       if (verb !== 'scale') throw badRequest(`no verb ${verb}: know scale`);
       if (typeof body['desired'] !== 'number') throw badRequest('desired must be a number of instances');
-      cloud.setDesired(group, body['desired']);
+      cloud.setDesired(group, body['desired'], regionIn(deps, body['region']));
     },
     'POST launches/1': ({ body }) => {
       const variables = readVariables(body);
-      cloud.events.emit('operator', { verb: 'launch-with', variables });
-      hypervisor.launchWith(variables);
+      const region = regionIn(deps, body['region']);
+      cloud.events.emit('operator', { verb: 'launch-with', variables, region: region ?? null });
+      hypervisor.launchWith(variables, region);
     },
     'GET faults/1': () => cloud.faults.list(),
     // The fault is checked where it is added: what is no fault is refused there.
@@ -141,8 +142,9 @@ function createRoutes(deps: ControlDeps): Readonly<Record<string, Route>> {
     'DELETE faults/2': ({ path: [, id = ''] }) => {
       if (!cloud.faults.lift(id)) throw new CloudError('NotFound', `no fault ${id}`, 404);
     },
-    'GET settings/1': () => cloud.settings(),
-    'POST settings/1': ({ body }) => cloud.changeSettings(body as Partial<CloudSettings>),
+    'GET settings/1': ({ query }) => cloud.settings(regionIn(deps, query.get('region') ?? undefined)),
+    'POST settings/1': ({ body, query }) =>
+      cloud.changeSettings(body as Partial<CloudSettings>, regionIn(deps, query.get('region') ?? undefined)),
     'POST shutdown/1': () => ({ stopping: true }),
   };
 }
@@ -189,6 +191,14 @@ function cutRequestOf(body: Body): CutRequest {
     throw badRequest('only must be a list of instance ids');
   }
   return { from: from as CutFrom, only };
+}
+
+/** A region that a request names, or none. Throws where there is no such region. */
+function regionIn({ cloud }: ControlDeps, region: unknown): string | undefined {
+  const { regions } = cloud.describe();
+  const known = regions.find((name) => name === region);
+  if (region === undefined || known !== undefined) return known;
+  throw badRequest(`no region ${JSON.stringify(region)}: know ${regions.join(', ')}`);
 }
 
 function isVerb(text: string): text is InstanceVerb {

@@ -1,8 +1,11 @@
-import { changes, reads, type CallContext, type QueryAction } from './api.ts';
+import { changes, reads, type RegionContext, type QueryAction } from './api.ts';
 import { CloudError, notSimulated } from './cloud-error.ts';
 import type { Ec2State } from './model.ts';
+import { passes, readFilters } from './filters.ts';
+import { SECURITY_GROUP_ACTIONS } from './security-group-actions.ts';
+import { VPC_ID } from './security-groups.ts';
 import { isoTime, matchesFilter, page, type QueryParams, type XmlNode } from './wire-query.ts';
-import type { Instance, World } from './world.ts';
+import type { Instance, RegionWorld } from './world.ts';
 
 const STATE_CODES: Readonly<Record<Ec2State, number>> = {
   pending: 0,
@@ -17,21 +20,8 @@ const IMAGE_ID = 'ami-0e7c0d0a9d0b1c2d3';
 const INSTANCE_TYPE = 'm7g.medium';
 const MAX_PAGE = 1_000;
 
-interface Filter {
-  readonly name: string;
-  readonly values: readonly string[];
-}
-
-function readFilters(params: QueryParams): readonly Filter[] {
-  return params
-    .objects('Filter')
-    .map((filter) => ({ name: filter.need('Name'), values: filter.list('Value') }));
-}
-
-/** The values that a filter compares with. */
-function filtered(instance: Instance, name: string): readonly string[] {
-  const tag = name.startsWith('tag:') ? name.slice('tag:'.length) : null;
-  if (tag !== null) return instance.tags[tag] === undefined ? [] : [instance.tags[tag]];
+/** The values that a filter other than one of tags compares with. */
+function filtered(instance: Instance, name: string): readonly string[] | null {
   switch (name) {
     case 'instance-id':
       return [instance.id];
@@ -43,24 +33,22 @@ function filtered(instance: Instance, name: string): readonly string[] {
       return [instance.zone];
     case 'private-ip-address':
       return instance.state === 'terminated' ? [] : [instance.address];
-    case 'tag-key':
-      return Object.keys(instance.tags);
+    case 'ip-address':
+      return [shownPublicAddress(instance) ?? []].flat();
     default:
-      throw notSimulated(`the filter ${name} of DescribeInstances`);
+      return null;
   }
 }
 
-function passes(instance: Instance, filters: readonly Filter[]): boolean {
-  return filters.every((filter) => {
-    const has = filtered(instance, filter.name);
-    return filter.values.some((value) => has.some((one) => matchesFilter(value, one)));
-  });
+/** The public address comes when the instance runs, and is given back when it has ended. */
+function shownPublicAddress({ state, publicAddress }: Instance): string | null {
+  return state === 'running' || state === 'shutting-down' ? publicAddress : null;
 }
 
 /** Instances that EC2 knows by now and still remembers. */
-export function visibleInstances(world: World, context: Pick<CallContext, 'parts'>): readonly Instance[] {
-  const nowMs = context.parts.clock.now();
-  const settings = context.parts.settings();
+function visibleInstances(world: RegionWorld, { region }: RegionContext): readonly Instance[] {
+  const nowMs = region.clock.now();
+  const settings = region.settings();
   return [...world.instances.values()].filter(
     (instance) =>
       nowMs - instance.launchedAtMs >= settings.unknownAfterLaunchMs &&
@@ -97,22 +85,30 @@ function privateDnsName(instance: Instance, region: string): string {
   return `ip-${instance.address.replace(/\./g, '-')}.${region}.compute.internal`;
 }
 
-function instanceXml(instance: Instance, context: CallContext): XmlNode {
+function instanceXml(instance: Instance, context: RegionContext): XmlNode {
   const over = instance.state === 'terminated';
+  const publicAddress = shownPublicAddress(instance);
   const code = instance.reason.split(':')[0] ?? '';
   return {
     instanceId: instance.id,
     imageId: IMAGE_ID,
     instanceState: stateXml(instance.state),
-    privateDnsName: over ? '' : privateDnsName(instance, context.parts.place.region),
+    privateDnsName: over ? '' : privateDnsName(instance, context.region.name),
     dnsName: '',
     reason: instance.reason,
     amiLaunchIndex: 0,
     instanceType: INSTANCE_TYPE,
     launchTime: isoTime(instance.launchedAtMs),
     placement: { availabilityZone: instance.zone, groupName: '', tenancy: 'default' },
-    ...(over ? {} : { subnetId: `subnet-${instance.zone.slice(-1).repeat(8)}`, vpcId: 'vpc-0a0b0c0d' }),
+    ...(over ? {} : { subnetId: `subnet-${instance.zone.slice(-1).repeat(8)}`, vpcId: VPC_ID }),
     ...(over ? {} : { privateIpAddress: instance.address }),
+    ...(publicAddress === null ? {} : { ipAddress: publicAddress }),
+    groupSet: {
+      item: instance.securityGroupIds.map((groupId) => ({
+        groupId,
+        groupName: context.world.securityGroups.get(groupId)?.name ?? '',
+      })),
+    },
     ...(instance.reason === '' ? {} : { stateReason: { code, message: instance.reason } }),
     architecture: 'arm64',
     rootDeviceType: 'ebs',
@@ -127,7 +123,7 @@ function instanceXml(instance: Instance, context: CallContext): XmlNode {
   };
 }
 
-function describeInstances(params: QueryParams, context: CallContext): Readonly<Record<string, XmlNode>> {
+function describeInstances(params: QueryParams, context: RegionContext): Readonly<Record<string, XmlNode>> {
   const ids = params.list('InstanceId');
   const filters = readFilters(params);
   const size = params.int('MaxResults', 5, MAX_PAGE);
@@ -141,9 +137,13 @@ function describeInstances(params: QueryParams, context: CallContext): Readonly<
   }
   const known = visibleInstances(context.world, context);
   checkIds(ids, known);
-  const found = known.filter((it) => (ids.length === 0 || ids.includes(it.id)) && passes(it, filters));
+  const found = known.filter(
+    (it) =>
+      (ids.length === 0 || ids.includes(it.id)) &&
+      passes('DescribeInstances', filters, it.tags, (filter) => filtered(it, filter)),
+  );
   const shown = context.show.of(found, (it) => it.id === context.asking);
-  const forced = context.parts.settings().pageSize;
+  const forced = context.region.settings().pageSize;
   const limit = ids.length > 0 ? MAX_PAGE : Math.min(size ?? MAX_PAGE, forced > 0 ? forced : MAX_PAGE);
   const bad = (): CloudError => new CloudError('InvalidParameterValue', 'Invalid value for nextToken');
   const { items, nextToken } = page(shown, limit, token, (it) => it.id, bad);
@@ -151,7 +151,7 @@ function describeInstances(params: QueryParams, context: CallContext): Readonly<
     reservationSet: {
       item: items.map((instance) => ({
         reservationId: instance.reservationId,
-        ownerId: context.parts.place.account,
+        ownerId: context.region.account,
         groupSet: '',
         instancesSet: { item: [instanceXml(instance, context)] },
         requesterId: 'AIDAAUTOSCALING',
@@ -161,12 +161,12 @@ function describeInstances(params: QueryParams, context: CallContext): Readonly<
   };
 }
 
-function terminateInstances(params: QueryParams, context: CallContext): Readonly<Record<string, XmlNode>> {
+function terminateInstances(params: QueryParams, context: RegionContext): Readonly<Record<string, XmlNode>> {
   const ids = params.list('InstanceId');
   params.done();
   if (ids.length === 0)
     throw new CloudError('MissingParameter', 'The request must contain the parameter InstanceId');
-  const { store, instances } = context.parts;
+  const { store, instances } = context.region;
   checkIds(ids, visibleInstances(store.world(), context));
   const stateOf = (id: string): Ec2State => store.world().instances.get(id)?.state ?? 'terminated';
   return {
@@ -180,7 +180,7 @@ function terminateInstances(params: QueryParams, context: CallContext): Readonly
   };
 }
 
-function createTags(params: QueryParams, context: CallContext): Readonly<Record<string, XmlNode>> {
+function createTags(params: QueryParams, context: RegionContext): Readonly<Record<string, XmlNode>> {
   const ids = params.list('ResourceId');
   const tags = params.objects('Tag').map((tag) => [tag.need('Key'), tag.text('Value') ?? ''] as const);
   params.done();
@@ -191,10 +191,15 @@ function createTags(params: QueryParams, context: CallContext): Readonly<Record<
       `Tag keys starting with 'aws:' are reserved for internal use`,
     );
   }
-  const other = ids.find((id) => !id.startsWith('i-'));
-  if (other !== undefined) throw notSimulated(`tags of ${other}, only those of instances`);
-  checkIds(ids, visibleInstances(context.parts.store.world(), context));
-  for (const id of ids) context.parts.instances.setTags(id, Object.fromEntries(tags));
+  const other = ids.find((id) => !/^(?:i|sg|sgr)-/.test(id));
+  if (other !== undefined)
+    throw notSimulated(`tags of ${other}, only those of instances and security groups`);
+  const instances = ids.filter((id) => id.startsWith('i-'));
+  checkIds(instances, visibleInstances(context.region.store.world(), context));
+  for (const id of ids) {
+    const of = instances.includes(id) ? context.region.instances : context.region.securityGroups;
+    of.setTags(id, Object.fromEntries(tags));
+  }
   return { return: true };
 }
 
@@ -216,7 +221,7 @@ function tagFilter(
   }
 }
 
-function describeTags(params: QueryParams, context: CallContext): Readonly<Record<string, XmlNode>> {
+function describeTags(params: QueryParams, context: RegionContext): Readonly<Record<string, XmlNode>> {
   const filters = readFilters(params);
   const size = params.int('MaxResults', 5, MAX_PAGE);
   const token = params.text('NextToken');
@@ -230,7 +235,7 @@ function describeTags(params: QueryParams, context: CallContext): Readonly<Recor
     ),
   );
   const shown = context.show.of(found, (tag) => tag.id === context.asking);
-  const forced = context.parts.settings().pageSize;
+  const forced = context.region.settings().pageSize;
   const limit = Math.min(size ?? MAX_PAGE, forced > 0 ? forced : MAX_PAGE);
   const bad = (): CloudError => new CloudError('InvalidParameterValue', 'Invalid value for nextToken');
   const { items, nextToken } = page(shown, limit, token, (tag) => `${tag.id} ${tag.key}`, bad);
@@ -244,6 +249,7 @@ function describeTags(params: QueryParams, context: CallContext): Readonly<Recor
 
 /** EC2 as far as the appliance and its operator call it. */
 export const EC2_ACTIONS: Readonly<Record<string, QueryAction>> = {
+  ...SECURITY_GROUP_ACTIONS,
   DescribeInstances: reads(describeInstances),
   DescribeTags: reads(describeTags),
   TerminateInstances: changes(terminateInstances),

@@ -7,6 +7,10 @@ export interface FaultyCall {
   readonly action: string;
   /** Id of the asking instance; null for an operator. */
   readonly asking: string | null;
+  /** Region of the asking instance; null for an operator. */
+  readonly askingFrom: string | null;
+  /** The region that is asked; null for Route 53, which has none. */
+  readonly region: string | null;
   /** True for a call that changes something: faults that show less or old touch only the others. */
   readonly changes: boolean;
 }
@@ -37,7 +41,7 @@ const SERVICES: Readonly<Record<Service | '*', true>> = {
   '*': true,
 };
 
-function check(fault: FaultRequest): void {
+function check(fault: FaultRequest, regions: readonly string[]): void {
   const bad = (message: string): CloudError => new CloudError('InvalidFault', message);
   if (!Object.hasOwn(KINDS, fault.kind)) {
     throw bad(`unknown fault kind ${fault.kind}: use one of ${Object.keys(KINDS).join(', ')}`);
@@ -47,6 +51,10 @@ function check(fault: FaultRequest): void {
   }
   for (const field of ['action', 'instance'] as const) {
     if (typeof fault[field] !== 'string') throw bad(`a fault needs ${field}: a name, or * for all`);
+  }
+  for (const region of [fault.region, fault.fromRegion]) {
+    if (region !== undefined && !regions.includes(region))
+      throw bad(`no region ${region}: know ${regions.join(', ')}`);
   }
   if (fault.code !== undefined && typeof fault.code !== 'string')
     throw bad('code must be the code of an error');
@@ -69,7 +77,9 @@ function concerns(fault: FaultRequest, call: FaultyCall): boolean {
     !(call.changes && SHOWING.includes(fault.kind)) &&
     (fault.service === '*' || fault.service === call.service) &&
     (fault.action === '*' || fault.action === call.action) &&
-    (fault.instance === '*' || fault.instance === call.asking)
+    (fault.instance === '*' || fault.instance === call.asking) &&
+    (fault.region === undefined || fault.region === call.region) &&
+    (fault.fromRegion === undefined || fault.fromRegion === call.askingFrom)
   );
 }
 
@@ -77,6 +87,8 @@ function concerns(fault: FaultRequest, call: FaultyCall): boolean {
 export function createFaults(deps: {
   readonly events: EventLog;
   readonly random: () => number;
+  /** Names of those that there are. */
+  readonly regions: readonly string[];
 }): FaultSource {
   const { events, random } = deps;
   const active = new Map<string, Fault>();
@@ -90,7 +102,7 @@ export function createFaults(deps: {
 
   return {
     add(request) {
-      check(request);
+      check(request, deps.regions);
       made += 1;
       const fault: Fault = { ...request, id: `fault-${String(made)}`, hits: 0 };
       active.set(fault.id, fault);

@@ -4,10 +4,10 @@ import { createHooks, type ActionName, type Hooks } from './hooks.ts';
 import type { Instances } from './instances.ts';
 import type { Cancel, Clock, CloudSettings, EventLog, LifecycleState } from './model.ts';
 import { createRefreshes } from './refreshes.ts';
-import type { Group, Instance, Member, Refresh, Store } from './world.ts';
+import type { Group, Instance, Member, Refresh, RegionStore } from './world.ts';
 
 export interface GroupsDeps {
-  readonly store: Store;
+  readonly store: RegionStore;
   readonly clock: Clock;
   readonly settings: () => CloudSettings;
   readonly events: EventLog;

@@ -1,7 +1,7 @@
 import { validationError } from './cloud-error.ts';
 import type { Cancel, Clock, EventLog, HookRequest } from './model.ts';
 import { HEX, randomText } from './random.ts';
-import type { Group, HookWait, Member, Store } from './world.ts';
+import type { Group, HookWait, Member, RegionStore } from './world.ts';
 
 /** How an action is named by who completes it: by the instance or by the token. */
 export interface ActionName {
@@ -11,7 +11,7 @@ export interface ActionName {
 }
 
 export interface HooksDeps {
-  readonly store: Store;
+  readonly store: RegionStore;
   readonly clock: Clock;
   readonly events: EventLog;
   readonly random: () => number;

@@ -30,14 +30,17 @@ export interface RunningHypervisor extends Hypervisor {
   readonly restart: (instanceId: string) => Promise<void>;
   /** Changes variables of the machine's appliance, from its next start on. */
   readonly configure: (instanceId: string, variables: Variables) => void;
-  /** Changes variables of those machines that are launched from now on, as a new launch template does. */
-  readonly launchWith: (variables: Variables) => void;
+  /** Changes variables of those machines that are launched from now on, in one region or all, as a new launch template does. */
+  readonly launchWith: (variables: Variables, region?: string) => void;
   /** Everything of the machine is killed, and it comes back at once with an empty disk. */
   readonly wipeData: (instanceId: string) => Promise<void>;
   readonly report: () => Promise<readonly MachineReport[]>;
   /** Ends everything at once. Resolves when nothing lives; afterwards nothing boots. */
   readonly close: () => Promise<void>;
 }
+
+/** In place of a region's name. */
+const EVERYWHERE = '*';
 
 /** Runs each instance of the simulated cloud as real processes on this machine. */
 export function createHypervisor(
@@ -46,7 +49,7 @@ export function createHypervisor(
 ): RunningHypervisor {
   const { events, network } = deps;
   const machines = new Map<string, RunningMachine>();
-  let launchVariables: Variables = {};
+  const launchVariables = new Map<string, Variables>();
   let closed = false;
 
   const running = (instanceId: string): RunningMachine => {
@@ -73,7 +76,11 @@ export function createHypervisor(
       if (closed) throw new ApplianceError({ code: 'aborted' }, 'the sandbox is closing');
       const program = {
         command: network.wrap(machine, options.command),
-        environment: { ...options.environment(machine), ...launchVariables },
+        environment: {
+          ...options.environment(machine),
+          ...launchVariables.get(EVERYWHERE),
+          ...launchVariables.get(machine.region),
+        },
       };
       const directory = join(options.stateDir, machine.instanceId);
       const made = new RunningMachine(machine, directory, program, events.emit);
@@ -88,8 +95,8 @@ export function createHypervisor(
     thaw: async (instanceId, target) => running(instanceId).send(target, 'SIGCONT'),
     restart: async (instanceId) => running(instanceId).restart(),
     configure: (instanceId, variables) => running(instanceId).configure(variables),
-    launchWith: (variables) => {
-      launchVariables = { ...launchVariables, ...variables };
+    launchWith: (variables, region = EVERYWHERE) => {
+      launchVariables.set(region, { ...launchVariables.get(region), ...variables });
     },
     wipeData: async (instanceId) => running(instanceId).wipeData(),
     report: async () => {

@@ -1,7 +1,8 @@
 import { CloudError } from './cloud-error.ts';
 import type { Clock, CloudSettings, Ec2State, EventLog, Hypervisor, Machine } from './model.ts';
 import { HEX, randomText } from './random.ts';
-import type { Group, Instance, Store } from './world.ts';
+import type { Addresses } from './regions.ts';
+import type { Group, Instance, RegionStore } from './world.ts';
 
 /** A machine as the cloud knows it; the server adds the metadata endpoint when it listens there. */
 export type BareMachine = Omit<Machine, 'metadataEndpoint'>;
@@ -13,16 +14,16 @@ export interface MachineRunner {
 }
 
 export interface InstancesDeps {
-  readonly store: Store;
+  readonly store: RegionStore;
   readonly clock: Clock;
   readonly settings: () => CloudSettings;
   readonly events: EventLog;
   readonly runner: MachineRunner;
   readonly random: () => number;
-  /** First two octets of the addresses. */
-  readonly network: string;
   readonly region: string;
-  readonly zones: readonly string[];
+  readonly addresses: Addresses;
+  /** Ids of the security groups that a new instance of a stack gets. */
+  readonly securityGroupsOf: (stackName: string) => readonly string[];
   /** Called after an instance reached running or terminated. */
   readonly changed: (instance: Instance) => void;
 }
@@ -38,30 +39,9 @@ export interface Instances {
   readonly close: () => void;
 }
 
-const FIRST_HOST = 10;
-const LAST_HOST = 254;
-
-/** Hands out addresses NETWORK.ZONE.HOST, by zone in a circle, so that an old one comes back as late as possible. */
-function createAddresses(network: string, zones: readonly string[]) {
-  const last = new Map<string, number>();
-  return (zone: string, used: ReadonlySet<string>, lowest: boolean): string | null => {
-    const hosts = LAST_HOST - FIRST_HOST + 1;
-    const start = lowest ? 0 : (last.get(zone) ?? -1) + 1;
-    for (let step = 0; step < hosts; step += 1) {
-      const host = (start + step) % hosts;
-      const address = `${network}.${String(1 + zones.indexOf(zone))}.${String(FIRST_HOST + host)}`;
-      if (used.has(address)) continue;
-      last.set(zone, host);
-      return address;
-    }
-    return null;
-  };
-}
-
 /** EC2's state machine: pending, running, shutting-down, terminated; it drives the hypervisor. */
 export function createInstances(deps: InstancesDeps): Instances {
   const { store, clock, settings, events, runner, random } = deps;
-  const address = createAddresses(deps.network, deps.zones);
   const boots = new Map<string, Promise<void>>();
   let open = true;
 
@@ -81,6 +61,7 @@ export function createInstances(deps: InstancesDeps): Instances {
       groupName: next.groupName,
       zone: next.zone,
       address: next.address,
+      ...(next.publicAddress === null ? {} : { publicAddress: next.publicAddress }),
       state,
       ...(next.reason === '' ? {} : { reason: next.reason }),
     });
@@ -124,6 +105,7 @@ export function createInstances(deps: InstancesDeps): Instances {
         region: deps.region,
         zone: instance.zone,
         address: instance.address,
+        publicAddress: instance.publicAddress,
         stackName: instance.stackName,
         groupName: instance.groupName,
         launchedAtMs: instance.launchedAtMs,
@@ -143,7 +125,7 @@ export function createInstances(deps: InstancesDeps): Instances {
           .filter((it) => it.state !== 'terminated')
           .map((it) => it.address),
       );
-      const free = address(zone, used, settings().reuseAddresses);
+      const free = deps.addresses.free(zone, used, settings().reuseAddresses);
       if (free === null) return `no free address in zone ${zone}`;
       const id = `i-0${randomText(random, 16, HEX)}`;
       const instance = enter(
@@ -153,7 +135,9 @@ export function createInstances(deps: InstancesDeps): Instances {
           groupName: group.name,
           stackName: group.stackName,
           zone,
-          address: free,
+          address: free.address,
+          publicAddress: settings().publicAddresses ? free.publicAddress : null,
+          securityGroupIds: deps.securityGroupsOf(group.stackName),
           launchedAtMs: clock.now(),
           state: 'pending',
           terminatedAtMs: null,

@@ -3,12 +3,13 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { staleFor } from './api.ts';
 import { breakConnection, faultError } from './api-server.ts';
 import { accessKeyOf } from './caller.ts';
-import type { CloudParts } from './cloud.ts';
 import { CloudError } from './cloud-error.ts';
+import type { FaultSource } from './faults.ts';
 import { isLeaving } from './group-rules.ts';
+import type { Region } from './region.ts';
 import { decodedPath, requestUrl } from './request-url.ts';
 import { isoTime } from './wire-query.ts';
-import type { Instance, World } from './world.ts';
+import type { Instance, RegionWorld } from './world.ts';
 
 export const ROLE_NAME = 'etcd-appliance';
 const MAX_TOKEN_SECONDS = 21_600;
@@ -23,7 +24,7 @@ const ABSENT =
   /^(meta-data\/(spot\/(instance-action|termination-time)|events\/recommendations\/rebalance|public-(ipv4|hostname)|tags\/instance|iam\/security-credentials-extended)(\/.*)?|user-data)$/;
 
 /** What Auto Scaling wants the instance to become; null outside of a group. */
-function targetState(world: World, instanceId: string): string | null {
+function targetState(world: RegionWorld, instanceId: string): string | null {
   for (const group of world.groups.values()) {
     const member = group.members.find((it) => it.instanceId === instanceId);
     if (member !== undefined) return isLeaving(member) ? 'Terminated' : 'InService';
@@ -43,8 +44,7 @@ function credentials(instanceId: string, nowMs: number): string {
   });
 }
 
-function identityDocument(instance: Instance, parts: CloudParts): string {
-  const { region, account } = parts.place;
+function identityDocument(instance: Instance, { name: region, account }: Region): string {
   return JSON.stringify(
     {
       accountId: account,
@@ -64,11 +64,10 @@ function identityDocument(instance: Instance, parts: CloudParts): string {
 }
 
 /** Everything that the metadata of an instance holds, by the path below /latest/. */
-function metadataTree(parts: CloudParts, world: World, instance: Instance): ReadonlyMap<string, string> {
-  const { region } = parts.place;
-  const hostName = `ip-${instance.address.replace(/\./g, '-')}.${region}.compute.internal`;
+function metadataTree(region: Region, world: RegionWorld, instance: Instance): ReadonlyMap<string, string> {
+  const hostName = `ip-${instance.address.replace(/\./g, '-')}.${region.name}.compute.internal`;
   const tree = new Map([
-    ['dynamic/instance-identity/document', identityDocument(instance, parts)],
+    ['dynamic/instance-identity/document', identityDocument(instance, region)],
     ['meta-data/ami-id', 'ami-0e7c0d0a9d0b1c2d3'],
     ['meta-data/hostname', hostName],
     ['meta-data/instance-id', instance.id],
@@ -76,11 +75,12 @@ function metadataTree(parts: CloudParts, world: World, instance: Instance): Read
     ['meta-data/local-hostname', hostName],
     ['meta-data/local-ipv4', instance.address],
     ['meta-data/placement/availability-zone', instance.zone],
-    ['meta-data/placement/region', region],
+    ['meta-data/placement/region', region.name],
     ['meta-data/services/domain', 'amazonaws.com'],
     ['meta-data/services/partition', 'aws'],
-    [`meta-data/iam/security-credentials/${ROLE_NAME}`, credentials(instance.id, parts.clock.now())],
+    [`meta-data/iam/security-credentials/${ROLE_NAME}`, credentials(instance.id, region.clock.now())],
   ]);
+  if (instance.publicAddress !== null) tree.set('meta-data/public-ipv4', instance.publicAddress);
   const target = targetState(world, instance.id);
   if (target !== null) tree.set('meta-data/autoscaling/target-lifecycle-state', target);
   return tree;
@@ -104,8 +104,12 @@ interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The metadata service (IMDSv2 alone) of one instance, for a listener that only that instance reaches. */
-export function createMetadataListener(parts: CloudParts, instanceId: string): RequestListener {
+/** The metadata service (IMDSv2 alone) of one instance of a region, for a listener that only that instance reaches. */
+export function createMetadataListener(
+  region: Region,
+  faults: FaultSource,
+  instanceId: string,
+): RequestListener {
   const tokens = new Map<string, number>();
 
   const giveToken = (request: IncomingMessage): Reply => {
@@ -117,24 +121,24 @@ export function createMetadataListener(parts: CloudParts, instanceId: string): R
     // Who takes a new token for every question must not fill the memory.
     const [oldest] = tokens.keys();
     if (tokens.size >= MOST_TOKENS && oldest !== undefined) tokens.delete(oldest);
-    tokens.set(token, parts.clock.now() + seconds * 1000);
+    tokens.set(token, region.clock.now() + seconds * 1000);
     return { status: 200, body: token, headers: { 'x-aws-ec2-metadata-token-ttl-seconds': String(seconds) } };
   };
 
   const hasToken = (request: IncomingMessage): boolean => {
     const token = request.headers['x-aws-ec2-metadata-token'];
-    return typeof token === 'string' && (tokens.get(token) ?? 0) > parts.clock.now();
+    return typeof token === 'string' && (tokens.get(token) ?? 0) > region.clock.now();
   };
 
-  const read = (path: string, world: World): Reply => {
+  const read = (path: string, world: RegionWorld): Reply => {
     const instance = world.instances.get(instanceId);
     if (instance === undefined) return { status: 404, body: '' };
-    const tree = metadataTree(parts, world, instance);
+    const tree = metadataTree(region, world, instance);
     const value = tree.get(path) ?? listing(tree, path);
     if (value !== null) return { status: 200, body: value };
     if (ABSENT.test(path.replace(/\/$/, '')) || path.startsWith('meta-data/autoscaling/'))
       return { status: 404, body: '' };
-    parts.events.emit('not-simulated', { service: 'imds', action: path, message: `no metadata at ${path}` });
+    region.events.emit('not-simulated', { service: 'imds', action: path, message: `no metadata at ${path}` });
     return { status: 501, body: `the sandbox does not simulate the metadata path ${path}` };
   };
 
@@ -143,7 +147,7 @@ export function createMetadataListener(parts: CloudParts, instanceId: string): R
       return request.method === 'PUT' ? giveToken(request) : { status: 405, body: '' };
     }
     if (request.method !== 'GET') return { status: 405, body: '' };
-    return hasToken(request) ? read(path, parts.store.at(staleMs)) : { status: 401, body: '' };
+    return hasToken(request) ? read(path, region.store.at(staleMs)) : { status: 401, body: '' };
   };
 
   const send = (response: ServerResponse, reply: Reply): void => {
@@ -154,14 +158,21 @@ export function createMetadataListener(parts: CloudParts, instanceId: string): R
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
     const path = decodedPath(requestUrl(request)).replace(/^\/latest\/?/, '');
     const changes = path === TOKEN_PATH;
-    const fault = parts.faults.hit({ service: 'imds', action: path, changes, asking: instanceId });
+    const fault = faults.hit({
+      service: 'imds',
+      action: path,
+      changes,
+      asking: instanceId,
+      askingFrom: region.name,
+      region: region.name,
+    });
     if (breakConnection(fault, request)) return;
     const error = faultError(fault, 'imds');
     if (error !== null) send(response, { status: error.status, body: error.message });
     else if (fault?.kind === 'empty') send(response, { status: 200, body: '' });
     else if (fault?.kind === 'malformed') send(response, { status: 200, body: WEB_PAGE });
     else if (fault?.kind === 'lost-answer') request.socket.resetAndDestroy();
-    else send(response, answer(request, path, staleFor(fault, parts.settings().stalenessMs[path])));
+    else send(response, answer(request, path, staleFor(fault, region.settings().stalenessMs[path])));
   };
 
   return (request, response) => {

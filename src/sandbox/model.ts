@@ -18,6 +18,8 @@ export interface Machine {
   readonly zone: string;
   /** The private IPv4 address, on which the machine's processes listen. */
   readonly address: string;
+  /** The address that leads there from elsewhere; null where it has none. */
+  readonly publicAddress: string | null;
   readonly stackName: string;
   readonly groupName: string;
   readonly launchedAtMs: number;
@@ -64,6 +66,10 @@ export interface FaultRequest {
   readonly action: string;
   /** Id of the asking instance, or `*` for whoever asks, operators too. */
   readonly instance: string;
+  /** Only what this region is asked for; Route 53 has no region, so it is not hit then. All where absent. */
+  readonly region?: string;
+  /** Only what instances of this region ask, of whatever service and region. */
+  readonly fromRegion?: string;
   readonly kind: FaultKind;
   /** Ends after so many hits; until lifted where absent. */
   readonly count?: number;
@@ -138,6 +144,10 @@ export interface CloudSettings {
   readonly pageSize: number;
   /** True gives a launched instance the lowest free address, so that a predecessor's comes back at once. */
   readonly reuseAddresses: boolean;
+  /** Whether instances get a public address at their launch. True at first where there is more than one region. */
+  readonly publicAddresses: boolean;
+  /** The most rules that a security group takes. */
+  readonly rulesPerSecurityGroup: number;
 }
 
 export type Ec2State = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
@@ -160,6 +170,8 @@ export interface HookRequest {
 }
 
 export interface GroupRequest {
+  /** Default: the first. */
+  readonly region?: string;
   readonly name: string;
   readonly stackName: string;
   readonly min: number;
@@ -171,10 +183,12 @@ export interface GroupRequest {
 }
 
 export interface InstanceSnapshot {
+  readonly region: string;
   readonly instanceId: string;
   readonly groupName: string;
   readonly zone: string;
   readonly address: string;
+  readonly publicAddress: string | null;
   readonly state: Ec2State;
   /** Null once it is no part of its group any more. */
   readonly lifecycleState: LifecycleState | null;
@@ -183,6 +197,7 @@ export interface InstanceSnapshot {
 }
 
 export interface GroupSnapshot {
+  readonly region: string;
   readonly name: string;
   readonly arn: string;
   readonly stackName: string;
@@ -193,6 +208,21 @@ export interface GroupSnapshot {
   readonly hooks: readonly HookRequest[];
   /** Ids of its present members, oldest first. */
   readonly instances: readonly string[];
+}
+
+export interface SecurityGroupSnapshot {
+  readonly region: string;
+  readonly id: string;
+  readonly name: string;
+  readonly rules: readonly {
+    readonly id: string;
+    readonly protocol: string;
+    readonly fromPort: number;
+    readonly toPort: number;
+    /** An address range, or the id of a security group. */
+    readonly from: string;
+    readonly description: string;
+  }[];
 }
 
 export interface RecordSnapshot {
@@ -213,25 +243,31 @@ export interface ZoneSnapshot {
 /** Everything, as plain JSON. */
 export interface CloudSnapshot {
   readonly nowMs: number;
+  readonly regions: readonly string[];
   readonly instances: readonly InstanceSnapshot[];
   readonly groups: readonly GroupSnapshot[];
+  readonly securityGroups: readonly SecurityGroupSnapshot[];
   readonly zones: readonly ZoneSnapshot[];
   readonly faults: readonly Fault[];
   readonly settings: CloudSettings;
+  /** What regions have of their own, by their names. */
+  readonly regionSettings: Readonly<Record<string, Partial<CloudSettings>>>;
 }
 
 /** The operator's side of the simulated cloud. What cannot be done throws a CloudError. */
 export interface Cloud {
   readonly createGroup: (group: GroupRequest) => void;
-  readonly setDesired: (groupName: string, desired: number) => void;
+  /** The region must be named where groups of this name are in several. */
+  readonly setDesired: (groupName: string, desired: number, region?: string) => void;
   /** As TerminateInstances of EC2; with `decrement` given, as TerminateInstanceInAutoScalingGroup. */
   readonly terminateInstance: (instanceId: string, options?: { readonly decrement?: boolean }) => void;
   /** The machine is dead at once; EC2 says terminated, and the group notices by its next health check. */
   readonly powerCut: (instanceId: string) => void;
   readonly createZone: (name: string, options?: { readonly private?: boolean }) => string;
   readonly describe: () => CloudSnapshot;
-  readonly settings: () => CloudSettings;
-  readonly changeSettings: (changes: Partial<CloudSettings>) => CloudSettings;
+  /** Those of the whole cloud, or those that hold in a region. */
+  readonly settings: (region?: string) => CloudSettings;
+  readonly changeSettings: (changes: Partial<CloudSettings>, region?: string) => CloudSettings;
   readonly faults: Faults;
   readonly events: EventLog;
 }

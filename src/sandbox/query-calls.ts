@@ -1,9 +1,10 @@
-import type { QueryAction } from './api.ts';
+import type { CallContext, QueryAction, RegionContext } from './api.ts';
 import { AUTO_SCALING_ACTIONS } from './auto-scaling.ts';
 import type { Call } from './call.ts';
 import { notSimulated, type CloudError } from './cloud-error.ts';
 import { EC2_ACTIONS } from './ec2.ts';
 import { queryParams, xmlDocument } from './wire-query.ts';
+import { inRegion } from './world.ts';
 
 const REQUEST_ID = '00000000-0000-4000-8000-000000000000';
 const EC2_NAMESPACE = 'http://ec2.amazonaws.com/doc/2016-11-15/';
@@ -37,6 +38,15 @@ function unknown(what: string): QueryAction {
   };
 }
 
+/** What the region sees that the request was signed for. A region that was not asked for at the start is not there. */
+function contextOf({ parts, world, show, asking, scope }: CallContext): RegionContext {
+  const region = parts.regions.get(scope);
+  if (region === undefined) {
+    throw notSimulated(`the region ${scope}, only ${[...parts.regions.keys()].join(' and ')}`);
+  }
+  return { region, world: inRegion(world, scope), show, asking };
+}
+
 /** A query request (EC2, Auto Scaling): a form with Action and Version. Unknown ones become calls that answer 501. */
 export function queryCall(body: string): Call {
   const params = queryParams(body);
@@ -51,7 +61,7 @@ export function queryCall(body: string): Call {
     action,
     changes,
     run(context) {
-      const result = run(params, context);
+      const result = run(params, contextOf(context));
       const content =
         service === 'ec2'
           ? { requestId: REQUEST_ID, ...result }

@@ -1,10 +1,10 @@
 import { CloudError } from './cloud-error.ts';
 import { activeMembers, activeRefresh, refreshStep } from './group-rules.ts';
 import type { Clock, EventLog } from './model.ts';
-import type { Group, Member, Refresh, Store } from './world.ts';
+import type { Group, Member, Refresh, RegionStore } from './world.ts';
 
 export interface RefreshesDeps {
-  readonly store: Store;
+  readonly store: RegionStore;
   readonly clock: Clock;
   readonly events: EventLog;
   readonly later: (delayMs: number, run: () => void) => void;

@@ -16,7 +16,7 @@ import type { Cloud, CloudSettings, HookRequest, Machine } from './model.ts';
 import { createLoopbackNetwork, createNamespaceNetwork, METADATA_ADDRESS, metadataPort } from './network.ts';
 import type { MachineNetwork } from './network.ts';
 import { startTimeOf } from './processes.ts';
-import { createCloudServer } from './server.ts';
+import { createCloudServer, DEFAULT_REGIONS } from './server.ts';
 import type { MetadataPlace } from './server.ts';
 import { createStateDir, endSandbox, hubOf, removeSandbox, startGuard } from './state-dir.ts';
 import { sweepDeadSandboxes, writeOwner, writeRecord } from './state-dir.ts';
@@ -29,8 +29,11 @@ export interface SandboxOptions {
   readonly searchPath: string;
   /** The folder with the binaries of etcd. */
   readonly etcdDir: string;
+  /** Default: eu-central-1 alone. With more than one, each has a group, and all are one fleet. */
+  readonly regions?: readonly string[];
   readonly group: {
-    readonly desired: number;
+    /** Instances of each group, or of the group of each region in their order. */
+    readonly desired: number | readonly number[];
     readonly min: number;
     readonly max: number;
     /** With a launching and a terminating lifecycle hook. */
@@ -60,7 +63,7 @@ export interface Sandbox extends AsyncDisposable {
   readonly cloud: Cloud;
   readonly hypervisor: RunningHypervisor;
   readonly cuts: Cuts;
-  /** Makes the hosted zone and the group: the first instances are launched. */
+  /** Makes the hosted zone and the groups: the first instances are launched. */
   readonly start: () => Promise<void>;
   readonly close: () => Promise<void>;
   /** Resolves when the control API was told to shut down; the owner then closes. */
@@ -101,6 +104,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     hypervisor,
     events,
     network: network.prefix,
+    ...(options.regions === undefined ? {} : { regions: options.regions }),
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(network.partitions ? { metadata: (machine) => metadataPlace(machine, network) } : {}),
@@ -200,6 +204,7 @@ function environmentOf(
   options: SandboxOptions,
   addresses: SandboxAddresses,
 ): Readonly<Record<string, string>> {
+  const { regions = DEFAULT_REGIONS } = options;
   return {
     PATH: options.searchPath,
     HOSTED_ZONE: options.zoneName ?? 'example.org',
@@ -207,6 +212,7 @@ function environmentOf(
     LISTEN_ADDRESS: address,
     STATUS_PORT: '2378',
     LOG_LEVEL: 'info',
+    ...(regions.length > 1 ? { ACTIVE_REGIONS: regions.join(',') } : {}),
     AWS_ENDPOINT_URL: addresses.aws,
     // In a namespace metadata are where they are on EC2, and nobody has to say so.
     ...(addresses.hub === null ? { AWS_EC2_METADATA_SERVICE_ENDPOINT: metadataEndpoint } : {}),
@@ -240,14 +246,17 @@ function addressIn(cloud: Cloud, instanceId: string): string {
 function startGroup(cloud: Cloud, options: SandboxOptions, addresses: SandboxAddresses): void {
   const { desired, min, max, hooks } = options.group;
   cloud.createZone(`${options.zoneName ?? 'example.org'}.`);
-  cloud.createGroup({
-    name: addresses.group,
-    stackName: addresses.group,
-    min,
-    max,
-    desired,
-    ...(hooks === true ? { hooks: HOOKS } : {}),
-  });
+  for (const [index, region] of (options.regions ?? DEFAULT_REGIONS).entries()) {
+    cloud.createGroup({
+      region,
+      name: addresses.group,
+      stackName: addresses.group,
+      min,
+      max,
+      desired: typeof desired === 'number' ? desired : (desired[index] ?? min),
+      ...(hooks === true ? { hooks: HOOKS } : {}),
+    });
+  }
 }
 
 const HOOKS: readonly HookRequest[] = [

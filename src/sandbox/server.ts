@@ -9,6 +9,7 @@ import { closeServer, listen } from './listen.ts';
 import { createMetadataListener } from './metadata.ts';
 import type { Clock, Cloud, CloudSettings, EventLog, Hypervisor } from './model.ts';
 import { createRandom } from './random.ts';
+import { regionPlaces } from './regions.ts';
 
 export type { Listening } from './dns.ts';
 
@@ -22,9 +23,8 @@ export interface CloudServerOptions {
   readonly settings?: Partial<CloudSettings>;
   /** First two octets of all addresses. Default 127.78. */
   readonly network?: string;
-  readonly region?: string;
-  readonly zones?: readonly string[];
-  readonly account?: string;
+  /** Default: eu-central-1 alone. */
+  readonly regions?: readonly string[];
   /** Where the AWS endpoint listens. Default NETWORK.0.1:4566; port 0 takes a free one. */
   readonly aws?: Listening;
   /** Where DNS listens, UDP and TCP. Default NETWORK.0.2:5353. */
@@ -46,6 +46,7 @@ export interface CloudServer {
 }
 
 const METADATA_PORT = 1338;
+export const DEFAULT_REGIONS = ['eu-central-1'] as const;
 
 async function serve(
   listener: RequestListener,
@@ -101,25 +102,32 @@ function withMetadata(
 /** The simulated cloud behind its servers: the AWS endpoint, DNS, and one metadata service a machine. */
 export function createCloudServer(options: CloudServerOptions): CloudServer {
   const network = options.network ?? '127.78';
-  const region = options.region ?? 'eu-central-1';
   const clock = options.clock ?? createSystemClock();
   const events = options.events ?? createEventLog(clock);
-  const place = {
-    region,
-    network,
-    zones: options.zones ?? ['a', 'b', 'c'].map((letter) => region + letter),
-    account: options.account ?? '123456789012',
-  };
+  const places = regionPlaces({ regions: options.regions ?? DEFAULT_REGIONS, network });
   const placeOf =
     options.metadata ?? ((machine: BareMachine) => ({ host: machine.address, port: METADATA_PORT }));
   const metadata = withMetadata(options.hypervisor, async (machine) => {
     const where: MetadataPlace = placeOf(machine);
-    const { server, endpoint } = await serve(createMetadataListener(parts, machine.instanceId), where);
+    const region = parts.regions.get(machine.region);
+    if (region === undefined)
+      throw new Error(`${machine.instanceId} is of the unknown region ${machine.region}`);
+    const listener = createMetadataListener(region, parts.faults, machine.instanceId);
+    const { server, endpoint } = await serve(listener, where);
     return { server, endpoint: where.endpoint ?? endpoint };
   });
   const seed = options.seed ?? Date.now() % 2 ** 32;
-  const deps = { place, clock, events, random: createRandom(seed), runner: metadata.runner };
-  const parts = createCloud(deps, options.settings);
+  const parts = createCloud(
+    {
+      places,
+      clock,
+      events,
+      random: createRandom(seed),
+      runner: metadata.runner,
+      clients: `${network}.0.0/24`,
+    },
+    options.settings,
+  );
   const dns = createDnsServer(parts.store);
   let aws: Server | null = null;
 

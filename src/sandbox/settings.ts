@@ -30,13 +30,20 @@ const SETTINGS: Readonly<Record<keyof CloudSettings, readonly [check: Check, all
   zonesWithoutCapacity: [isTexts, 'a list of availability zones'],
   pageSize: [isWhole, 'a whole number, 0 for the own limits'],
   reuseAddresses: [(value) => typeof value === 'boolean', 'true or false'],
+  publicAddresses: [(value) => typeof value === 'boolean', 'true or false'],
+  rulesPerSecurityGroup: [isWhole, 'a whole number of rules'],
 };
 
-/** Throws a CloudError where a change names a setting that there is not, or gives one what it cannot be. */
-export function checkSettings(changes: Readonly<Record<string, unknown>>): void {
+/**
+ * Throws a CloudError where a change names a setting that there is not, or gives one what it cannot be, or gives a region
+ * what it cannot have of its own.
+ */
+export function checkSettings(changes: Readonly<Record<string, unknown>>, ofRegion: boolean): void {
   for (const [key, value] of Object.entries(changes)) {
     if (!isSetting(key))
       throw invalid(`no setting ${shorten(key)}: know ${Object.keys(SETTINGS).join(', ')}`);
+    if (ofRegion && key.startsWith('route53'))
+      throw invalid(`${key} is for all regions: Route 53 has none of its own`);
     const [check, allowed] = SETTINGS[key];
     if (!check(value)) throw invalid(`${key} cannot be ${shorten(JSON.stringify(value))}: it is ${allowed}`);
   }

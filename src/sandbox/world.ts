@@ -2,10 +2,18 @@ import type { Clock, Ec2State, HookRequest, LifecycleState, RecordSnapshot } fro
 
 /** The state of the simulated cloud: values that are replaced, never changed, so that an old state can be shown again. */
 export interface World {
-  readonly instances: ReadonlyMap<string, Instance>;
-  readonly groups: ReadonlyMap<string, Group>;
+  /** By their names. Only those in which there ever was something. */
+  readonly regions: ReadonlyMap<string, RegionWorld>;
+  /** Route 53 has no regions: there is one for all. */
   readonly zones: ReadonlyMap<string, HostedZone>;
   readonly changes: ReadonlyMap<string, ZoneChange>;
+}
+
+/** What EC2 and Auto Scaling hold in one region. */
+export interface RegionWorld {
+  readonly instances: ReadonlyMap<string, Instance>;
+  readonly groups: ReadonlyMap<string, Group>;
+  readonly securityGroups: ReadonlyMap<string, SecurityGroup>;
 }
 
 export type Tags = Readonly<Record<string, string>>;
@@ -17,6 +25,9 @@ export interface Instance {
   readonly stackName: string;
   readonly zone: string;
   readonly address: string;
+  /** Null where the subnet gives none. EC2 shows it while the instance runs. */
+  readonly publicAddress: string | null;
+  readonly securityGroupIds: readonly string[];
   readonly launchedAtMs: number;
   readonly state: Ec2State;
   readonly terminatedAtMs: number | null;
@@ -78,6 +89,34 @@ export interface Group {
   readonly deleting: boolean;
 }
 
+/** Who is let in by a rule: an address range, or the instances of a security group. */
+export type RuleSource = { readonly cidr: string } | { readonly groupId: string };
+
+/** What tells two rules apart; a description does not. */
+export interface Permission {
+  /** tcp, udp, icmp, or -1 for all. */
+  readonly protocol: string;
+  /** -1 for both where the protocol has no ports. */
+  readonly fromPort: number;
+  readonly toPort: number;
+  readonly source: RuleSource;
+}
+
+export interface SecurityRule extends Permission {
+  readonly id: string;
+  readonly description: string;
+  readonly tags: Tags;
+}
+
+/** A security group; its rules are those for what comes in, everything may go out. */
+export interface SecurityGroup {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly tags: Tags;
+  readonly rules: readonly SecurityRule[];
+}
+
 export interface HostedZone {
   readonly id: string;
   readonly name: string;
@@ -99,18 +138,44 @@ export interface Store {
   readonly world: () => World;
   /** The world as it was so long ago (the oldest kept where that is too long ago). */
   readonly at: (agoMs: number) => World;
+  readonly setZone: (zone: HostedZone, change: ZoneChange) => void;
+  /** The part of it that is one region's; whoever has only this sees and changes nothing else. */
+  readonly region: (name: string) => RegionStore;
+}
+
+export interface RegionStore {
+  readonly world: () => RegionWorld;
+  readonly at: (agoMs: number) => RegionWorld;
   readonly setInstance: (instance: Instance) => void;
   readonly setGroup: (group: Group) => void;
   readonly removeGroup: (name: string) => void;
-  readonly setZone: (zone: HostedZone, change: ZoneChange) => void;
+  readonly setSecurityGroup: (group: SecurityGroup) => void;
 }
 
-const EMPTY: World = { instances: new Map(), groups: new Map(), zones: new Map(), changes: new Map() };
+const EMPTY: World = { regions: new Map(), zones: new Map(), changes: new Map() };
+const EMPTY_REGION: RegionWorld = { instances: new Map(), groups: new Map(), securityGroups: new Map() };
 const KEPT_MS = 15 * 60_000;
 const KEPT_STATES = 5_000;
 
 function withEntry<T>(map: ReadonlyMap<string, T>, key: string, value: T): ReadonlyMap<string, T> {
   return new Map(map).set(key, value);
+}
+
+/** One region's part of a world. */
+export function inRegion(world: World, name: string): RegionWorld {
+  return world.regions.get(name) ?? EMPTY_REGION;
+}
+
+/** An instance of any region, with the region's name; null where there is none of this id. */
+export function findInstance(
+  world: World,
+  id: string,
+): { readonly region: string; readonly instance: Instance } | null {
+  for (const [region, { instances }] of world.regions) {
+    const instance = instances.get(id);
+    if (instance !== undefined) return { region, instance };
+  }
+  return null;
 }
 
 /** Holds the world and its recent past. */
@@ -125,30 +190,47 @@ export function createStore(clock: Clock): Store {
     while (past.length > 1 && (past[1]?.atMs ?? Infinity) < clock.now() - KEPT_MS) past.shift();
   };
 
+  const at = (agoMs: number): World => {
+    if (agoMs <= 0) return current;
+    const since = clock.now() - agoMs;
+    return (past.findLast((entry) => entry.atMs <= since) ?? past[0])?.world ?? EMPTY;
+  };
+
   return {
     world: () => current,
-    at(agoMs) {
-      if (agoMs <= 0) return current;
-      const since = clock.now() - agoMs;
-      return (past.findLast((entry) => entry.atMs <= since) ?? past[0])?.world ?? EMPTY;
-    },
-    setInstance(instance) {
-      set({ ...current, instances: withEntry(current.instances, instance.id, instance) });
-    },
-    setGroup(group) {
-      set({ ...current, groups: withEntry(current.groups, group.name, group) });
-    },
-    removeGroup(name) {
-      const groups = new Map(current.groups);
-      groups.delete(name);
-      set({ ...current, groups });
-    },
+    at,
     setZone(zone, change) {
       set({
         ...current,
         zones: withEntry(current.zones, zone.id, zone),
         changes: withEntry(current.changes, change.id, change),
       });
+    },
+    region(name) {
+      const change = (part: (before: RegionWorld) => Partial<RegionWorld>): void => {
+        const before = inRegion(current, name);
+        set({ ...current, regions: withEntry(current.regions, name, { ...before, ...part(before) }) });
+      };
+      return {
+        world: () => inRegion(current, name),
+        at: (agoMs) => inRegion(at(agoMs), name),
+        setInstance(instance) {
+          change(({ instances }) => ({ instances: withEntry(instances, instance.id, instance) }));
+        },
+        setGroup(group) {
+          change(({ groups }) => ({ groups: withEntry(groups, group.name, group) }));
+        },
+        removeGroup(group) {
+          change((before) => {
+            const groups = new Map(before.groups);
+            groups.delete(group);
+            return { groups };
+          });
+        },
+        setSecurityGroup(group) {
+          change(({ securityGroups }) => ({ securityGroups: withEntry(securityGroups, group.id, group) }));
+        },
+      };
     },
   };
 }

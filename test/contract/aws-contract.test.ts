@@ -28,6 +28,10 @@ const MOTO_DEVIATIONS: Readonly<Record<string, string>> = {
   'there is no refresh to cancel where there is none':
     'has no instance refresh: an HTML page with status 500',
   'an instance refresh replaces every member': 'has no instance refresh: an HTML page with status 500',
+  'of a request with one duplicate no rule is added': 'adds what comes before the duplicate',
+  'removing a rule by an unknown id is InvalidSecurityGroupRuleId.NotFound':
+    'says InvalidPermission.NotFound',
+  'a description of forbidden characters is refused': 'takes any description',
   'a new change is pending first': 'has every change in sync at once',
   'creating what exists with other values is refused': 'compares values where AWS compares names and types',
   'a batch of which one set exists already does nothing':

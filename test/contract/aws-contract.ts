@@ -41,6 +41,7 @@ import {
 } from '@aws-sdk/client-route-53';
 import { expect } from 'vitest';
 import { eventually } from '../tools.ts';
+import { SECURITY_GROUPS } from './security-group-contract.ts';
 
 /** Something that speaks as AWS does, and what a group needs there that AWS has other services for. */
 export interface AwsSubject {
@@ -673,4 +674,8 @@ const ZONES: Readonly<Record<string, Behaviour>> = {
 };
 
 /** What AWS does, each as its documentation says, by name; each works on groups and zones of its own. */
-export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = { ...GROUPS, ...ZONES };
+export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
+  ...GROUPS,
+  ...SECURITY_GROUPS,
+  ...ZONES,
+};

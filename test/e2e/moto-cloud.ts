@@ -32,6 +32,8 @@ import type { Ec2State, LifecycleState, RecordSnapshot } from '../../src/sandbox
 import { plainName } from '../../src/sandbox/names.ts';
 import { createLoopbackNetwork } from '../../src/sandbox/network.ts';
 import { createRandom } from '../../src/sandbox/random.ts';
+import type { Region } from '../../src/sandbox/region.ts';
+import { regionPlaces } from '../../src/sandbox/regions.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { createStateDir, removeSandbox, startGuard } from '../../src/sandbox/state-dir.ts';
 import { ETCD_DIRECTORY, motoServer } from '../tools.ts';
@@ -92,7 +94,8 @@ export async function createMotoSandbox(): Promise<MotoSandbox> {
   );
   const nothing = async (): Promise<void> => undefined;
   const parts = createCloud({
-    place: { region: REGION, zones: [`${REGION}a`], account: '123456789012', network: prefix },
+    places: regionPlaces({ regions: [REGION], network: prefix, zoneLetters: ['a'] }),
+    clients: `${prefix}.0.0/24`,
     clock,
     events,
     random: createRandom(1),
@@ -190,12 +193,13 @@ function startMirror(mirrored: Mirrored, onFailure: (error: unknown) => void): {
   let stopped = false;
   const switchOn = async (instance: Instance): Promise<void> => {
     const [id, address] = [instance.InstanceId ?? '', instance.PrivateIpAddress ?? ''];
-    const server = createServer(createMetadataListener(mirrored.parts, id));
+    const server = createServer(createMetadataListener(regionOf(mirrored.parts), mirrored.parts.faults, id));
     metadata.set(id, server);
     await listen(server, { host: address, port: METADATA_PORT });
     await mirrored.hypervisor.boot({
       instanceId: id,
       address,
+      publicAddress: null,
       region: REGION,
       zone: `${REGION}a`,
       stackName: STACK,
@@ -242,7 +246,14 @@ function startMirror(mirrored: Mirrored, onFailure: (error: unknown) => void): {
   };
 }
 
-function showState({ store }: CloudParts, id: string, state: Ec2State): void {
+function regionOf({ regions }: CloudParts): Region {
+  const region = regions.get(REGION);
+  if (region === undefined) throw new Error(`no region ${REGION}`);
+  return region;
+}
+
+function showState(parts: CloudParts, id: string, state: Ec2State): void {
+  const { store } = regionOf(parts);
   const instance = store.world().instances.get(id);
   if (instance !== undefined) store.setInstance({ ...instance, state });
 }
@@ -254,17 +265,20 @@ async function showInstances(
 ): Promise<readonly Instance[]> {
   const { Reservations } = await clients.ec2.send(new DescribeInstancesCommand({}));
   const instances = (Reservations ?? []).flatMap((it) => it.Instances ?? []);
+  const { store } = regionOf(parts);
   for (const instance of instances) {
     const id = instance.InstanceId ?? '';
-    const known = parts.store.world().instances.get(id);
+    const known = store.world().instances.get(id);
     if (off.has(id) || known !== undefined) continue;
-    parts.store.setInstance({
+    store.setInstance({
       id,
       reservationId: '',
       groupName: STACK,
       stackName: STACK,
       zone: `${REGION}a`,
       address: instance.PrivateIpAddress ?? '',
+      publicAddress: null,
+      securityGroupIds: [],
       launchedAtMs: Date.now(),
       state: (instance.State?.Name ?? 'pending') as Ec2State,
       terminatedAtMs: null,
@@ -280,7 +294,8 @@ async function showGroup({ clients, parts }: Mirrored): Promise<void> {
   const group = AutoScalingGroups?.[0];
   if (group === undefined) return;
   const { MinSize: min = 0, MaxSize: max = 0, DesiredCapacity: desired = 0, Instances } = group;
-  const made = parts.newGroup({ name: STACK, stackName: STACK, min, max, desired }, []);
+  const region = regionOf(parts);
+  const made = region.newGroup({ name: STACK, stackName: STACK, min, max, desired }, []);
   const members = (Instances ?? []).map((it) => ({
     instanceId: it.InstanceId ?? '',
     lifecycle: it.LifecycleState as LifecycleState,
@@ -288,7 +303,7 @@ async function showGroup({ clients, parts }: Mirrored): Promise<void> {
     waits: [],
     inServiceAtMs: null,
   }));
-  parts.store.setGroup({ ...made, members });
+  region.store.setGroup({ ...made, members });
 }
 
 async function showZones({ clients, parts }: Mirrored): Promise<void> {

@@ -31,6 +31,7 @@ function aMachine(): Machine {
     region: 'eu-central-1',
     zone: 'eu-central-1a',
     address,
+    publicAddress: null,
     stackName: 'etcd-demo',
     groupName: 'etcd-demo',
     launchedAtMs: 0,

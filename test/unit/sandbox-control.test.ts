@@ -13,6 +13,7 @@ import type { RunningHypervisor } from '../../src/sandbox/hypervisor.ts';
 import type { CloudEvent } from '../../src/sandbox/model.ts';
 import { createLoopbackNetwork } from '../../src/sandbox/network.ts';
 import { createRandom } from '../../src/sandbox/random.ts';
+import { regionPlaces } from '../../src/sandbox/regions.ts';
 
 let parts: CloudParts;
 let server: Server;
@@ -31,7 +32,7 @@ function aHypervisor(): RunningHypervisor {
   const noteNow =
     (verb: string) =>
     (...words: unknown[]): void => {
-      done.push([verb, ...words.map(told)].join(' '));
+      done.push([verb, ...words.filter((word) => word !== undefined).map(told)].join(' '));
     };
   const note =
     (verb: string) =>
@@ -60,7 +61,8 @@ beforeEach(async () => {
   const hypervisor = aHypervisor();
   parts = createCloud(
     {
-      place: { region: 'eu-central-1', zones: ['eu-central-1a'], account: '123456789012', network: '127.78' },
+      places: regionPlaces({ regions: ['eu-central-1'], network: '127.78', zoneLetters: ['a'] }),
+      clients: '127.78.0.0/24',
       clock,
       random: createRandom(1),
       events: createEventLog(clock),

@@ -31,11 +31,15 @@ export function createNotingHypervisor() {
 export const QUIET: Partial<CloudSettings> = { route53RateLimit: 0 };
 
 /** A cloud on free ports of loopback and a clock that stands still, with the SDK's clients as an operator. */
-export async function startCloud(settings: Partial<CloudSettings> = {}) {
+export async function startCloud(
+  settings: Partial<CloudSettings> = {},
+  regions: readonly string[] = ['eu-central-1'],
+) {
   const clock = createManualClock();
   const noting = createNotingHypervisor();
   const server = createCloudServer({
     hypervisor: noting.hypervisor,
+    regions,
     settings: { ...QUIET, ...settings },
     clock,
     seed: 7,
@@ -68,10 +72,10 @@ export async function startCloud(settings: Partial<CloudSettings> = {}) {
 export type TestCloud = Awaited<ReturnType<typeof startCloud>>;
 
 /** The SDK's clients with one try per call, so that a test sees each answer. */
-export function createClients(endpoint: string, accessKeyId: string) {
+export function createClients(endpoint: string, accessKeyId: string, region = 'eu-central-1') {
   const config = {
     endpoint,
-    region: 'eu-central-1',
+    region,
     credentials: { accessKeyId, secretAccessKey: 'secret' },
     maxAttempts: 1,
   };
