@@ -1,0 +1,263 @@
+import { execFile } from 'node:child_process';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { IAM_ACTIONS } from '../../src/aws/actions.ts';
+import { standingLine } from '../../src/app-standing.ts';
+import { known } from '../../src/core/known.ts';
+import { reason } from '../../src/core/reason.ts';
+import { createState } from '../../src/daemon/state.ts';
+import { createLog } from '../../src/http/log.ts';
+import { MOTO_DIRECTORY } from '../tools.ts';
+import type { Tree, Value } from './cloudformation.ts';
+import { at, listOf, readTemplate, resourcesOf, TEMPLATE_FILE } from './cloudformation.ts';
+import { finds } from './filter-pattern.ts';
+
+const run = promisify(execFile);
+const template = await readTemplate();
+const root = join(import.meta.dirname, '../..');
+const page = async (name: string): Promise<string> => await readFile(join(root, 'docs', name), 'utf8');
+
+describe('the template', () => {
+  it('is without findings of cfn-lint', async () => {
+    const { stdout } = await run(join(MOTO_DIRECTORY, 'bin', 'cfn-lint'), [TEMPLATE_FILE]).catch(
+      (error: unknown) => error as { readonly stdout: string },
+    );
+    expect(stdout).toBe('');
+  });
+
+  it('is small enough to be sent as it is', async () => {
+    expect((await stat(TEMPLATE_FILE)).size).toBeLessThanOrEqual(51_200);
+  });
+
+  it('shows every parameter in the console, in a group', () => {
+    const shown = listOf(at({ ...template }, 'Metadata', 'AWS::CloudFormation::Interface', 'ParameterGroups'))
+      .flatMap((group) => listOf(at(group, 'Parameters')))
+      .toSorted();
+    expect(shown).toEqual(Object.keys(template.Parameters).toSorted());
+  });
+
+  it('says of every text that a person types what is allowed', () => {
+    const free = Object.entries(template.Parameters).filter(
+      ([, it]) => it['Type'] === 'String' && it['AllowedValues'] === undefined,
+    );
+    for (const [name, it] of free) {
+      expect(it, name).toHaveProperty('AllowedPattern', expect.stringMatching(/^\^.*\$$/));
+      expect(it, name).toHaveProperty('ConstraintDescription');
+    }
+  });
+
+  it.each([
+    [
+      'ClientCidr',
+      ['', '10.0.0.0/8', '203.0.113.7/32'],
+      ['0.0.0.0/0', '0.0.0.0/7', '10.0.0.0', '256.0.0.0/8'],
+    ],
+    ['ClusterName', ['main', '0a'], ['', 'Main', 'etcd-main']],
+    ['EtcdVersion', ['', '3.6', '3.6.16'], ['3.8', '3.3.1', 'v3.6']],
+    ['EtcdExtraFlags', ['', '--a=1', '--a=1 --b-c=http://x:1,y'], ['--a="1"', "--a='", '--a=$(b)', '-a']],
+    ['HostedZoneName', ['example.org', '_a.b-c.example.org'], ['example.org.', 'Example.org', 'org']],
+    ['Image', ['etcd-appliance:0.1.0', 'r:5000/a/b@sha256:0f'], ["a'b", 'a b', 'A/b', 'a;b']],
+    ['BootstrapWait', ['90s', '2m'], ['', '2', '2d']],
+    ['ActiveRegions', ['', 'eu-central-1', 'eu-west-1,us-gov-west-1'], ['eu-west-1,', 'eu']],
+  ])('takes for %s what it should', (name, good, bad) => {
+    const pattern = new RegExp(String(at(template.Parameters[name], 'AllowedPattern')));
+    for (const text of good) expect(pattern.test(text), text).toBe(true);
+    for (const text of bad) expect(pattern.test(text), text).toBe(false);
+  });
+});
+
+interface Statement {
+  readonly actions: readonly Value[];
+  readonly resources: readonly Value[];
+}
+
+/** Statements of one of the instances' policies, and those that only some parameters call for. */
+function statementsOf(policy: string): readonly Statement[] {
+  const policies = listOf(at(template.Resources['Role'], 'Properties', 'Policies'));
+  const found = policies.find((it) => (it as Tree)['PolicyName'] === policy);
+  return listOf(at(found, 'PolicyDocument', 'Statement'))
+    .map((it) => ((it as Tree)['Fn::If'] === undefined ? it : at(it, 'Fn::If', 1)))
+    .map((it) => ({ actions: listOf(at(it, 'Action')), resources: listOf(at(it, 'Resource')) }));
+}
+
+describe('the role of the instances', () => {
+  it('allows just the calls that the appliance makes', () => {
+    const allowed = statementsOf('appliance').flatMap(({ actions }) => actions);
+    expect(allowed.toSorted()).toEqual([...IAM_ACTIONS].toSorted());
+  });
+
+  it('names what a call may touch, but where AWS knows no way to', () => {
+    const everywhere = statementsOf('appliance')
+      .filter(({ resources }) => resources.includes('*'))
+      .flatMap(({ actions }) => actions);
+    for (const action of everywhere) expect(action).toMatch(/^[a-z0-9]+:(Describe|ListHostedZonesByName$)/);
+  });
+
+  it('is explained, call by call', async () => {
+    const text = await page('iam.md');
+    for (const action of IAM_ACTIONS) expect(text).toContain(`\`${action}\``);
+  });
+});
+
+describe('the network', () => {
+  it('opens etcd to the given sources, and all three ports to the members', () => {
+    const rules = resourcesOf(template, 'AWS::EC2::SecurityGroupIngress').map(([, { Properties }]) => {
+      const { CidrIp, SourceSecurityGroupId, FromPort, ToPort, IpProtocol } = Properties as Tree;
+      return [IpProtocol, FromPort, ToPort, CidrIp ?? SourceSecurityGroupId];
+    });
+    expect(rules).toEqual([
+      ['tcp', 2378, 2380, { 'Fn::GetAtt': ['Members', 'GroupId'] }],
+      ['tcp', 2379, 2379, { Ref: 'ClientCidr' }],
+      ['tcp', 2379, 2379, { Ref: 'ClientSecurityGroup' }],
+    ]);
+    expect(template.Resources['Members']).not.toHaveProperty('Properties.SecurityGroupIngress');
+  });
+});
+
+describe('the group', () => {
+  it('has its hooks from its first instance on', () => {
+    expect(resourcesOf(template, 'AWS::AutoScaling::LifecycleHook')).toEqual([]);
+    const hooks = listOf(at(template.Resources['Group'], 'Properties', 'LifecycleHookSpecificationList'));
+    expect(hooks.map((it) => at(it, 'LifecycleTransition'))).toEqual([
+      'autoscaling:EC2_INSTANCE_LAUNCHING',
+      'autoscaling:EC2_INSTANCE_TERMINATING',
+    ]);
+  });
+
+  it('is refreshed where its launch template changes, the new instance before the old', () => {
+    expect(at(template.Resources['Group'], 'UpdatePolicy', 'AutoScalingInstanceRefresh')).toMatchObject({
+      Strategy: 'Rolling',
+      Preferences: { MinHealthyPercentage: 100, MaxHealthyPercentage: 110 },
+    });
+  });
+});
+
+const filters = resourcesOf(template, 'AWS::Logs::MetricFilter').map(([, { Properties }]) => ({
+  metric: String(at(Properties, 'MetricTransformations', 0, 'MetricName')),
+  pattern: String(at(Properties, 'FilterPattern')),
+}));
+const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(
+  ([, { Properties }]) => Properties as Tree,
+);
+
+/** The metrics that a line counts for. */
+const metricsOf = (line: string): readonly string[] =>
+  filters.filter(({ pattern }) => finds(pattern, line)).map(({ metric }) => metric);
+
+/** The line that the appliance writes. */
+async function logged(fields: object, message: string): Promise<string> {
+  const lines: string[] = [];
+  const output = { write: (line: string) => void lines.push(line), flush: async () => undefined };
+  const log = await createLog({ level: 'info', pretty: false, output });
+  log.component('app').info(fields, message);
+  return lines.join('');
+}
+
+/** The line of each minute, of an appliance whose state was changed so. */
+async function standing(change: (state: ReturnType<typeof createState>) => void): Promise<string> {
+  const state = createState();
+  change(state);
+  return await logged(standingLine(state), 'stands');
+}
+
+describe('the metrics of the log', () => {
+  it('are seen by alarms, each of them', () => {
+    const seen = alarms
+      .filter(({ Namespace }) => typeof Namespace === 'object')
+      .map(({ MetricName }) => MetricName);
+    expect(seen.toSorted()).toEqual(filters.map(({ metric }) => metric).toSorted());
+  });
+
+  it('have patterns that AWS takes', () => {
+    for (const { pattern } of filters) expect(pattern.length).toBeLessThanOrEqual(1024);
+  });
+
+  it('count who serves, and who does not', async () => {
+    expect(metricsOf(await standing((state) => void (state.notReady = null)))).toEqual(['Serves']);
+    expect(metricsOf(await standing(() => undefined))).toEqual(['ServesNot']);
+  });
+
+  it('count who keeps house', async () => {
+    const line = await standing((state) => {
+      state.notReady = null;
+      state.keepsHouse = true;
+    });
+    expect(metricsOf(line)).toEqual(['Serves', 'KeepsHouse']);
+  });
+
+  it.each([
+    ['quorum-lost', 'QuorumLost'],
+    ['name-taken', 'WaitsForPerson'],
+    ['fleet-unknown', 'AwsRefuses'],
+    ['lock-no-space', 'NoSpace'],
+  ])('count a plan with %s', async (code, metric) => {
+    const line = await standing((state) => void state.plans.set('start', [reason(code, 'because')]));
+    expect(metricsOf(line)).toEqual(['ServesNot', metric]);
+  });
+
+  it('count no code that only begins or ends alike', async () => {
+    const line = await standing((state) => void state.plans.set('start', [reason('not-quorum-lost', '')]));
+    expect(metricsOf(line)).toEqual(['ServesNot']);
+  });
+
+  it('count an etcd without space, for as long as it says so', async () => {
+    const line = await standing((state) => {
+      state.ownStatus = known({
+        clusterId: '1',
+        memberId: '2',
+        version: '3.6.16',
+        leader: '2',
+        raftIndex: 1,
+        raftAppliedIndex: 1,
+        raftTerm: 1,
+        learner: false,
+        dbSizeBytes: 1,
+        errors: ['memberID:2 alarm:NOSPACE '],
+      });
+    });
+    expect(metricsOf(line)).toEqual(['ServesNot', 'NoSpace']);
+  });
+
+  it('count an upgrade that stands still', async () => {
+    const line = await standing((state) => {
+      state.upgrade = {
+        action: { kind: 'none', reason: reason('upgrade-failed', 'it did not come up') },
+        checks: [],
+        waiting: [],
+      };
+    });
+    expect(metricsOf(line)).toEqual(['ServesNot', 'UpgradeStands']);
+  });
+
+  it('count troubles, and lines of etcd', async () => {
+    const trouble = { what: 'change-records', reason: 'busy', sentence: 'throttled' };
+    expect(metricsOf(await logged(trouble, 'failed, will try again'))).toEqual(['AwsRefuses']);
+    const ended = { what: 'etcd', reason: 'etcd-ended', sentence: 'it ended' };
+    expect(metricsOf(await logged(ended, 'acted'))).toEqual(['EtcdEnded']);
+    const slow = '{"component":"etcd","level":"warn","msg":"slow fdatasync","took":"1.2s"}';
+    expect(metricsOf(slow)).toEqual(['SlowDisk']);
+  });
+
+  it('ask for codes that are explained to operators', async () => {
+    const text = await page('operations.md');
+    const codes = filters.flatMap(({ pattern }) => [
+      ...pattern.matchAll(/"\*? ?([a-z]+(?:-[a-z]+)+) ?\*?"/g),
+    ]);
+    expect(codes.length).toBeGreaterThan(20);
+    for (const [, code] of codes) expect(text).toContain(`\`${code}\``);
+  });
+});
+
+describe('the alarms', () => {
+  it('each have a section of the runbook, and it names them', async () => {
+    const text = await page('alarms.md');
+    const sections = new Map(text.split(/^## /m).map((it) => [it.split('\n')[0] ?? '', it]));
+    for (const { AlarmName, AlarmDescription } of alarms) {
+      const title = /See docs\/alarms\.md, (.*)\.$/.exec(String(AlarmDescription))?.[1] ?? '';
+      const suffix = String(at(AlarmName, 'Fn::Sub')).replace('${AWS::StackName}', '');
+      expect(sections.get(title), title).toContain(suffix);
+    }
+  });
+});
