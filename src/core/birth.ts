@@ -1,3 +1,11 @@
+/** What of etcd an instance has, and what it is to be born with. */
+export interface EtcdAtHand {
+  /** Versions that are installed. */
+  readonly installed: readonly string[];
+  /** `ETCD_VERSION`: a version or a minor; null: the newest that is installed. */
+  readonly wanted: string | null;
+}
+
 /** What `GET /birth` answers: all that another appliance must know of this one before it claims a name. */
 export interface BirthAnswer {
   readonly instanceId: string;
@@ -18,6 +26,8 @@ export interface BirthAnswer {
   readonly mark: { readonly token: string; readonly started: boolean } | null;
   /** Of the mark that this instance would make: who claims makes it for it. Null: it makes its own. */
   readonly nonce: string | null;
+  /** Null: an older appliance, which does not say. */
+  readonly etcd: EtcdAtHand | null;
   /** Epoch of the claim last seen by this appliance; 0 for none. */
   readonly epoch: number;
 }

@@ -39,6 +39,8 @@ export interface Claim {
   readonly voters: readonly ClaimedVoter[];
   /** Hex; null until formed. */
   readonly clusterId: string | null;
+  /** The minor of etcd that its founders start; null: each decides for itself, or it is formed, and its members say. */
+  readonly etcd: string | null;
 }
 
 /** What stands at the claim's name. */
@@ -73,6 +75,7 @@ export function encodeClaim(claim: Claim): string {
     ['lived', claim.lived ? 'yes' : 'no'],
     ['token', encodeAtom(claim.token)],
     ['cluster', encodeAtom(claim.clusterId ?? '')],
+    ['etcd', claim.etcd ?? ''],
     ['past', list(claim.pastTokens.map(encodeAtom))],
     ['groups', list(claim.groups.map(encodeAtom))],
     ['founders', list(claim.founders.map((it) => place(it)))],
@@ -126,6 +129,8 @@ function decodeClaim(value: string): Claim | string {
   const clusterId = decodeAtom(words.get('cluster') ?? '');
   if (clusterId === null || (state === 'formed' && clusterId === ''))
     return 'it is formed and names no cluster id';
+  const etcd = words.get('etcd') ?? '';
+  if (etcd !== '' && !/^\d+\.\d+$/.test(etcd)) return 'what its founders start is no minor of etcd';
   return {
     stack,
     epoch,
@@ -138,6 +143,7 @@ function decodeClaim(value: string): Claim | string {
     lost,
     voters,
     clusterId: clusterId === '' ? null : clusterId,
+    etcd: etcd === '' ? null : etcd,
   };
 }
 
@@ -175,6 +181,8 @@ export function foundingClaim(birth: {
   readonly token: string;
   readonly groups: readonly string[];
   readonly founders: readonly Founder[];
+  /** The minor that they start; null, or left out: each decides for itself. */
+  readonly etcd?: string | null;
   readonly before: Claim | null;
 }): Claim {
   const { before } = birth;
@@ -190,6 +198,7 @@ export function foundingClaim(birth: {
     lost: [],
     voters: [],
     clusterId: null,
+    etcd: birth.etcd ?? null,
   };
 }
 
@@ -201,7 +210,7 @@ function tokensSoFar(claim: Claim): readonly string[] {
 
 /** The claim once its cluster serves. */
 export function formedClaim(claim: Claim, clusterId: string, voters: readonly ClaimedVoter[]): Claim {
-  return { ...claim, state: 'formed', lived: true, clusterId, voters: sortedVoters(voters) };
+  return { ...claim, state: 'formed', lived: true, clusterId, etcd: null, voters: sortedVoters(voters) };
 }
 
 /** The claim with one more founder that lost its data. */

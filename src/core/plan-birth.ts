@@ -1,4 +1,5 @@
-import type { BirthAnswer } from './birth.ts';
+import type { BirthAnswer, EtcdAtHand } from './birth.ts';
+import { birthVersion } from './birth-version.ts';
 import type { Claim, Founder, StandingClaim } from './claim.ts';
 import { claimRecord, formedClaim, foundingClaim, formingLimitMs } from './claim.ts';
 import type { Fleet, Instance } from './fleet.ts';
@@ -115,6 +116,7 @@ function adoptCluster(
 interface Candidate {
   readonly founder: Founder;
   readonly nonce: string | null;
+  readonly etcd: EtcdAtHand | null;
 }
 
 interface Candidates {
@@ -144,10 +146,13 @@ export function planClaim(
     const late = seen.waitedMs >= seen.bootstrapWaitMs && candidates.empty.length >= quorumOf(desired);
     if (!late) return wait('fleet-incomplete', incomplete(candidates, desired));
   }
+  const version = birthVersion(candidates.empty.map(({ founder, etcd }) => ({ ...founder, etcd })));
+  if (version.kind === 'none')
+    return wait('birth-versions', `no etcd that a founder is to start is on all of them: ${version.why}`);
   const [first] = candidates.empty.map((it) => it.founder.instanceId).sort();
   const turnOver = seen.standing.code === 'not-my-turn' && seen.standing.forMs >= CLAIM_TURN_MS;
   if (first !== seen.self.id && !turnOver) return wait('not-my-turn', `${first ?? 'nobody'} claims first`);
-  return claimName(seen, fleet, records, replaced, candidates.empty, complete);
+  return claimName(seen, fleet, records, replaced, candidates.empty, { complete, etcd: version.minor });
 }
 
 function incomplete(candidates: Candidates, desired: number): string {
@@ -163,7 +168,9 @@ function sortCandidates(
   deadToken: string | null,
 ): Candidates {
   const { id: instanceId, region, address } = seen.self;
-  const empty: Candidate[] = [{ founder: { instanceId, region, address }, nonce: ownNonce(seen) }];
+  const empty: Candidate[] = [
+    { founder: { instanceId, region, address }, nonce: ownNonce(seen), etcd: seen.etcd ?? null },
+  ];
   // Data that nobody can name may be of a cluster that lived.
   const holds = seen.local.aside.some((it) => it.identity?.formed ?? true);
   const holders: string[] = holds ? [seen.self.id] : [];
@@ -181,9 +188,11 @@ function sortCandidates(
       silent.push(`${instance.id} (${instance.address}: ${answer.value.instanceId} answers there)`);
     } else if (holdsSomething(answer.value, deadToken)) {
       holders.push(instance.id);
+    } else if (answer.value.etcd?.installed.length === 0) {
+      silent.push(`${instance.id} (no etcd is installed there)`);
     } else {
       const founder = { instanceId: instance.id, region: instance.region, address: instance.address };
-      empty.push({ founder, nonce: answer.value.nonce });
+      empty.push({ founder, nonce: answer.value.nonce, etcd: answer.value.etcd });
     }
   }
   return { empty, holders, silent };
@@ -208,7 +217,7 @@ function claimName(
   records: readonly RecordSet[],
   replaced: StandingClaim | null,
   candidates: readonly Candidate[],
-  complete: boolean,
+  { complete, etcd }: { readonly complete: boolean; readonly etcd: string | null },
 ): StartAction {
   const founders = candidates.map((it) => it.founder);
   const claim = foundingClaim({
@@ -216,6 +225,7 @@ function claimName(
     token: seen.freshToken,
     groups: fleet.groups.map((it) => it.arn),
     founders,
+    etcd,
     before: replaced?.claim ?? null,
   });
   const who = `${founders.length} of ${desiredSize(fleet)} instances`;

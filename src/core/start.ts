@@ -1,4 +1,4 @@
-import type { BirthAnswer } from './birth.ts';
+import type { BirthAnswer, EtcdAtHand } from './birth.ts';
 import type { Claim } from './claim.ts';
 import type { Fleet, InstanceEvidence, Self } from './fleet.ts';
 import type { Known } from './known.ts';
@@ -59,6 +59,8 @@ export interface StartObservation {
   readonly probes?: readonly { readonly address: string; readonly clusterId: string | null }[];
   /** Answers of the other joinable instances' appliances, by instance id. */
   readonly births?: ReadonlyMap<string, Known<BirthAnswer>>;
+  /** Of the own instance; told with the births. */
+  readonly etcd?: EtcdAtHand;
   /** Of a formed claim's cluster; beside a forming one of its own cluster first, else of any; without a claim, of any. */
   readonly quorum?: QuorumAnswer;
   /** Of the claim's voters. */
@@ -98,6 +100,7 @@ export type StartCode =
   | 'records-without-claim'
   | 'instance-holds-data'
   | 'fleet-incomplete'
+  | 'birth-versions'
   | 'not-my-turn'
   | 'birth'
   | 'birth-of-majority'

@@ -1,14 +1,11 @@
+import type { EtcdAtHand } from './birth.ts';
 import type { LogReplay, V2Content } from './inspection.ts';
 import type { Known } from './known.ts';
 import type { MemberAlarm, MemberVersions } from './members.ts';
 
 /** What an appliance says of its instance, as far as an upgrade of the cluster rests on it (`/upgrade`). */
-export interface UpgradeAnswer {
+export interface UpgradeAnswer extends EtcdAtHand {
   readonly instanceId: string;
-  /** Versions of etcd that are installed here. */
-  readonly installed: readonly string[];
-  /** `ETCD_VERSION`: a version or a minor; null: the newest that is installed. */
-  readonly wanted: string | null;
   readonly v2: Known<V2Content>;
   readonly replay: Known<LogReplay>;
   /** Of the disk that the data are on. */

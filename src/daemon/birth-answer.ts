@@ -1,7 +1,8 @@
-import type { BirthAnswer } from '../core/birth.ts';
+import type { BirthAnswer, EtcdAtHand } from '../core/birth.ts';
 import type { LocalData } from '../core/local-data.ts';
 import { unusedNonce } from '../core/local-data.ts';
 import type { Context } from './context.ts';
+import { etcdAtHand } from './etcd-at-hand.ts';
 import type { Ports } from './ports.ts';
 
 /** What an asker of `/birth` says of itself: an epoch to look for (0: none), and its instance id. */
@@ -28,11 +29,17 @@ export async function answerBirth(
   if (hint.from !== null && asks?.unhealthy !== null) context.houseBell.ring();
   // Asked as it starts, it would else answer without the nonce, and have to make its mark itself.
   await context.nonceOffer.make(signal);
-  return describeBirth(ports, await ports.data.read(signal), epoch);
+  const etcd = await etcdAtHand(context, signal);
+  return describeBirth(ports, await ports.data.read(signal), etcd, epoch);
 }
 
 /** What an appliance says of its disk. A mark that was not started holds nothing. */
-function describeBirth(ports: Pick<Ports, 'self'>, local: LocalData, epoch: number): BirthAnswer {
+function describeBirth(
+  ports: Pick<Ports, 'self'>,
+  local: LocalData,
+  etcd: EtcdAtHand,
+  epoch: number,
+): BirthAnswer {
   const { mark } = local;
   const describe = (identity: LocalData['identity']): NonNullable<BirthAnswer['data']> => ({
     token: identity?.token ?? null,
@@ -48,6 +55,7 @@ function describeBirth(ports: Pick<Ports, 'self'>, local: LocalData, epoch: numb
     mark: mark === null || mark.token === null ? null : { token: mark.token, started: mark.started },
     // What is on disk is flushed: no nonce is told that a restart would not find again.
     nonce: local.present ? null : unusedNonce(mark),
+    etcd,
     epoch,
   };
 }

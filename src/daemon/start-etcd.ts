@@ -94,7 +94,7 @@ export async function found(
   const { ports } = context;
   const { claim } = action;
   const cluster = claim.founders.map((it) => ({ name: it.instanceId, peerUrl: peerUrl(it.address) }));
-  const choice = await versionToStart(context, seen.quorum, signal);
+  const choice = await versionToStart(context, { quorum: seen.quorum, claim }, signal);
   if (choice.kind === 'missing') return missing(context, choice.why);
   return await run(
     context,
@@ -135,7 +135,7 @@ export async function join(
   signal: AbortSignal,
 ): Promise<StepResult> {
   const { ports } = context;
-  const choice = await versionToStart(context, seen.quorum, signal);
+  const choice = await versionToStart(context, { quorum: seen.quorum, claim: null }, signal);
   if (choice.kind === 'missing') return missing(context, choice.why);
   const added = await ports.admin.addLearner(action.endpoint, peerUrl(ports.self.address), signal);
   ports.meter.acted('join', added.ok ? 'done' : added.code);

@@ -1,4 +1,5 @@
-import type { ClaimReading } from '../core/claim.ts';
+import type { EtcdAtHand } from '../core/birth.ts';
+import type { Claim } from '../core/claim.ts';
 import type { Fleet, Instance } from '../core/fleet.ts';
 import { isJoinable } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
@@ -9,15 +10,20 @@ import { clientUrl } from '../core/urls.ts';
 import { peerUrl } from '../core/urls.ts';
 import type { Obstacle, StartFact, StartObservation } from '../core/start.ts';
 import { namedCluster } from '../core/plan-join.ts';
-import { minorOf, pickBinary, pickVersion } from '../core/versions.ts';
+import { minorOf, pickVersion } from '../core/versions.ts';
 import type { JoinVersion } from '../core/join-version.ts';
+import { foundingVersion } from '../core/birth-version.ts';
 import { joinVersion } from '../core/join-version.ts';
 import type { Context } from './context.ts';
+import { etcdAtHand } from './etcd-at-hand.ts';
 import { askQuorum } from './quorum.ts';
 
 /** The part of a start's observation that is gathered on demand. */
 export type DemandedFacts = Partial<
-  Pick<StartObservation, 'fleet' | 'probes' | 'births' | 'quorum' | 'evidence' | 'ownAddress' | 'preflight'>
+  Pick<
+    StartObservation,
+    'fleet' | 'probes' | 'births' | 'etcd' | 'quorum' | 'evidence' | 'ownAddress' | 'preflight'
+  >
 >;
 
 /** After a crash the data are started anyway where nobody answers: members that hang must not keep the etcd down. */
@@ -45,7 +51,10 @@ export async function gatherFact(
     case 'probes':
       return { probes: await gatherProbes(context, facts.fleet, signal) };
     case 'births':
-      return { births: await gatherBirths(context, facts.fleet, signal) };
+      return {
+        births: await gatherBirths(context, facts.fleet, signal),
+        etcd: await etcdAtHand(context, signal),
+      };
     case 'quorum':
       return await gatherQuorum(context, facts, how, signal);
     case 'evidence': {
@@ -63,7 +72,7 @@ export async function gatherFact(
   }
 }
 
-function standingClaim(context: Context): (ClaimReading & { kind: 'claim' })['claim'] | null {
+function standingClaim(context: Context): Claim | null {
   const reading = context.register.claim();
   return reading.known && reading.value.kind === 'claim' ? reading.value.claim : null;
 }
@@ -160,39 +169,52 @@ async function gatherPreflight(
   facts: DemandedFacts,
   signal: AbortSignal,
 ): Promise<Obstacle | null> {
-  const version = await versionToStart(context, facts.quorum, signal);
+  const starting = { quorum: facts.quorum, claim: standingClaim(context) };
+  const version = await versionToStart(context, starting, signal);
   if (version.kind === 'missing') return { kind: 'other', why: version.why };
   return await context.ports.process.preflight(version.version, context.ports.self.address, signal);
 }
 
+/** What the choice of a binary rests on. */
+interface Starting {
+  readonly quorum: StartObservation['quorum'];
+  /** The claim that stands, or is founded; null: there is none, or a member joins. */
+  readonly claim: Claim | null;
+}
+
 /**
- * A member starts with the cluster's own minor when it joins, with its data's when it restarts, and with the configured
- * one at a birth (design.md, "Which binary"): a newer one beside older members can kill them.
+ * A member starts with the cluster's own minor when it joins, with its claim's at a birth, with its data's when it restarts,
+ * and else with the configured one (design.md, "Which binary"): a newer one beside older members can kill them.
  */
 export async function versionToStart(
   context: Context,
-  quorum: StartObservation['quorum'],
+  { quorum, claim }: Starting,
   signal: AbortSignal,
 ): Promise<JoinVersion> {
-  const { ports, options, state } = context;
-  const installed = await ports.process.binaries(signal);
-  if (quorum?.kind === 'answers')
-    return await versionToJoin(
-      context,
-      installed.map((it) => it.version),
-      quorum.list.members,
-      signal,
-    );
-  const [wanted, whose] =
-    state.identity?.version != null
-      ? [state.identity.version, "the data's version"]
-      : [options.etcdVersion, 'configured'];
-  const version = pickBinary(installed, wanted);
+  const etcd = await etcdAtHand(context, signal);
+  const { installed } = etcd;
+  if (quorum?.kind === 'answers') return await versionToJoin(context, installed, quorum.list.members, signal);
+  const { version, wish } = chooseAlone(etcd, claim, context.state.identity?.version ?? null);
   if (version !== null) return { kind: 'chosen', version };
-  const have = installed.map((it) => it.version).join(', ') || 'none';
+  const have = installed.join(', ') || 'none';
+  return { kind: 'missing', why: `no etcd ${wish} is installed; installed: ${have}` };
+}
+
+/** What starts where no cluster answers; `wish` says what was looked for. */
+function chooseAlone(
+  etcd: EtcdAtHand,
+  claim: Claim | null,
+  ofData: string | null,
+): { readonly version: string | null; readonly wish: string } {
+  const { installed, wanted } = etcd;
+  // Founders start alike: what is configured here, or ran on data that are gone, may be another minor.
+  if (claim?.state === 'forming' && claim.etcd !== null)
+    return { version: foundingVersion(etcd, claim.etcd), wish: `${claim.etcd}, which the claim fixes,` };
+  if (ofData !== null)
+    return { version: pickVersion(installed, ofData), wish: `${ofData}, which the data are of,` };
   return {
-    kind: 'missing',
-    why: `no etcd ${wanted ?? 'of any version'} is installed (${whose}; installed: ${have})`,
+    version: pickVersion(installed, wanted),
+    wish: `${wanted ?? 'of any version'}, as is configured,`,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Known } from '../core/known.ts';
 import type { UpgradeAnswer } from '../core/upgrade.ts';
 import { minorOf } from '../core/versions.ts';
 import type { Context } from './context.ts';
+import { etcdAtHand } from './etcd-at-hand.ts';
 
 /** Reading a log takes seconds where it is long, and everybody asks: an answer is kept this long. */
 const KEPT_MS = 5_000;
@@ -45,15 +46,14 @@ export function createUpgradeWord(context: Pick<Context, 'ports' | 'options' | '
 
   return {
     async tell(signal) {
-      const [installed, data, disk] = await Promise.all([
-        ports.process.binaries(signal),
+      const [etcd, data, disk] = await Promise.all([
+        etcdAtHand({ ports, options }, signal),
         inspected(signal),
         ports.inspect.disk(signal),
       ]);
       return {
         instanceId: ports.self.id,
-        installed: installed.map((it) => it.version),
-        wanted: options.etcdVersion,
+        ...etcd,
         ...data,
         freeBytes: disk.known ? known(disk.value.freeBytes) : disk,
       };

@@ -1,7 +1,8 @@
-import type { BirthAnswer } from '../core/birth.ts';
+import type { BirthAnswer, EtcdAtHand } from '../core/birth.ts';
 import type { Known } from '../core/known.ts';
 import { parseAnswer, readBoolean, readCount, readFields, readText } from './answer-fields.ts';
 import type { Fields } from './answer-fields.ts';
+import { readEtcdAtHand } from './etcd-at-hand.ts';
 
 /**
  * Checks what another appliance answered on `/birth`, field by field: a birth rests on it, and a field that is missing
@@ -23,6 +24,7 @@ function readAnswer(fields: Fields, problems: string[]): BirthAnswer {
     aside: readAside(fields['aside'], problems),
     mark: fields['mark'] === null ? null : readMark(fields['mark'], problems),
     nonce: readNonce(fields['nonce'], problems),
+    etcd: readEtcd(fields['etcd'], problems),
     epoch: readCount(fields['epoch'], 'epoch', problems),
   };
 }
@@ -52,6 +54,12 @@ function readMark(value: unknown, problems: string[]): NonNullable<BirthAnswer['
     token: readText(fields['token'], 'mark.token', problems),
     started: readBoolean(fields['started'], 'mark.started', problems),
   };
+}
+
+/** Older versions do not say. */
+function readEtcd(value: unknown, problems: string[]): EtcdAtHand | null {
+  if (value === undefined || value === null) return null;
+  return readEtcdAtHand(readFields(value, 'etcd', problems), 'etcd.', problems);
 }
 
 /** Older versions offer none. It becomes part of a record: what is no nonce must not get into a batch. */

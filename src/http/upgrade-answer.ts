@@ -2,9 +2,9 @@ import { known, unknown } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
 import type { LogReplay, V2Content } from '../core/inspection.ts';
 import type { UpgradeAnswer } from '../core/upgrade.ts';
-import { isVersion } from '../core/upgrade-record.ts';
 import { parseAnswer, readCount, readFields, readText } from './answer-fields.ts';
 import type { Fields } from './answer-fields.ts';
+import { readEtcdAtHand } from './etcd-at-hand.ts';
 
 /**
  * Checks what another appliance answered on `/upgrade`, field by field: a step rests on it, and what is missing must never
@@ -17,8 +17,7 @@ export function parseUpgradeAnswer(text: string): Known<UpgradeAnswer> {
 function readAnswer(fields: Fields, problems: string[]): UpgradeAnswer {
   return {
     instanceId: readText(fields['instanceId'], 'instanceId', problems),
-    installed: readVersions(fields['installed'], problems),
-    wanted: fields['wanted'] === null ? null : readVersion(fields['wanted'], 'wanted', problems),
+    ...readEtcdAtHand(fields, '', problems),
     v2: readKnown(fields['v2'], 'v2', problems, readV2),
     replay: readKnown(fields['replay'], 'replay', problems, readReplay),
     freeBytes: readKnown(fields['freeBytes'], 'freeBytes', problems, readCount),
@@ -33,20 +32,6 @@ function readKnown<T>(value: unknown, what: string, problems: string[], read: Re
   if (fields['known'] === false) return unknown(readText(fields['reason'], `${what}.reason`, problems));
   problems.push(`${what} is neither known nor unknown`);
   return unknown('');
-}
-
-function readVersion(value: unknown, what: string, problems: string[]): string {
-  const text = readText(value, what, problems);
-  if (text !== '' && !isVersion(text)) problems.push(`${what} is no version`);
-  return text;
-}
-
-function readVersions(value: unknown, problems: string[]): readonly string[] {
-  if (!Array.isArray(value)) {
-    problems.push('installed is no list');
-    return [];
-  }
-  return value.map((it: unknown, index) => readVersion(it, `installed[${index}]`, problems));
 }
 
 const readV2: Read<V2Content> = (value, what, problems) => {

@@ -8,6 +8,7 @@ export const BIRTH_ANSWER: BirthAnswer = {
   aside: [{ token: null, clusterId: 'cdf818194e3a8c32', formed: true }],
   mark: { token: 'c0ffee', started: true },
   nonce: '0123456789abcdef0123456789abcdef',
+  etcd: { installed: ['3.6.16', '3.7.3'], wanted: '3.7' },
   epoch: 7,
 };
 

@@ -46,6 +46,7 @@ const START: Readonly<Record<StartCode, Reach>> = {
   'records-without-claim': unreachable('nobody deletes a claim in a history'),
   'instance-holds-data': 'reached',
   'fleet-incomplete': 'reached',
+  'birth-versions': unreachable('the images of a plot have what the first machines have'),
   'not-my-turn': 'reached',
   birth: 'reached',
   'birth-of-majority': 'reached',

@@ -33,6 +33,7 @@ const OTHERS_CLAIM: Claim = {
     { memberId: '00000000000000aa', instanceId: 'i-other', region: 'eu-central-1', address: '192.0.2.9' },
   ],
   clusterId: '00000000000000cc',
+  etcd: null,
 };
 
 /** The record of the claim that stands. */

@@ -88,7 +88,19 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
     mayLoseMajority: 0.05,
   },
   birth: {
-    weights: { ...EVERYTHING, 'kill-at-call': 8, wipe: 4, lose: 4, scale: 4, zone: 4, aws: 4, partition: 4 },
+    weights: {
+      ...EVERYTHING,
+      'kill-at-call': 8,
+      wipe: 4,
+      lose: 4,
+      scale: 4,
+      zone: 4,
+      aws: 4,
+      partition: 4,
+      // Founders whose images differ.
+      configure: 3,
+      image: 2,
+    },
     firstAt: [
       [0, 3_000],
       [1_000, 8_000],

@@ -128,7 +128,7 @@ describe('validation', () => {
       (_request, response) => void response.end(JSON.stringify({ ...VALID, later: 1 })),
     );
     // What an older version does not offer, it makes itself.
-    expect(answer).toEqual({ known: true, value: { ...VALID, nonce: null } });
+    expect(answer).toEqual({ known: true, value: { ...VALID, nonce: null, etcd: null } });
   });
 
   test.each([
@@ -144,6 +144,15 @@ describe('validation', () => {
       body: JSON.stringify({ ...VALID, nonce }),
       said: 'nonce is not 32 hex digits',
     })),
+    ...(
+      [
+        [false, 'etcd is no object'],
+        [{}, 'etcd.installed is no list, etcd.wanted is no text'],
+        [{ installed: ['3.5.35'] }, 'etcd.wanted is no text'],
+        [{ installed: [3], wanted: null }, 'etcd.installed[0] is no text'],
+        [{ installed: ['3.5.35'], wanted: 'newest' }, 'etcd.wanted is no version'],
+      ] as const
+    ).map(([etcd, said]) => ({ body: JSON.stringify({ ...VALID, etcd }), said })),
     { body: JSON.stringify({ ...VALID, data: false }), said: 'data is no object' },
     { body: JSON.stringify({ ...VALID, data: {} }), said: 'data.token' },
     {

@@ -10,6 +10,7 @@ type Event =
   | { readonly kind: 'tick'; readonly n: number }
   | { readonly kind: 'crash'; readonly n: number }
   | { readonly kind: 'wipe'; readonly n: number }
+  | { readonly kind: 'configure'; readonly n: number; readonly wanted: string | null }
   | { readonly kind: 'late' }
   | { readonly kind: 'time'; readonly ms: number };
 
@@ -61,6 +62,14 @@ function events(size: number, staleness: number, times: readonly number[]): fc.A
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash' as const), n }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('wipe' as const), n }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant('configure' as const),
+        n,
+        wanted: fc.constantFrom(null, '3.5', '3.5', '3.6'),
+      }),
+    },
     { weight: 1, arbitrary: fc.constant({ kind: 'late' as const }) },
     {
       weight: 3,
@@ -85,6 +94,8 @@ function happen(model: BirthModel, event: Event): void {
       return model.crash(event.n);
     case 'wipe':
       return model.wipe(event.n);
+    case 'configure':
+      return model.configure(event.n, event.wanted);
     case 'late':
       return model.deliverLate();
     case 'time':

@@ -25,6 +25,7 @@ const claims: fc.Arbitrary<Claim> = fc.record({
   lost: fc.array(text, { maxLength: 7 }),
   voters: fc.array(fc.record({ memberId: hex, ...place }), { maxLength: 7 }),
   clusterId: text,
+  etcd: fc.constantFrom(null, '3.4', '3.10'),
 });
 
 /** Anything that may stand in a TXT record: noise, and good claims with a few characters changed. */

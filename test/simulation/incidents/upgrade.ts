@@ -19,19 +19,23 @@ const POLLED_EVERY_MS = 1_000;
 export const UPGRADE_INCIDENTS: Strikes<
   'image' | 'configure' | 'order' | 'bad-binary' | 'poll-health' | 'in-step'
 > = {
-  image: (world, { installs, wanted }) => {
-    if (!isFormed(world)) return false;
-    world.image = { installed: together(world.image.installed, installs), wanted };
+  image: (world, { installs, wanted: wish }) => {
+    const installed = together(world.image.installed, installs);
+    const wanted = fitting(world, installed, wish);
+    world.image = { installed, wanted };
     announce(
       world,
       `what is launched has etcd ${world.image.installed.join(', ')}, and wants ${wanted ?? 'the newest'}`,
     );
     return true;
   },
-  configure: (world, { who, installs, wanted }) => {
+  configure: (world, { who, installs, wanted: wish }) => {
     const machine = who === null ? null : targetOf(world, who);
-    if (!isFormed(world) || (who !== null && machine === null)) return false;
-    const machines = machine === null ? present(world) : [machine];
+    if (who !== null && machine === null) return false;
+    // Those in the warm pool come back into a cluster that has gone on.
+    const machines = machine === null ? alive(world) : [machine];
+    if (machines.length === 0) return false;
+    const wanted = fitting(world, together(world.image.installed, installs), wish);
     announce(
       world,
       `${machine?.id ?? 'everybody'} gets etcd ${installs.join(', ')}, and wants ${wanted ?? 'the newest'}`,
@@ -42,7 +46,7 @@ export const UPGRADE_INCIDENTS: Strikes<
       world.clock.after(at * CONFIGURED_EVERY_MS, () => {
         it.image.versions = together(it.image.versions, installs);
         it.image.wanted = wanted;
-        terminateAppliance(world, it, 'stop');
+        if (it.state === 'up') terminateAppliance(world, it, 'stop');
         world.tell({ kind: 'fault', lastsMs: 0 });
         if (it === machines.at(-1)) world.busy -= 1;
       });
@@ -99,9 +103,10 @@ export const UPGRADE_INCIDENTS: Strikes<
   },
 };
 
-/** Founders must be alike: who changes them in mid-birth gets what he asks for. */
-function isFormed(world: World): boolean {
-  return standingClaim(world)?.state === 'formed';
+/** What nobody has is not wished for before a birth: it would be waited for, and rightly. */
+function fitting(world: World, installed: readonly string[], wanted: string | null): string | null {
+  const isLate = standingClaim(world)?.state === 'formed';
+  return isLate || installed.some((it) => it === wanted || minorOf(it) === wanted) ? wanted : null;
 }
 
 /** Both, in their order. */

@@ -106,7 +106,7 @@ export const BIRTH_BUGS: readonly Bug[] = [
 /** What is asked of each instance, answered for it: it holds nothing. */
 function nobodyHolds({ fleet, self }: StartObservation): NonNullable<StartObservation['births']> {
   const ids = fleet?.known === true ? fleet.value.instances.map((it) => it.id) : [];
-  const nothing = { stack: self.stack, data: null, aside: [], mark: null, nonce: null, epoch: 0 };
+  const nothing = { stack: self.stack, data: null, aside: [], mark: null, nonce: null, etcd: null, epoch: 0 };
   return new Map(ids.map((instanceId) => [instanceId, known({ ...nothing, instanceId })]));
 }
 

@@ -39,19 +39,24 @@ describe('a claim', () => {
   it('reads as text that an operator understands', () => {
     const text = encodeClaim(forming({ founders: [founder(1)], groups: ['arn:aws:x'], lost: [idOf(1)] }));
     expect(text).toBe(
-      'v=1 stack=etcd-main epoch=1 state=forming lived=no token=token-1 cluster= past= groups=arn:aws:x ' +
+      'v=1 stack=etcd-main epoch=1 state=forming lived=no token=token-1 cluster= etcd= past= groups=arn:aws:x ' +
         'founders=i-1/eu-west-1/10.0.0.1 lost=i-1 voters=',
     );
   });
 
   it('is read back as it was written', () => {
-    for (const claim of [forming(), formed()]) {
+    for (const claim of [forming(), forming({ etcd: '3.5' }), formed()]) {
       expect(readClaim(NAME, [recordOf(claim)])).toEqual({ kind: 'claim', claim, record: recordOf(claim) });
     }
   });
 
   it('ignores words that it does not know', () => {
     expect(readClaim(NAME, changed('v=1', 'v=1 weather=fine')).kind).toBe('claim');
+  });
+
+  it('fixes no minor where an older appliance wrote it', () => {
+    const record = changed('etcd= ', '');
+    expect(readClaim(NAME, record)).toMatchObject({ kind: 'claim', claim: { etcd: null } });
   });
 
   it('has empty lists where the words for them are missing', () => {
@@ -87,6 +92,8 @@ describe('a claim', () => {
     ['an epoch in another notation', changed('epoch=1', 'epoch=0x10')],
     ['a word twice', changed('v=1', 'v=1 epoch=2')],
     ['a formed cluster without an id', changed(/cluster=[0-9a-f]+/, 'cluster=')],
+    ['founders that start what is no minor', changed('etcd=', 'etcd=3.5.35')],
+    ['founders that start any minor', changed('etcd=', 'etcd=any')],
     ['a voter without a member id', changed(/voters=[0-9a-f]{16}/, 'voters=1')],
     ['a voter with a word more', changed(/\/10\.0\.0\.1/, '/10.0.0.1/x')],
     ['a stack that is no atom', changed('stack=etcd-main', 'stack=%E0%A4%A')],

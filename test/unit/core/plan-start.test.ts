@@ -45,6 +45,7 @@ const codes = declared<StartCode>({
   'records-without-claim': true,
   'instance-holds-data': true,
   'fleet-incomplete': true,
+  'birth-versions': true,
   'not-my-turn': true,
   birth: true,
   'birth-of-majority': true,

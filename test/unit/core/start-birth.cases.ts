@@ -30,18 +30,103 @@ import {
 const SRV = { name: `_etcd-server._tcp.${CLUSTER}`, type: 'SRV', ttl: 60, values: ['1 1 2380 i-9'] } as const;
 
 /** The claim that i-1 makes of an empty fleet. */
-function newborn(founders: readonly number[] = [1, 2, 3], before: ReturnType<typeof forming> | null = null) {
+function newborn(
+  founders: readonly number[] = [1, 2, 3],
+  before: ReturnType<typeof forming> | null = null,
+  etcd: string | null = null,
+) {
   return foundingClaim({
     stack: STACK,
     token: 'fresh-token',
     groups: [GROUP],
     founders: founders.map(founder),
+    etcd,
     before,
   });
 }
 
+/** A whole fleet, each of which has these versions and wishes for none; null: its appliance is older than the word. */
+function equipped(one: readonly string[], two: readonly string[] | null, three: readonly string[]) {
+  const has = (installed: readonly string[] | null) => ({
+    etcd: installed === null ? null : { installed, wanted: null },
+  });
+  return {
+    ...EMPTY_FLEET,
+    etcd: { installed: one, wanted: null },
+    births: birthsOf([2, nothingHeld(2, has(two))], [3, nothingHeld(3, has(three))]),
+  };
+}
+
 const FRESH_MARK = { token: 'fresh-token', nonce: 'fresh-nonce', started: false };
 const OWN_BATCH = created(recordOf(newborn()), markOf(1, 'fresh-token', 'fresh-nonce'));
+
+/** Which etcd the founders start: one minor that all of them have. */
+const versions: readonly StartCase[] = [
+  {
+    name: 'the images are alike: the claim fixes their minor',
+    seen: start(equipped(['3.5.35'], ['3.5.35'], ['3.5.20'])),
+    kind: 'register',
+    code: 'birth',
+    changes: created(recordOf(newborn([1, 2, 3], null, '3.5')), markOf(1, 'fresh-token', 'fresh-nonce')),
+  },
+  {
+    name: 'one image has less: the claim fixes what that is for',
+    seen: start(equipped(['3.4.45', '3.5.35', '3.6.16'], ['3.4.45'], ['3.4.45', '3.6.16'])),
+    kind: 'register',
+    code: 'birth',
+    changes: created(recordOf(newborn([1, 2, 3], null, '3.4')), markOf(1, 'fresh-token', 'fresh-nonce')),
+  },
+  {
+    name: 'an older appliance does not say what it has: it would not heed what the claim fixes',
+    seen: start(equipped(['3.5.35'], null, ['3.6.16'])),
+    kind: 'register',
+    code: 'birth',
+    changes: OWN_BATCH,
+    mark: FRESH_MARK,
+  },
+  {
+    name: 'the images have no minor in common: nobody claims',
+    seen: start(equipped(['3.4.45'], ['3.6.16'], ['3.4.45', '3.6.16'])),
+    kind: 'wait',
+    code: 'birth-versions',
+    says: ['i-1 has 3.4.45, i-2 has 3.6.16, i-3 has 3.4.45 and 3.6.16'],
+  },
+  {
+    name: 'the images have no minor in common, and another claims first: it says so, too',
+    seen: start({
+      ...equipped(['3.4.45'], ['3.6.16'], ['3.4.45']),
+      self: self(2),
+      births: birthsOf(
+        [1, nothingHeld(1, { etcd: { installed: ['3.6.16'], wanted: '3.6' } })],
+        [3, nothingHeld(3, { etcd: { installed: ['3.4.45'], wanted: null } })],
+      ),
+    }),
+    kind: 'wait',
+    code: 'birth-versions',
+    says: ['i-1 has 3.6.16 and is to have 3.6'],
+  },
+  {
+    name: 'no etcd is installed here',
+    seen: start(equipped([], ['3.5.35'], ['3.5.35'])),
+    kind: 'wait',
+    code: 'birth-versions',
+    says: ['i-1 has no etcd'],
+  },
+  {
+    name: 'no etcd is installed on another: it is no founder',
+    seen: start(equipped(['3.5.35'], ['3.5.35'], [])),
+    kind: 'wait',
+    code: 'fleet-incomplete',
+    says: ['i-3 (no etcd is installed there)'],
+  },
+  {
+    name: 'no etcd is installed on another after the bootstrap wait: it is born without that one',
+    seen: start({ ...equipped(['3.5.35'], ['3.5.35'], []), waitedMs: 120_000 }),
+    kind: 'register',
+    code: 'birth-of-majority',
+    changes: created(recordOf(newborn([1, 2], null, '3.5')), markOf(1, 'fresh-token', 'fresh-nonce')),
+  },
+];
 
 /** design.md section 4, "no claim, and no cluster". */
 const withoutClaim: readonly StartCase[] = [
@@ -576,6 +661,7 @@ const replacement: readonly StartCase[] = [
 
 export const birthCases: readonly StartCase[] = [
   ...withoutClaim,
+  ...versions,
   ...holders,
   ...harmless,
   ...ownAside,

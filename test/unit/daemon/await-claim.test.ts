@@ -7,7 +7,7 @@ import { createContext } from '../../../src/daemon/context.ts';
 import { type Bench, createBench } from '../../fakes/bench.ts';
 
 const NEVER = new AbortController().signal;
-const NOTHING = { stack: 's', data: null, aside: [], mark: null, nonce: 'n', epoch: 0 };
+const NOTHING = { stack: 's', data: null, aside: [], mark: null, nonce: 'n', etcd: null, epoch: 0 };
 const DATA = { token: 't', clusterId: 'c', formed: true };
 type Word = Partial<BirthAnswer> | 'refuses' | 'silent';
 

@@ -5,6 +5,7 @@ import { markRecord } from '../../../src/core/mark.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { reason } from '../../../src/core/reason.ts';
 import type { StartAction, StartObservation } from '../../../src/core/start.ts';
+import { minorOf } from '../../../src/core/versions.ts';
 import type { Context } from '../../../src/daemon/context.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import type { Ports } from '../../../src/daemon/ports.ts';
@@ -183,12 +184,43 @@ describe('founding', () => {
     });
   });
 
-  it('writes nothing where no binary fits', async () => {
+  const install = (versions: readonly string[], etcdVersion: string | null = null): void => {
     const { ports } = context;
-    context = createContext(host.context.options, {
-      ...ports,
-      process: { ...ports.process, binaries: async () => await Promise.resolve([]) },
-    });
+    const binaries = versions.map((version) => ({ version, minor: minorOf(version) }));
+    const process = { ...ports.process, binaries: async () => await Promise.resolve(binaries) };
+    context = createContext({ ...host.context.options, etcdVersion }, { ...ports, process });
+  };
+
+  it.each([
+    ['of the minor that the claim fixes, its newest', null, '3.4.45'],
+    ['of the minor that the claim fixes, whatever is configured', '3.6', '3.4.45'],
+    ['of the minor that the claim fixes, the one that is configured', '3.4.23', '3.4.23'],
+  ])('runs the etcd %s', async (_name, configured, version) => {
+    install(['3.4.23', '3.4.45', '3.5.35', '3.6.16'], configured);
+    expect(await run(found({ ...birth(), etcd: '3.4' }))).toMatchObject({ version });
+    expect(host.disk.identity).toMatchObject({ version });
+  });
+
+  it('runs what the claim fixes though data that are gone were of another minor', async () => {
+    install(['3.4.45', '3.6.16']);
+    host.disk.identity = voterIdentity(host, { version: '3.6.16' });
+    expect(await run(found({ ...birth(), etcd: '3.4' }))).toMatchObject({ version: '3.4.45' });
+  });
+
+  it('writes nothing where the minor that the claim fixes is not installed', async () => {
+    install(['3.6.16']);
+    expect(await run(found({ ...birth(), etcd: '3.4' }))).toEqual({ nextInMs: 5_000 });
+    expect(steps).toEqual([]);
+    expect(bench.log.join()).toContain('no etcd 3.4, which the claim fixes, is installed; installed: 3.6.16');
+  });
+
+  it('is the configured one where the claim fixes nothing: an older appliance wrote it', async () => {
+    install(['3.4.45', '3.6.16'], '3.4');
+    expect(await run(found())).toMatchObject({ version: '3.4.45' });
+  });
+
+  it('writes nothing where no binary fits', async () => {
+    install([]);
     expect(await run(found())).toEqual({ nextInMs: 5_000 });
     expect(steps).toEqual([]);
   });
