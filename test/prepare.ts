@@ -1,5 +1,5 @@
 /**
- * Makes ready what the tests need and npm does not bring: binaries of four minors of etcd, moto, and tools of Debian;
+ * Makes ready what the tests need and npm does not bring: binaries of four minors of etcd, moto, linters, and tools of Debian;
  * for `torture`, so called, what only its tests need, too. Run before every test run: with all there it takes less than
  * a second and says so. What cannot be had is one line.
  */
@@ -19,6 +19,8 @@ import {
   HADOLINT_DIRECTORY,
   HADOLINT_VERSION,
   IN_NAMESPACE,
+  LINTERS,
+  LINTERS_DIRECTORY,
   MOTO_DIRECTORY,
   MOTO_VERSION,
   TESTED_MINORS,
@@ -52,7 +54,9 @@ interface Program {
 async function main(torture: boolean): Promise<void> {
   // What apt has comes first: the venv and Debian's etcd may need the lists that it refreshes.
   const failures = [...(await preparePrograms(torture ? [...PROGRAMS, ...TORTURE_PROGRAMS] : PROGRAMS))];
-  failures.push(...(await Promise.all([prepareEtcd(), prepareMoto(), checkNamespaces()])).flat());
+  failures.push(
+    ...(await Promise.all([prepareEtcd(), prepareMoto(), prepareLinters(), checkNamespaces()])).flat(),
+  );
   if (torture) failures.push(...(await Promise.all([prepareHadolint(), prepareDebian()])).flat());
   for (const failure of failures) console.error(`cannot prepare: ${failure}`);
   if (failures.length > 0) process.exitCode = 1;
@@ -126,6 +130,10 @@ async function prepareMoto(): Promise<readonly string[]> {
   return await preparePython(`moto ${MOTO_VERSION}`, MOTO_DIRECTORY, [
     `moto[server,ec2,autoscaling,route53]==${MOTO_VERSION}`,
   ]);
+}
+
+async function prepareLinters(): Promise<readonly string[]> {
+  return await preparePython(LINTERS.join(' and '), LINTERS_DIRECTORY, LINTERS);
 }
 
 async function prepareHadolint(): Promise<readonly string[]> {

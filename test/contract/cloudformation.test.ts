@@ -9,7 +9,7 @@ import { known } from '../../src/core/known.ts';
 import { reason } from '../../src/core/reason.ts';
 import { createState } from '../../src/daemon/state.ts';
 import { createLog } from '../../src/http/log.ts';
-import { MOTO_DIRECTORY } from '../tools.ts';
+import { LINTERS_DIRECTORY } from '../tools.ts';
 import type { Tree, Value } from './cloudformation.ts';
 import { at, listOf, readTemplate, resourcesOf, TEMPLATE_FILE } from './cloudformation.ts';
 import { finds } from './filter-pattern.ts';
@@ -21,7 +21,7 @@ const page = async (name: string): Promise<string> => await readFile(join(root, 
 
 describe('the template', () => {
   it('is without findings of cfn-lint', async () => {
-    const { stdout } = await run(join(MOTO_DIRECTORY, 'bin', 'cfn-lint'), [TEMPLATE_FILE]).catch(
+    const { stdout } = await run(join(LINTERS_DIRECTORY, 'bin', 'cfn-lint'), [TEMPLATE_FILE]).catch(
       (error: unknown) => error as { readonly stdout: string },
     );
     expect(stdout).toBe('');
