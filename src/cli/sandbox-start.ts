@@ -31,6 +31,7 @@ interface StartOptions {
   readonly program?: string;
   readonly network?: string;
   readonly namespaces?: true;
+  readonly distance: number;
   readonly inside?: string;
   readonly keep?: true;
   readonly quiet?: true;
@@ -78,6 +79,7 @@ export function addSandboxStart(sandbox: Command): void {
       '--namespaces',
       'a network namespace for each instance, so that they can be cut off (root on Linux)',
     )
+    .option('--distance <ms>', 'how long everything takes between regions, one way: 80ms', millisecondsOf, 0)
     .option('--inside <directory>', 'used by --namespaces itself')
     .option('--keep', 'leave the files of the instances when it ends')
     .option('--quiet', 'do not print what happens')
@@ -117,6 +119,11 @@ export async function stopAsked(sandbox: Sandbox): Promise<void> {
   await promise;
 }
 
+function millisecondsOf(text: string): number {
+  if (/^\d+(?:ms)?$/.test(text)) return Number.parseInt(text, 10);
+  throw new ApplianceError({ code: 'usage' }, `${text} is no distance: write 80ms`);
+}
+
 function regionNames(text: string): readonly string[] {
   return text.split(',').map((name) => name.trim());
 }
@@ -145,6 +152,7 @@ function sandboxOptions(options: StartOptions): SandboxOptions {
       max: options.max,
       hooks: options.hooks === true,
     },
+    settings: { distanceMs: options.distance },
     stackName: options.stack,
     zoneName: options.zone,
     keep: options.keep === true,

@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import type { SandboxState } from '../sandbox/control.ts';
+import type { CutFrom } from '../sandbox/cuts.ts';
 import type { CloudEvent, EventFields } from '../sandbox/model.ts';
 
 /** A table without colours, for people and for pipes. */
@@ -33,7 +34,7 @@ function short(text: string): string {
 
 /** Instances, records, faults and cuts of a sandbox, as a person reads them. */
 export function renderState(state: SandboxState): string {
-  const { addresses, cloud, machines, cuts } = state;
+  const { addresses, cloud, machines, cuts, regionCuts } = state;
   const instances = cloud.instances.map((instance) => {
     const machine = machines.find(({ instanceId }) => instanceId === instance.instanceId);
     return [
@@ -44,7 +45,7 @@ export function renderState(state: SandboxState): string {
       instance.lifecycleState ?? '-',
       processText(machine?.appliance ?? null),
       processText(machine?.etcd ?? null),
-      cuts[instance.instanceId]?.from ?? '-',
+      cutText(cuts[instance.instanceId]?.from, regionCuts[instance.region]),
     ];
   });
   const records = cloud.zones.flatMap((zone) =>
@@ -73,6 +74,11 @@ export function renderState(state: SandboxState): string {
       ? []
       : [renderTable(['fault', 'kind', 'service', 'action', 'instance', 'region', 'hits'], faults)]),
   ].join('\n');
+}
+
+function cutText(own: CutFrom | undefined, region: CutFrom | undefined): string {
+  const words = [own ?? [], region === undefined ? [] : `${region} (region)`].flat();
+  return words.length === 0 ? '-' : words.join(', ');
 }
 
 function processText(process: { readonly pid: number; readonly frozen: boolean } | null): string {

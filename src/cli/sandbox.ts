@@ -92,19 +92,7 @@ function addInstanceVerbs(sandbox: Command): void {
       .argument('<instance>', 'id, the beginning of one, or address')
       .action(async (instance: string, options: Common) => onInstance(options, instance, name, {}));
   }
-  verb(sandbox, 'cut', 'cut an instance off, or mend it again (none)')
-    .argument('<instance>', 'id, the beginning of one, or address')
-    .argument('[from]', CUT_FROM.join(', '), 'both')
-    .option('--only <instances...>', 'with peers or both: only from these instances')
-    .action(async (instance: string, from: string, options: Common & { only?: string[] }) => {
-      const client = await clientOf(options);
-      const state = await client.state();
-      const only = options.only?.map((text) => instanceOf(state, text));
-      await client.cut(instanceOf(state, instance), {
-        from: from as CutFrom,
-        ...(only === undefined ? {} : { only }),
-      });
-    });
+  addCut(sandbox);
   verb(sandbox, 'scale', 'set how many instances the group has')
     .argument('<desired>', 'number of instances', numberOf)
     .option('--group <name>', 'which group; default: the one made at the start')
@@ -113,6 +101,31 @@ function addInstanceVerbs(sandbox: Command): void {
       const client = await clientOf(options);
       const group = options.group ?? (await client.state()).addresses.group;
       await client.scale(group, desired, options.region);
+    });
+}
+
+function addCut(sandbox: Command): void {
+  verb(sandbox, 'cut', 'cut an instance or a region off, or mend it again (none)')
+    .usage('[options] <instance> [from]\n       etcd-appliance sandbox cut [options] --region <name> [from]')
+    .argument(
+      '[words...]',
+      `id, the beginning of one, or address; then ${CUT_FROM.join(', ')} (default: both)`,
+    )
+    .option('--region <name>', 'a whole region in place of an instance')
+    .option('--only <instances...>', 'with peers or both: only from these instances')
+    .action(async (words: string[], options: Common & { region?: string; only?: string[] }) => {
+      const client = await clientOf(options);
+      if (options.region !== undefined) {
+        await client.cutRegion(options.region, (words[0] ?? 'both') as CutFrom);
+        return;
+      }
+      const [instance = '', from = 'both'] = words;
+      const state = await client.state();
+      const only = options.only?.map((text) => instanceOf(state, text));
+      await client.cut(instanceOf(state, instance), {
+        from: from as CutFrom,
+        ...(only === undefined ? {} : { only }),
+      });
     });
 }
 

@@ -57,6 +57,7 @@ export const DEFAULT_SETTINGS: CloudSettings = {
   reuseAddresses: false,
   publicAddresses: false,
   rulesPerSecurityGroup: 60,
+  distanceMs: 0,
 };
 
 /** The settings of the cloud, and what regions have of their own. */

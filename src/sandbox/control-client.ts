@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { ApplianceError } from '../errors.ts';
 import type { SandboxState } from './control.ts';
-import type { CutRequest } from './cuts.ts';
+import type { CutFrom, CutRequest } from './cuts.ts';
 import type { CloudEvent, CloudSettings, Fault, FaultRequest } from './model.ts';
 import type { Variables } from './variables.ts';
 
@@ -16,6 +16,7 @@ export interface ControlClient {
   readonly follow: (since: number, show: (event: CloudEvent) => void) => Promise<void>;
   readonly onInstance: (instanceId: string, verb: string, body?: object) => Promise<void>;
   readonly cut: (instanceId: string, cut: CutRequest) => Promise<void>;
+  readonly cutRegion: (region: string, from: CutFrom) => Promise<void>;
   /** Variables of the instance's appliance, from its next start on. */
   readonly configure: (instanceId: string, variables: Variables) => Promise<void>;
   /** Variables of the instances that are launched from now on, in one region or all. */
@@ -46,6 +47,7 @@ export function createControlClient(target: ControlTarget): ControlClient {
     follow: (since, show) => followEvents(target, since, show),
     onInstance: instance,
     cut: (instanceId, cut) => instance(instanceId, 'cut', cut),
+    cutRegion: (region, from) => done(call('POST', `/regions/${encodeURIComponent(region)}/cut`, { from })),
     configure: (instanceId, variables) => instance(instanceId, 'configure', { variables }),
     launchWith: (variables, region) => done(call('POST', '/launches', { variables, region })),
     scale: (group, desired, region) =>

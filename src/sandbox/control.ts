@@ -30,6 +30,7 @@ export interface SandboxState {
   /** The machines that are switched on. */
   readonly machines: readonly MachineReport[];
   readonly cuts: Readonly<Record<string, CutRequest>>;
+  readonly regionCuts: Readonly<Record<string, CutFrom>>;
 }
 
 export interface ControlDeps {
@@ -117,6 +118,7 @@ function createRoutes(deps: ControlDeps): Readonly<Record<string, Route>> {
       cloud: cloud.describe(),
       machines: await hypervisor.report(),
       cuts: cuts.list(),
+      regionCuts: cuts.listRegions(),
     }),
     'GET events/1': ({ query }) => cloud.events.since(sinceOf(query)),
     'POST instances/3': async ({ path: [, instanceId = '', verb = ''], body }) => {
@@ -128,6 +130,13 @@ function createRoutes(deps: ControlDeps): Readonly<Record<string, Route>> {
       if (verb !== 'scale') throw badRequest(`no verb ${verb}: know scale`);
       if (typeof body['desired'] !== 'number') throw badRequest('desired must be a number of instances');
       cloud.setDesired(group, body['desired'], regionIn(deps, body['region']));
+    },
+    'POST regions/3': async ({ path: [, region, verb = ''], body }) => {
+      if (verb !== 'cut') throw badRequest(`no verb ${verb}: know cut`);
+      const { from } = cutRequestOf(body);
+      const name = regionIn(deps, region) ?? '';
+      cloud.events.emit('operator', { verb: 'cut', region: name, from });
+      await cuts.cutRegion(name, from);
     },
     'POST launches/1': ({ body }) => {
       const variables = readVariables(body);

@@ -1,5 +1,6 @@
 import { ApplianceError } from '../errors.ts';
-import type { Faults } from './model.ts';
+import type { Edge } from './edge.ts';
+import type { FaultRequest, Faults } from './model.ts';
 import { NO_PARTITIONS } from './network.ts';
 import type { MachineNetwork } from './network.ts';
 
@@ -20,26 +21,37 @@ export interface Cuts {
    */
   readonly cut: (instanceId: string, request: CutRequest) => Promise<void>;
   readonly list: () => Readonly<Record<string, CutRequest>>;
+  /**
+   * The same for a whole region, with the instances that it will have. `aws`: the region's EC2, Auto Scaling and metadata
+   * answer nobody, and its instances get no answer from anything of AWS. `peers`: nothing comes over from or to the other
+   * regions; on loopback only between public addresses.
+   */
+  readonly cutRegion: (region: string, from: CutFrom) => Promise<void>;
+  readonly listRegions: () => Readonly<Record<string, CutFrom>>;
 }
 
-/** Cuts instances off. `addressOf` gives the address of a running instance, and throws for any other. */
+/** Cuts instances and regions off. `addressOf` gives the address of a running instance, and throws for any other. */
 export function createCuts(deps: {
-  readonly network: MachineNetwork;
+  readonly network: MachineNetwork & Pick<Edge, 'isolate'>;
   readonly faults: Faults;
   readonly addressOf: (instanceId: string) => string;
 }): Cuts {
   const { network, faults } = deps;
   const active = new Map<string, CutRequest>();
-  const silences = new Map<string, string>();
+  const regions = new Map<string, CutFrom>();
+  const silences = new Map<string, readonly string[]>();
 
-  const silenceAws = (instanceId: string, silent: boolean): void => {
-    const before = silences.get(instanceId);
-    if (before !== undefined) faults.lift(before);
-    silences.delete(instanceId);
-    if (!silent) return;
-    const fault = faults.add({ service: '*', action: '*', instance: instanceId, kind: 'hang' });
-    silences.set(instanceId, fault.id);
+  /** Silences what these limits name, and nothing that was silenced under this name before. */
+  const silenceAws = (name: string, limits: readonly Partial<FaultRequest>[]): void => {
+    for (const id of silences.get(name) ?? []) faults.lift(id);
+    const every = { service: '*', action: '*', instance: '*', kind: 'hang' } as const;
+    silences.set(
+      name,
+      limits.map((limit) => faults.add({ ...every, ...limit }).id),
+    );
   };
+  const regionsWithout = (cut: CutFrom): readonly string[] =>
+    [...regions].filter(([, from]) => from === cut || from === 'both').map(([region]) => region);
 
   return {
     cut: async (instanceId, request) => {
@@ -51,11 +63,19 @@ export function createCuts(deps: {
         const peers = fromPeers ? (request.only?.map(deps.addressOf) ?? 'all') : [];
         await network.cut(instanceId, { peers, aws: fromAws });
       } else {
-        silenceAws(instanceId, fromAws);
+        silenceAws(instanceId, fromAws ? [{ instance: instanceId }] : []);
       }
       if (request.from === 'none') active.delete(instanceId);
       else active.set(instanceId, request);
     },
     list: () => Object.fromEntries(active),
+    cutRegion: async (region, from) => {
+      if (from === 'none') regions.delete(region);
+      else regions.set(region, from);
+      const silent = regionsWithout('aws').includes(region);
+      silenceAws(region, silent ? [{ region }, { fromRegion: region }] : []);
+      await network.isolate(new Set(regionsWithout('peers')));
+    },
+    listRegions: () => Object.fromEntries(regions),
   };
 }

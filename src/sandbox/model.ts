@@ -148,6 +148,8 @@ export interface CloudSettings {
   readonly publicAddresses: boolean;
   /** The most rules that a security group takes. */
   readonly rulesPerSecurityGroup: number;
+  /** How long everything takes from one region to another, one way, by public addresses. */
+  readonly distanceMs: number;
 }
 
 export type Ec2State = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';

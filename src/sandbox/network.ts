@@ -6,7 +6,7 @@ import type { Machine } from './model.ts';
 
 /** From what an instance is cut off, for real: packets are dropped both ways, and nothing is answered. */
 export interface NetworkCut {
-  /** All other instances, or only those with these addresses. */
+  /** All other instances, or only those with these addresses, or in these address ranges. */
   readonly peers: 'all' | readonly string[];
   /** The AWS endpoint and the instance's metadata. */
   readonly aws: boolean;
@@ -57,8 +57,11 @@ export interface NamespaceOptions {
 
 /** Where every machine finds its metadata, as on EC2. */
 export const METADATA_ADDRESS = '169.254.169.254';
-/** Behind these ports of `<prefix>.0.1` are the machines' metadata, one port each; no client's own port is that low. */
-const METADATA_PORTS = { first: 20_000, last: 21_999 } as const;
+/**
+ * Behind these ports of `<prefix>.0.1` are the machines' metadata, one port each; no client's own port is that low (Linux
+ * begins at 32768). They are enough for eight regions (`regionPlaces`).
+ */
+const METADATA_PORTS = { first: 10_000, last: 30_479 } as const;
 
 /** Where the metadata of the machine with this address listen in the hub: its own 169.254.169.254 leads there. */
 export function metadataPort(address: string): number {
@@ -73,7 +76,7 @@ const BRIDGE = 'br0';
  */
 export async function createNamespaceNetwork(options: NamespaceOptions): Promise<MachineNetwork> {
   const { hub, prefix } = options;
-  const present = new Map<string, { readonly namespace: string; readonly address: string }>();
+  const present = new Map<string, { readonly namespace: string; readonly publicAddress: string | null }>();
   let links = 0;
   await ip(null, [
     'link set lo up',
@@ -86,15 +89,17 @@ export async function createNamespaceNetwork(options: NamespaceOptions): Promise
   return {
     prefix,
     partitions: true,
-    attach: async ({ instanceId, address }) => {
+    attach: async ({ instanceId, address, publicAddress }) => {
       const namespace = `${hub}-${instanceId}`;
-      present.set(instanceId, { namespace, address });
+      present.set(instanceId, { namespace, publicAddress });
       links += 1;
       const link = `m${links}`;
       await ip(null, [
         `netns add ${namespace}`,
         `link add ${link} type veth peer name eth0 netns ${namespace}`,
         `link set ${link} master ${BRIDGE} up`,
+        // A public address is no machine's own: it is here, and translated.
+        ...(publicAddress === null ? [] : [`addr add ${publicAddress}/32 dev ${BRIDGE}`]),
       ]);
       await ip(namespace, [
         'link set lo up',
@@ -107,9 +112,12 @@ export async function createNamespaceNetwork(options: NamespaceOptions): Promise
       await restoreRules(namespace, ['*nat', nat, 'COMMIT', '']);
     },
     detach: async ({ instanceId }) => {
-      const namespace = present.get(instanceId)?.namespace;
+      const machine = present.get(instanceId);
       present.delete(instanceId);
-      if (namespace !== undefined) await deleteNamespace(namespace);
+      if (machine === undefined) return;
+      await deleteNamespace(machine.namespace);
+      if (machine.publicAddress !== null)
+        await ip(null, [`addr delete ${machine.publicAddress}/32 dev ${BRIDGE}`]);
     },
     wrap: ({ instanceId }, command) => inNamespace(`${hub}-${instanceId}`, command),
     cut: async (instanceId, cut) => {

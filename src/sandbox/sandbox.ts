@@ -8,6 +8,7 @@ import { createControlListener } from './control.ts';
 import type { SandboxAddresses } from './control.ts';
 import { createCuts } from './cuts.ts';
 import type { Cuts } from './cuts.ts';
+import { createEdge } from './edge.ts';
 import { createEventLog } from './events.ts';
 import { createHypervisor } from './hypervisor.ts';
 import type { RunningHypervisor } from './hypervisor.ts';
@@ -91,7 +92,14 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   // The control port is also what tells two sandboxes' networks apart, so it is bound before there is anything to control.
   const serve: { routes: RequestListener | null } = { routes: null };
   const control = createServer((request, response) => serve.routes?.(request, response));
-  const network = await ownNetwork(options, stateDir, control, making);
+  const network = createEdge(await ownNetwork(options, stateDir, control, making), {
+    stateDir,
+    regions: options.regions ?? DEFAULT_REGIONS,
+    // Whom a machine reaches is asked when there are machines, and so a cloud.
+    admits: (...connection) => server.admits(...connection),
+    rangesOf: (region) => server.rangesOf(region),
+    distanceMs: () => server.cloud.settings().distanceMs,
+  });
   const addresses = addressesOf(options, network, stateDir);
 
   const events = createEventLog(createSystemClock());

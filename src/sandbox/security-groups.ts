@@ -51,6 +51,25 @@ function wordsOf(rule: Permission): string {
   return `the specified rule "peer: ${sourceText(rule)}, ${rule.protocol.toUpperCase()}, ${ports}, ALLOW"`;
 }
 
+/** Whether a rule that names an address range lets this address in at this TCP port; one that names a group names no address. */
+export function admits({ rules }: SecurityGroup, address: string, port: number): boolean {
+  return rules.some(({ protocol, fromPort, toPort, source }) => {
+    const ports = protocol === '-1' || (protocol === 'tcp' && fromPort <= port && port <= toPort);
+    return ports && 'cidr' in source && isWithin(address, source.cidr);
+  });
+}
+
+function isWithin(address: string, cidr: string): boolean {
+  const [network = '', length = '32'] = cidr.split('/');
+  const size = 2 ** (32 - Number(length));
+  return Math.floor(numberOf(address) / size) === Math.floor(numberOf(network) / size);
+}
+
+/** An IPv4 address as one number. */
+function numberOf(address: string): number {
+  return address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
+}
+
 /** Throws where AWS would not take these rules into the group. */
 function checkNew(group: SecurityGroup, rules: readonly NewRule[], most: number): void {
   if (rules.some((rule, index) => rules.findIndex((other) => isSame(rule, other)) !== index)) {

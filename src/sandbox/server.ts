@@ -10,6 +10,8 @@ import { createMetadataListener } from './metadata.ts';
 import type { Clock, Cloud, CloudSettings, EventLog, Hypervisor } from './model.ts';
 import { createRandom } from './random.ts';
 import { regionPlaces } from './regions.ts';
+import { admits } from './security-groups.ts';
+import { findInstance } from './world.ts';
 
 export type { Listening } from './dns.ts';
 
@@ -39,6 +41,10 @@ export interface CloudServerOptions {
 
 export interface CloudServer {
   readonly cloud: Cloud;
+  /** Whether the security groups of an instance let this address in at this TCP port. */
+  readonly admits: (instanceId: string, address: string, port: number) => boolean;
+  /** All addresses that a region's instances ever get, private and public, as address ranges. */
+  readonly rangesOf: (region: string) => readonly string[];
   /** Binds AWS and DNS. Throws where an address is taken. */
   readonly start: () => Promise<{ readonly awsEndpoint: string; readonly dns: Listening }>;
   /** Ends all listeners and timers; the machines are the hypervisor's to end. */
@@ -133,6 +139,14 @@ export function createCloudServer(options: CloudServerOptions): CloudServer {
 
   return {
     cloud: parts.cloud,
+    admits(instanceId, address, port) {
+      const found = findInstance(parts.store.world(), instanceId);
+      const region = parts.regions.get(found?.region ?? '');
+      if (found === null || region === undefined) return false;
+      const ids = found.instance.securityGroupIds;
+      return ids.some((id) => admits(region.securityGroups.need(id), address, port));
+    },
+    rangesOf: (region) => parts.regions.get(region)?.addresses.ranges ?? [],
     async start() {
       const bound = await serve(
         createApiListener(parts),

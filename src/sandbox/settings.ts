@@ -32,7 +32,11 @@ const SETTINGS: Readonly<Record<keyof CloudSettings, readonly [check: Check, all
   reuseAddresses: [(value) => typeof value === 'boolean', 'true or false'],
   publicAddresses: [(value) => typeof value === 'boolean', 'true or false'],
   rulesPerSecurityGroup: [isWhole, 'a whole number of rules'],
+  distanceMs: DURATION,
 };
+
+/** What is between regions, or above them. */
+const OF_ALL_REGIONS = /^(?:route53|distance)/;
 
 /**
  * Throws a CloudError where a change names a setting that there is not, or gives one what it cannot be, or gives a region
@@ -42,8 +46,8 @@ export function checkSettings(changes: Readonly<Record<string, unknown>>, ofRegi
   for (const [key, value] of Object.entries(changes)) {
     if (!isSetting(key))
       throw invalid(`no setting ${shorten(key)}: know ${Object.keys(SETTINGS).join(', ')}`);
-    if (ofRegion && key.startsWith('route53'))
-      throw invalid(`${key} is for all regions: Route 53 has none of its own`);
+    if (ofRegion && OF_ALL_REGIONS.test(key))
+      throw invalid(`${key} is for all regions, and none has its own`);
     const [check, allowed] = SETTINGS[key];
     if (!check(value)) throw invalid(`${key} cannot be ${shorten(JSON.stringify(value))}: it is ${allowed}`);
   }

@@ -140,7 +140,7 @@ export async function createMotoSandbox(): Promise<MotoSandbox> {
       },
       cloud,
       hypervisor,
-      cuts: { cut: () => Promise.reject(new Error('moto has no network to cut')), list: () => ({}) },
+      cuts: { cut: noCut, list: () => ({}), cutRegion: noCut, listRegions: () => ({}) },
       start: async () => {
         await makeGroup(clients, prefix);
       },
@@ -150,6 +150,10 @@ export async function createMotoSandbox(): Promise<MotoSandbox> {
     },
     [Symbol.asyncDispose]: close,
   };
+}
+
+function noCut(): Promise<never> {
+  return Promise.reject(new Error('moto has no network to cut'));
 }
 
 type Clients = ReturnType<typeof createClients>;

@@ -48,7 +48,7 @@ const control = createServer(
     cloud: cloud.cloud,
     hypervisor: { ...cloud.hypervisor, ...idle, report: async () => [] },
     cuts: createCuts({
-      network: createLoopbackNetwork('127.78'),
+      network: { ...createLoopbackNetwork('127.78'), isolate: nothing },
       faults: cloud.cloud.faults,
       addressOf: () => '127.78.1.1',
     }),

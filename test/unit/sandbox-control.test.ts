@@ -61,7 +61,7 @@ beforeEach(async () => {
   const hypervisor = aHypervisor();
   parts = createCloud(
     {
-      places: regionPlaces({ regions: ['eu-central-1'], network: '127.78', zoneLetters: ['a'] }),
+      places: regionPlaces({ regions: ['eu-central-1', 'eu-west-1'], network: '127.78', zoneLetters: ['a'] }),
       clients: '127.78.0.0/24',
       clock,
       random: createRandom(1),
@@ -86,7 +86,11 @@ beforeEach(async () => {
     if (found === undefined) throw new Error(`instance ${id} is not running`);
     return found.address;
   };
-  const cuts = createCuts({ network: createLoopbackNetwork('127.78'), faults: cloud.faults, addressOf });
+  const isolate = async (regions: ReadonlySet<string>): Promise<void> => {
+    done.push(`isolate ${[...regions].join()}`);
+  };
+  const network = { ...createLoopbackNetwork('127.78'), isolate };
+  const cuts = createCuts({ network, faults: cloud.faults, addressOf });
   const onShutdown = (): void => {
     shutdowns += 1;
   };
@@ -210,8 +214,44 @@ describe('the control API', () => {
     expect(mended.cloud.faults).toEqual([]);
   });
 
-  test('changes settings', async () => {
+  test('cuts a region off, its API and all that its instances ask with it, and mends it', async () => {
+    await client.cutRegion('eu-west-1', 'both');
+    const cut = await client.state();
+    expect(cut.regionCuts).toEqual({ 'eu-west-1': 'both' });
+    expect(cut.cloud.faults).toMatchObject([
+      { service: '*', action: '*', instance: '*', region: 'eu-west-1', kind: 'hang' },
+      { service: '*', action: '*', instance: '*', fromRegion: 'eu-west-1', kind: 'hang' },
+    ]);
+    await client.cutRegion('eu-west-1', 'peers');
+    expect((await client.state()).cloud.faults).toEqual([]);
+    await client.cutRegion('eu-west-1', 'none');
+    expect((await client.state()).regionCuts).toEqual({});
+    expect(done).toEqual(['isolate eu-west-1', 'isolate eu-west-1', 'isolate ']);
+    await expect(client.cutRegion('moon', 'aws')).rejects.toThrow('no region');
+    await expect(client.cutRegion('eu-west-1', 'moon' as never)).rejects.toThrow('from must be one of');
+  });
+
+  test('changes settings, everywhere or in one region', async () => {
     expect((await client.changeSettings({ launchDelayMs: 7 })).launchDelayMs).toBe(7);
+    expect((await client.changeSettings({ launchDelayMs: 8 }, 'eu-west-1')).launchDelayMs).toBe(8);
+    const { settings, regionSettings } = (await client.state()).cloud;
+    expect(settings.launchDelayMs).toBe(7);
+    expect(regionSettings).toEqual({ 'eu-west-1': { launchDelayMs: 8 } });
+  });
+
+  test('scales and launches in the region that is named', async () => {
+    const group = { name: 'etcd-demo', stackName: 'etcd-demo', min: 0, max: 3, desired: 0 };
+    parts.cloud.createGroup({ ...group, region: 'eu-west-1' });
+    await expect(client.scale('etcd-demo', 2)).rejects.toThrow('say which region');
+    await client.scale('etcd-demo', 2, 'eu-west-1');
+    const { groups } = (await client.state()).cloud;
+    expect(groups.map(({ region, desired }) => `${region} ${desired}`)).toEqual([
+      'eu-central-1 1',
+      'eu-west-1 2',
+    ]);
+    await client.launchWith({ ETCD_VERSION: '3.7' }, 'eu-west-1');
+    expect(done).toEqual(['launch-with {"ETCD_VERSION":"3.7"} eu-west-1']);
+    await expect(client.launchWith({ ETCD_VERSION: '3.7' }, 'moon')).rejects.toThrow('no region');
   });
 
   test('gives the events so far, and follows them', async () => {
@@ -237,6 +277,8 @@ describe('the control API', () => {
     ['POST', '/instances/i-1/melt', 400, 'no verb melt'],
     ['POST', '/groups/etcd-demo/melt', 400, 'no verb melt'],
     ['POST', '/groups/etcd-demo/scale', 400, 'desired must be a number'],
+    ['POST', '/regions/eu-west-1/melt', 400, 'no verb melt'],
+    ['GET', '/settings?region=moon', 400, 'no region'],
     ['GET', '/events?since=x', 400, 'since must be a number'],
   ] as const)('answers %s %s with %i', async ([method, path, status, words]) => {
     const answer = await fetch(`${url}${path}`, { method });

@@ -6,6 +6,7 @@ import {
   inNamespace,
   metadataPort,
 } from '../../src/sandbox/network.ts';
+import { regionPlaces } from '../../src/sandbox/regions.ts';
 
 const NET = { prefix: '10.78', awsPort: 4566 };
 const FRAME = {
@@ -29,8 +30,8 @@ describe('the packet filter of a machine', () => {
       rules: [
         '-A INPUT -s 10.78.0.1 -p tcp --sport 4566 -j DROP',
         '-A OUTPUT -d 10.78.0.1 -p tcp --dport 4566 -j DROP',
-        '-A INPUT -s 10.78.0.1 -p tcp --sport 20000:21999 -j DROP',
-        '-A OUTPUT -d 10.78.0.1 -p tcp --dport 20000:21999 -j DROP',
+        '-A INPUT -s 10.78.0.1 -p tcp --sport 10000:30479 -j DROP',
+        '-A OUTPUT -d 10.78.0.1 -p tcp --dport 10000:30479 -j DROP',
       ],
     },
     {
@@ -60,12 +61,18 @@ describe('the packet filter of a machine', () => {
   });
 });
 
-test('every address of three zones has a metadata port of its own, within the range that a cut drops', () => {
+test('every address of eight regions has a metadata port of its own, within the range that a cut drops', () => {
   const hosts = Array.from({ length: 245 }, (_, index) => index + 10);
-  const ports = [1, 2, 3].flatMap((zone) => hosts.map((host) => metadataPort(`10.78.${zone}.${host}`)));
+  const regions = Array.from({ length: 8 }, (_, index) => `eu-west-${index}`);
+  const thirds = regionPlaces({ regions, network: '10.78', zoneLetters: [...'abcdefghi'] })
+    .flatMap(({ addresses }) => addresses.ranges)
+    .map((range) => Number(range.split('.')[2]))
+    .filter((third) => third < 100);
+  const ports = thirds.flatMap((third) => hosts.map((host) => metadataPort(`10.78.${third}.${host}`)));
+  expect(ports).toHaveLength(8 * 9 * 245);
   expect(new Set(ports).size).toBe(ports.length);
-  expect(Math.min(...ports)).toBeGreaterThanOrEqual(20_000);
-  expect(Math.max(...ports)).toBeLessThanOrEqual(21_999);
+  expect(Math.min(...ports)).toBeGreaterThanOrEqual(10_000);
+  expect(Math.max(...ports)).toBeLessThanOrEqual(30_479);
 });
 
 test('a command is run in a namespace by its name', () => {
