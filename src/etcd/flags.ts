@@ -44,7 +44,7 @@ export function peerUrl(address: string): string {
  * that has the right default, except where versions differ in it.
  */
 export function etcdFlags(version: string, settings: EtcdFlagSettings): readonly string[] {
-  const { ours: gates, rest } = withGates(featureGates(version), settings.extra);
+  const { ours: gates, rest } = withGates(featureGates(version), knownTo(version, settings.extra));
   return [
     `--name=${settings.name}`,
     `--data-dir=${settings.dataDirectory}`,
@@ -69,6 +69,22 @@ export function etcdFlags(version: string, settings: EtcdFlagSettings): readonly
         ]),
   ];
 }
+
+/**
+ * The operator's flags without the one that is for old versions only: a cluster that still has clients of the old API
+ * comes from 3.4, and the flag must be there before, and harmless after.
+ */
+function knownTo(version: string, extra: readonly string[]): readonly string[] {
+  return isBefore(version, '3.6.0') ? extra : extra.filter((flag) => nameOf(flag) !== ENABLE_V2);
+}
+
+/** Whether an etcd that was started with these arguments serves the old API. Go's words for true, in any case. */
+export function servesOldApi(args: readonly string[]): boolean {
+  return args.some((flag) => nameOf(flag) === ENABLE_V2 && /^(|1|t|true)$/i.test(valueOf(flag)));
+}
+
+/** Up to 3.5; off by default. */
+const ENABLE_V2 = 'enable-v2';
 
 /** The same on all versions. */
 const SNAPSHOT_COUNT = 'snapshot-count';
@@ -167,8 +183,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   'proxy',
   // A member that differs from the others in it makes the member lists differ for good.
   'max-learners',
-  // v2 content in the log keeps 3.6 from starting.
-  'enable-v2',
+  // What its writes leave behind nobody looks for before a step.
   'enable-v2v3',
   'v2-deprecation',
   'unsafe-no-fsync',

@@ -7,10 +7,13 @@ import type { Obstacle } from '../core/start.ts';
 import { describeError } from '../errors.ts';
 import { pickBinary } from './binaries.ts';
 import { createBinaryCatalogue } from './catalogue.ts';
+import { servesOldApi } from './flags.ts';
 import { dataLayout, memberFiles, names } from './layout.ts';
 import type { EtcdLog } from './log.ts';
 import { preflightBinary } from './preflight.ts';
+import { processArguments } from './proc.ts';
 import { compareVersions } from './releases.ts';
+import { findRunning, readRecord } from './running.ts';
 import { createLogReader } from './wal.ts';
 
 /** What a step to another minor has to know of the own data. The shape of the daemon's InspectPort. */
@@ -39,7 +42,8 @@ const CHECK_SINCE = '3.5.32';
 
 /** Looks at the data directory; etcd may run on it meanwhile. Nothing is written, nothing throws but an abort. */
 export function createInspection(options: InspectionOptions, deps: { readonly log: EtcdLog }): Inspection {
-  const { etcd } = dataLayout(options.dataDirectory);
+  const layout = dataLayout(options.dataDirectory);
+  const { etcd } = layout;
   const catalogue = createBinaryCatalogue(options.etcdDirectory, deps.log);
   const log = createLogReader(etcd);
   // One after the other: each goes on where the last one stopped.
@@ -52,6 +56,9 @@ export function createInspection(options: InspectionOptions, deps: { readonly lo
           return unknown(
             `only etcdutl ${CHECK_SINCE} or a later 3.5 can look for v2 content, and ${options.etcdDirectory} has ${binary === null ? 'none' : binary.version}: etcd-appliance etcd install 3.5`,
           );
+        const running = await findRunning(await readRecord(layout.process), layout.etcd);
+        if (running !== null && servesOldApi((await processArguments(running.pid)) ?? []))
+          return unknown('etcd serves the old API there (--enable-v2), so a request may come at any time');
         // The tool calls a directory without a log clean.
         if (!(await memberFiles(etcd)).wal) return unknown(`${etcd} holds no log`);
         return await checkV2(join(binary.directory, 'etcdutl'), etcd, options.limitMs ?? LIMIT_MS, signal);

@@ -99,17 +99,36 @@ describe('of the own data', () => {
     await using stack = new AsyncDisposableStack();
     const admin = stack.use(createAdmin());
     const member = stack.use(await labMember('3.5', 'n1', ['--enable-v2=true', '--snapshot-count=5']));
-    await member.start({ founders: [member], token: 't' });
-    await untilServing(admin, member);
     const inspection = inspectionOf(member.directory);
+    const first = await member.start({ founders: [member], token: 't' });
+    await untilServing(admin, member);
+    await first.stop(10_000);
     expect(await inspection.v2Content(calm)).toEqual({ known: true, value: 'clean' });
+    const second = await member.start();
+    await untilServing(admin, member);
     const put = await fetch(`${member.endpoint}/v2/keys/old?value=1`, { method: 'PUT' });
     expect(put.ok).toBe(true);
+    await second.stop(10_000);
     expect(await inspection.v2Content(calm)).toEqual({ known: true, value: 'wal-requests' });
+    const third = await member.start();
+    await untilServing(admin, member);
     const index = must(await inspection.snapshotIndex(calm));
     for (let key = 0; key < 12; key += 1) must(await admin.put(member.endpoint, `k${key}`, 'v', {}, calm));
     await eventually(async () => (must(await inspection.snapshotIndex(calm)) ?? 0) > (index ?? 0));
+    await third.stop(10_000);
     await eventually(async () => must(await inspection.v2Content(calm)) === 'store');
+  });
+
+  test('what they hold of the old API is not known while etcd serves it', async () => {
+    await using stack = new AsyncDisposableStack();
+    const admin = stack.use(createAdmin());
+    const member = stack.use(await labMember('3.5', 'n1', ['--enable-v2']));
+    await member.start({ founders: [member], token: 't' });
+    await untilServing(admin, member);
+    expect(await inspectionOf(member.directory).v2Content(calm)).toEqual({
+      known: false,
+      reason: expect.stringContaining('--enable-v2') as unknown,
+    });
   });
 
   test('a log is read while it is written to', async () => {

@@ -74,6 +74,19 @@ describe('the flags of etcd', () => {
   });
 });
 
+test.each([
+  { version: '3.4.23', takes: true },
+  { version: '3.5.35', takes: true },
+  { version: '3.6.16', takes: false },
+  { version: '3.7.3', takes: false },
+])('the old API of the operator`s is served by $version: $takes', ({ version, takes }) => {
+  const extra = ['--enable-v2=true', '--quota-backend-bytes=1'];
+  expect(collidingFlags(extra)).toEqual([]);
+  const flags = etcdFlags(version, { ...SETTINGS, extra });
+  expect(flags.includes('--enable-v2=true')).toBe(takes);
+  expect(flags).toContain('--quota-backend-bytes=1');
+});
+
 describe('the count of a raft snapshot', () => {
   test.each(['3.4.23', '3.5.35', '3.6.16', '3.7.3'])(
     "is told to %s, and goes before the operator's",
@@ -103,7 +116,8 @@ describe("the operator's flags that collide", () => {
     '--experimental-max-learners=2',
     '--log-outputs=stdout',
     '--unsafe-no-fsync',
-    '--enable-v2=true',
+    '--enable-v2v3=true',
+    '--v2-deprecation=write-only',
   ])('%s', (flag) => {
     expect(collidingFlags(['--quota-backend-bytes=1', flag])).toEqual([flag]);
   });
