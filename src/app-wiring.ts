@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { schedule } from 'node-cron';
 import type { AwsClients } from './aws/clients.ts';
+import { createFirewall } from './aws/firewall.ts';
 import { createFleet } from './aws/fleet.ts';
 import { createHooks } from './aws/hooks.ts';
 import { createZone } from './aws/zone.ts';
@@ -13,7 +14,10 @@ import { advertiseOf } from './app-place.ts';
 import type { Residence } from './app-place.ts';
 import { standingLine } from './app-standing.ts';
 import type { Config } from './config.ts';
+import { regionsWith } from './core/fleet.ts';
 import { clusterLabel } from './core/names.ts';
+import { CLIENT_PORT, PEER_PORT } from './core/numbers.ts';
+import type { PortRange } from './core/plan-firewall.ts';
 import { createAppliance } from './daemon/appliance.ts';
 import type { PlanReport } from './daemon/explain.ts';
 import { explain } from './daemon/explain.ts';
@@ -149,8 +153,27 @@ async function openWorld(
     bootstrapWaitMs: config.bootstrapWaitMs,
     housekeepingIntervalMs: config.housekeepingIntervalMs,
     etcdVersion: config.etcdVersion,
+    ...firewallOf(config, self.region),
   };
   return { options, ports, listen };
+}
+
+/** Needed where instances come from outside each other's security group: of another region, or by public addresses. */
+function firewallOf(config: Config, ownRegion: string): Pick<DaemonOptions, 'firewall'> {
+  const regions = regionsWith(ownRegion, config.activeRegions);
+  const withOwnRegion = advertiseOf(config, ownRegion) === 'public';
+  if (regions.length === 1 && !withOwnRegion) return {};
+  return { firewall: { regions, ports: memberPorts(config.statusPort), withOwnRegion } };
+}
+
+/** One range where the appliance's port is next to etcd's, as it is by default. */
+function memberPorts(statusPort: number): readonly PortRange[] {
+  return statusPort === CLIENT_PORT - 1
+    ? [{ from: statusPort, to: PEER_PORT }]
+    : [
+        { from: CLIENT_PORT, to: PEER_PORT },
+        { from: statusPort, to: statusPort },
+      ];
 }
 
 function openEtcd(config: Config, deps: AppDeps): EtcdProcesses {
@@ -171,7 +194,7 @@ function openAws(
   clients: AwsClients,
   residence: Residence,
   cluster: string,
-): Pick<Ports, 'fleet' | 'hooks' | 'zone'> {
+): Pick<Ports, 'fleet' | 'firewall' | 'hooks' | 'zone'> {
   const { self, group, zone } = residence;
   return {
     fleet: createFleet(
@@ -183,6 +206,7 @@ function openAws(
       },
       { clients, now: clock.now },
     ),
+    firewall: createFirewall(self.stack, clients),
     hooks: createHooks(
       { instanceId: self.id, group },
       { autoScaling: clients.autoScaling(self.region), now: clock.now },

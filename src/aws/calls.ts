@@ -14,7 +14,16 @@ import type {
   StartInstanceRefreshCommandInput,
   StartInstanceRefreshCommandOutput,
 } from '@aws-sdk/client-auto-scaling';
-import type { DescribeInstancesCommandInput, DescribeInstancesCommandOutput } from '@aws-sdk/client-ec2';
+import type {
+  AuthorizeSecurityGroupIngressCommandInput,
+  AuthorizeSecurityGroupIngressCommandOutput,
+  DescribeInstancesCommandInput,
+  DescribeInstancesCommandOutput,
+  DescribeSecurityGroupsCommandInput,
+  DescribeSecurityGroupsCommandOutput,
+  RevokeSecurityGroupIngressCommandInput,
+  RevokeSecurityGroupIngressCommandOutput,
+} from '@aws-sdk/client-ec2';
 import type {
   ChangeResourceRecordSetsCommandInput,
   ChangeResourceRecordSetsCommandOutput,
@@ -35,6 +44,18 @@ type Ask<Input, Output> = (input: Input, signal: AbortSignal) => Promise<Output>
 
 export interface Ec2Calls {
   readonly describeInstances: Ask<DescribeInstancesCommandInput, DescribeInstancesCommandOutput>;
+  readonly describeSecurityGroups: Ask<
+    DescribeSecurityGroupsCommandInput,
+    DescribeSecurityGroupsCommandOutput
+  >;
+  readonly authorizeSecurityGroupIngress: Ask<
+    AuthorizeSecurityGroupIngressCommandInput,
+    AuthorizeSecurityGroupIngressCommandOutput
+  >;
+  readonly revokeSecurityGroupIngress: Ask<
+    RevokeSecurityGroupIngressCommandInput,
+    RevokeSecurityGroupIngressCommandOutput
+  >;
 }
 
 export interface AutoScalingCalls {

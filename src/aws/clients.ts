@@ -8,7 +8,13 @@ import {
   RecordLifecycleActionHeartbeatCommand,
   StartInstanceRefreshCommand,
 } from '@aws-sdk/client-auto-scaling';
-import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  DescribeInstancesCommand,
+  DescribeSecurityGroupsCommand,
+  EC2Client,
+  RevokeSecurityGroupIngressCommand,
+} from '@aws-sdk/client-ec2';
 import type { EC2ClientConfig } from '@aws-sdk/client-ec2';
 import {
   ChangeResourceRecordSetsCommand,
@@ -165,6 +171,22 @@ function ec2Calls(client: EC2Client, call: Call): Ec2Calls {
     describeInstances: (input, signal) =>
       call('ec2', 'DescribeInstances', signal, async (abortSignal) =>
         holding(await client.send(new DescribeInstancesCommand(input), { abortSignal }), 'Reservations'),
+      ),
+    describeSecurityGroups: (input, signal) =>
+      call('ec2', 'DescribeSecurityGroups', signal, async (abortSignal) =>
+        holding(
+          await client.send(new DescribeSecurityGroupsCommand(input), { abortSignal }),
+          'SecurityGroups',
+        ),
+      ),
+    // Tried again after a lost answer, each says that it was done before: that is as good.
+    authorizeSecurityGroupIngress: (input, signal) =>
+      call('ec2', 'AuthorizeSecurityGroupIngress', signal, (abortSignal) =>
+        client.send(new AuthorizeSecurityGroupIngressCommand(input), { abortSignal }),
+      ),
+    revokeSecurityGroupIngress: (input, signal) =>
+      call('ec2', 'RevokeSecurityGroupIngress', signal, (abortSignal) =>
+        client.send(new RevokeSecurityGroupIngressCommand(input), { abortSignal }),
       ),
   };
 }

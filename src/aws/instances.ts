@@ -13,6 +13,8 @@ export interface Ec2Instance {
   /** Private address. */
   readonly address: string | null;
   readonly publicAddress: string | null;
+  /** Ids. */
+  readonly securityGroups: readonly string[];
   readonly tags: ReadonlyMap<string, string>;
 }
 
@@ -84,6 +86,7 @@ async function describeChunk(
         state: stateOf(instance.State?.Name),
         address,
         publicAddress,
+        securityGroups: (instance.SecurityGroups ?? []).flatMap(({ GroupId }) => GroupId ?? []),
         tags: new Map((instance.Tags ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? ''])),
       });
     }

@@ -1,5 +1,7 @@
 import type { Bell } from './bell.ts';
 import { createBell } from './bell.ts';
+import type { Firewall } from './firewall.ts';
+import { createFirewall } from './firewall.ts';
 import type { FleetView } from './fleet-view.ts';
 import { createFleetView } from './fleet-view.ts';
 import type { NonceOffer } from './nonce-offer.ts';
@@ -21,6 +23,7 @@ export interface Context {
   readonly chronicle: Chronicle;
   readonly register: Register;
   readonly fleetView: FleetView;
+  readonly firewall: Firewall;
   readonly nonceOffer: NonceOffer;
   /** Wakes the life of the own member: an exit, a hint, an order to leave. */
   readonly lifeBell: Bell;
@@ -35,13 +38,15 @@ export interface Context {
 export function createContext(options: DaemonOptions, ports: Ports): Context {
   const state = createState();
   const chronicle = createChronicle(state, ports);
+  const fleetView = createFleetView(ports);
   return {
     options,
     ports,
     state,
     chronicle,
     register: createRegister(ports, options.cluster),
-    fleetView: createFleetView(ports),
+    fleetView,
+    firewall: createFirewall({ ports, options, fleetView, chronicle }),
     nonceOffer: createNonceOffer(ports, chronicle),
     lifeBell: createBell(ports.clock),
     houseBell: createBell(ports.clock),

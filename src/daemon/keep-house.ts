@@ -137,8 +137,10 @@ export async function keepHouse(
   }
   const written = await writeRecords(context, right, plan, memory, signal);
   if (written && context.register.last().known) memory.named = namedBy(latest.value, doubtful, leaving);
+  const names = new Set(latest.value.list.members.map((it) => it.name));
+  const letIn = fleet?.known === true ? await context.firewall.tend(fleet.value, names, right, signal) : true;
   // Where Route 53 refuses for longer, the fleet has no answer to it.
-  memory.unfinished = (!written && memory.writeFailures < 2) || isUnfinished(latest.value);
+  memory.unfinished = (!written && memory.writeFailures < 2) || !letIn || isUnfinished(latest.value);
   await publish(context, right, endpoint, memory, signal);
   return false;
 }

@@ -5,6 +5,7 @@ import type { Known } from '../core/known.ts';
 import type { DataIdentity, EtcdExit, LocalData, LocalMark } from '../core/local-data.ts';
 import type { MemberAlarm, MemberList, MemberStatus, MemberVersions } from '../core/members.ts';
 import type { UpgradeAnswer } from '../core/upgrade.ts';
+import type { IngressRule, SecurityGroup } from '../core/plan-firewall.ts';
 import type { Obstacle } from '../core/start.ts';
 import type { ChangeOutcome, RecordChange, RecordSet } from '../core/records.ts';
 
@@ -70,6 +71,36 @@ export interface FleetPort {
     instances: readonly { readonly id: string; readonly region: string }[],
     signal: AbortSignal,
   ): Promise<Known<ReadonlyMap<string, Ec2Evidence>>>;
+}
+
+/** What became of rules that were to be added or removed. */
+export type FirewallOutcome =
+  | { readonly kind: 'done' }
+  /** `full`: the group takes no more rules. `unknown`: no answer came, they may stand or not. */
+  | { readonly kind: 'full' | 'refused' | 'unknown'; readonly message: string };
+
+/** The stack's security groups, one in each region. */
+export interface FirewallPort {
+  /** The region's group; null where the stack has none. Of several, the one that `instances` (ids) are in. */
+  group(
+    region: string,
+    instances: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Known<SecurityGroup | null>>;
+  /** A rule that stands already is fine. */
+  open(
+    region: string,
+    groupId: string,
+    rules: readonly IngressRule[],
+    signal: AbortSignal,
+  ): Promise<FirewallOutcome>;
+  /** A rule that is gone already is fine. */
+  close(
+    region: string,
+    groupId: string,
+    rules: readonly IngressRule[],
+    signal: AbortSignal,
+  ): Promise<FirewallOutcome>;
 }
 
 /** Lifecycle hooks of the own group. */
@@ -313,6 +344,7 @@ export interface Ports {
   readonly self: Self;
   readonly metadata: MetadataPort;
   readonly fleet: FleetPort;
+  readonly firewall: FirewallPort;
   readonly hooks: HooksPort;
   readonly zone: ZonePort;
   readonly admin: AdminPort;

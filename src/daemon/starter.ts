@@ -46,6 +46,8 @@ export async function startEtcd(
       signal,
     );
     context.chronicle.plan('start', [action.reason]);
+    // Who is to answer the next look, or to speak to the etcd that is started now, must be let in.
+    if (seen.fleet?.known === true) await context.firewall.arrive(seen.fleet.value, signal);
     if (standing.code !== action.reason.code) standing = { code: action.reason.code, since: turn };
     const result = await execute(context, action, seen, signal);
     context.chronicle.turn('start', turn);

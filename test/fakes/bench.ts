@@ -10,6 +10,7 @@ import type { EtcdCluster } from './etcd/cluster.ts';
 import type { MembershipChange } from './etcd/node.ts';
 import { createEtcdWorld, type EtcdWorld } from './etcd/world.ts';
 import { createFakeInspect } from './fake-inspect.ts';
+import { createFakeFirewall } from './fake-firewall.ts';
 import { createFakeFleet, type FakeFleet } from './fake-fleet.ts';
 import { createFakeHooks, type FakeHooks } from './fake-hooks.ts';
 import { createFakeMetadata, type FakeMetadata } from './fake-metadata.ts';
@@ -107,6 +108,7 @@ export function createBench(count = 1, seed = 1): Bench {
       self,
       metadata,
       fleet: aws.port(self.id),
+      firewall: createFakeFirewall(),
       hooks,
       zone: zone.port(NAME),
       admin: createEtcdAdmin(self, { etcd, wire }),

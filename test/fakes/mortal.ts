@@ -128,6 +128,7 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
       ids: synchronous('ids', ports.ids),
       metadata: asynchronous('metadata', ports.metadata),
       fleet: asynchronous('fleet', ports.fleet),
+      firewall: asynchronous('firewall', ports.firewall),
       hooks: asynchronous('hooks', ports.hooks),
       zone: asynchronous('zone', ports.zone),
       admin: asynchronous('admin', ports.admin),

@@ -6,16 +6,26 @@ export interface WireInstance {
   readonly state?: string;
   readonly address?: string | null;
   readonly publicAddress?: string;
+  /** Id of the one that it is in. */
+  readonly securityGroup?: string;
   readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** EC2's DescribeInstances. */
 export function ec2Answer(instances: readonly WireInstance[], nextToken = ''): WireAnswer {
   const items = instances.map(
-    ({ id, state = 'running', address = '10.0.0.1', publicAddress, tags = {} }) => `<item><instancesSet><item>
+    ({
+      id,
+      state = 'running',
+      address = '10.0.0.1',
+      publicAddress,
+      securityGroup = 'sg-0',
+      tags = {},
+    }) => `<item><instancesSet><item>
       <instanceId>${id}</instanceId><instanceState><code>16</code><name>${state}</name></instanceState>
       ${address === null ? '' : `<privateIpAddress>${address}</privateIpAddress>`}
       ${publicAddress === undefined ? '' : `<ipAddress>${publicAddress}</ipAddress>`}
+      <groupSet><item><groupId>${securityGroup}</groupId></item></groupSet>
       <tagSet>${Object.entries(tags)
         .map(([key, value]) => `<item><key>${key}</key><value>${value}</value></item>`)
         .join('')}</tagSet>

@@ -20,6 +20,7 @@ import { ApplianceError, hasCode } from '../../../src/errors.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
 import { createFakeData } from '../../fakes/fake-data.ts';
+import { createFakeFirewall } from '../../fakes/fake-firewall.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
 import { createWire, type Latency } from '../../fakes/wire.ts';
 import { etcdPorts, lockHolderAt, memberNamed, votesAt } from './cluster.ts';
@@ -78,6 +79,8 @@ export function portsOf(world: World, machine: Machine): Ports {
       lost: lostQuestion,
     }),
     fleet: heardFleet(world, machine, overNetwork(wire.port(LATENCY.ec2, fleet), awsLink)),
+    // One region: it is never asked.
+    firewall: createFakeFirewall(),
     hooks: overNetwork(wire.port(LATENCY.ec2, hooksOf(world, machine)), awsLink),
     zone: heardZone(world, machine, overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink)),
     ...heardEtcd(world, machine, etcdPorts(world, machine, wire)),

@@ -1,0 +1,229 @@
+import { describe, expect, test } from 'vitest';
+import type { Ec2Evidence, InstanceEvidence } from '../../../src/core/fleet.ts';
+import { known, unknown } from '../../../src/core/known.ts';
+import type { IngressRule } from '../../../src/core/plan-firewall.ts';
+import { ruleDescription } from '../../../src/core/plan-firewall.ts';
+import { createContext } from '../../../src/daemon/context.ts';
+import { createFirewall } from '../../../src/daemon/firewall.ts';
+import { freshMemory, keepHouse } from '../../../src/daemon/keep-house.ts';
+import { createMaintenanceLock } from '../../../src/daemon/maintenance-lock.ts';
+import { startEtcd } from '../../../src/daemon/starter.ts';
+import { createChronicle, createState } from '../../../src/daemon/state.ts';
+import { createBench, NEVER } from '../../fakes/bench.ts';
+import { createFakeFirewall } from '../../fakes/fake-firewall.ts';
+import { addressOf, CLUSTER, fleet, idOf, instance, REGION, self } from '../../fixtures/core/world.ts';
+
+const FAR = 'us-east-1';
+const INTERVAL_MS = 120_000;
+const MEMBERS = new Set([1, 2].map(idOf));
+const FLEET = fleet([1, instance(2, { region: FAR, zone: `${FAR}a` })]);
+
+function rule(n: number, region: string): IngressRule {
+  const description = ruleDescription(CLUSTER, { id: idOf(n), region });
+  return { from: 2378, to: 2380, address: addressOf(n), description };
+}
+
+/** The firewall of instance 1 over groups with these rules; `gone`: what EC2 says of who is asked about. */
+function world(groups: Readonly<Record<string, readonly IngressRule[]>>, { needed = true } = {}) {
+  let now = 0;
+  const clock = {
+    now: () => now,
+    wallTime: () => '2026-01-01T00:00:00Z',
+    sleep: async () => await Promise.resolve(),
+    advance: (ms: number): void => void (now += ms),
+  };
+  const port = createFakeFirewall(groups);
+  const state = createState();
+  const quiet = (): void => undefined;
+  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+  const meter = {
+    planned: quiet,
+    acted: quiet,
+    restarted: quiet,
+    evicted: quiet,
+    dnsWritten: quiet,
+    ticked: quiet,
+  };
+  const words = new Map<string, Ec2Evidence>();
+  const asked: string[] = [];
+  let mayAct = true;
+  const firewall = createFirewall({
+    ports: { firewall: port, clock, random: { fraction: () => 0.5, token: () => '' }, self: self(1), meter },
+    options: {
+      cluster: CLUSTER,
+      housekeepingIntervalMs: INTERVAL_MS,
+      ...(needed && {
+        firewall: { regions: [REGION, FAR], ports: [{ from: 2378, to: 2380 }], withOwnRegion: false },
+      }),
+    },
+    fleetView: {
+      evidence: async (instances) => {
+        await Promise.resolve();
+        asked.push(...instances.map((it) => it.id));
+        return new Map(
+          instances.flatMap(({ id }): (readonly [string, InstanceEvidence])[] => {
+            const word = words.get(id);
+            return word === undefined ? [] : [[id, { ec2: known(word), notFoundForMs: 0, unlistedForMs: 0 }]];
+          }),
+        );
+      },
+    },
+    chronicle: createChronicle(state, { clock, log, meter }),
+  });
+  const addresses = (region: string) => (port.rules.get(region) ?? []).map((it) => it.address);
+  return {
+    clock,
+    port,
+    state,
+    words,
+    asked,
+    addresses,
+    setGuard: (may: boolean) => (mayAct = may),
+    arrive: async (seen = FLEET) => await firewall.arrive(seen, NEVER),
+    tend: async (seen = FLEET, members = MEMBERS) =>
+      await firewall.tend(seen, members, { guard: async () => await Promise.resolve(mayAct) }, NEVER),
+    /** The calls since this was asked last, as `open us-east-1 10.0.0.1`. */
+    calls: () => port.calls.splice(0).map((it) => [it.kind, it.region, ...it.addresses].join(' ')),
+  };
+}
+
+describe('the firewall', () => {
+  test('asks nothing where no rule of ours is needed', async () => {
+    const { arrive, tend, calls } = world({ [REGION]: [] }, { needed: false });
+    await arrive();
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([]);
+  });
+
+  test('of who arrives lets in itself everywhere and the others here, and asks again only after the interval', async () => {
+    const { arrive, calls, addresses, clock } = world({ [REGION]: [], [FAR]: [] });
+    await arrive();
+    expect(calls()).toEqual([
+      `group ${REGION}`,
+      `group ${FAR}`,
+      `open ${REGION} ${addressOf(2)}`,
+      `open ${FAR} ${addressOf(1)}`,
+    ]);
+    expect([addresses(REGION), addresses(FAR)]).toEqual([[addressOf(2)], [addressOf(1)]]);
+    await arrive();
+    expect(calls()).toEqual([]);
+    // EC2 shows a moment later what it was told.
+    clock.advance(5_000);
+    await arrive();
+    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`]);
+    clock.advance(INTERVAL_MS - 1);
+    await arrive();
+    expect(calls()).toEqual([]);
+    clock.advance(1);
+    await arrive();
+    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`]);
+  });
+
+  test('of who keeps house closes what is over under the lock, before it opens', async () => {
+    const { tend, calls, words, setGuard, asked } = world({
+      [REGION]: [rule(2, FAR), rule(3, FAR)],
+      [FAR]: [rule(3, FAR)],
+    });
+    words.set(idOf(3), 'terminated');
+    setGuard(false);
+    expect(await tend()).toBe(false);
+    expect(asked).toEqual([idOf(3)]);
+    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`]);
+    setGuard(true);
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([
+      `close ${REGION} ${addressOf(3)}`,
+      `close ${FAR} ${addressOf(3)}`,
+      `open ${FAR} ${addressOf(1)}`,
+    ]);
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([]);
+  });
+
+  test('needs no lock to let somebody in', async () => {
+    const { tend, addresses, setGuard } = world({ [REGION]: [], [FAR]: [] });
+    setGuard(false);
+    expect(await tend()).toBe(true);
+    expect([addresses(REGION), addresses(FAR)]).toEqual([[addressOf(2)], [addressOf(1)]]);
+  });
+
+  test('goes on elsewhere where a region refuses, says so, and tries there less and less often', async () => {
+    const { tend, calls, port, state, clock } = world({ [REGION]: [], [FAR]: [] });
+    port.refuse(REGION, { kind: 'full', message: 'no more rules' });
+    expect(await tend()).toBe(true);
+    expect(calls().slice(2)).toEqual([`open ${REGION} ${addressOf(2)}`, `open ${FAR} ${addressOf(1)}`]);
+    expect(state.events.filter((it) => it.code === 'firewall-full')).toMatchObject([
+      { level: 'warn', sentence: expect.stringContaining(`${addressOf(2)}: no more rules`) as string },
+    ]);
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([]);
+    clock.advance(2_000);
+    await tend();
+    expect(calls()).toContain(`open ${REGION} ${addressOf(2)}`);
+    clock.advance(2_000);
+    await tend();
+    expect(calls()).not.toContain(`open ${REGION} ${addressOf(2)}`);
+  });
+
+  test('comes back soon where a region does not answer, and closes nothing that it does not know of', async () => {
+    const { tend, calls, port, clock } = world({ [REGION]: [rule(2, FAR)], [FAR]: [] });
+    port.refuse(REGION, { kind: 'unknown', message: 'throttled' });
+    expect(await tend()).toBe(false);
+    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`, `open ${FAR} ${addressOf(1)}`]);
+    port.refuse(REGION, null);
+    clock.advance(2_000);
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([`group ${REGION}`]);
+  });
+
+  test('says once that a region has no group', async () => {
+    const { tend, state, calls } = world({ [REGION]: [rule(2, FAR)] });
+    expect(await tend()).toBe(true);
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`]);
+    expect(state.events.map((it) => it.code)).toEqual(['firewall-no-group']);
+  });
+});
+
+describe('in an appliance', () => {
+  /** The first host of a bench, in a cluster whose instances know each other by public addresses. */
+  const appliance = (bench: ReturnType<typeof createBench>) => {
+    const { self: me, context, ports } = bench.host(0);
+    const firewall = createFakeFirewall({ [me.region]: [] });
+    const silent = async () => await Promise.resolve(unknown('it is silent'));
+    const peers = { askBirth: silent, askUpgrade: silent };
+    const wanted = { regions: [me.region], ports: [{ from: 2378, to: 2380 }], withOwnRegion: true };
+    return {
+      letIn: () => (firewall.rules.get(me.region) ?? []).map((it) => it.address),
+      context: createContext({ ...context.options, firewall: wanted }, { ...ports, firewall, peers }),
+    };
+  };
+
+  test('who starts lets in and is let in, before there is a cluster', async () => {
+    const bench = createBench(3);
+    const { context, letIn } = appliance(bench);
+    const end = new AbortController();
+    const start = startEtcd(context, { afterCrash: false, damagedStarts: 0 }, end.signal);
+    start.catch(() => undefined);
+    await bench.clock.advance(2_000);
+    expect(letIn()).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+    end.abort(new Error('seen enough'));
+    await expect(bench.soon(start)).rejects.toThrow('seen enough');
+  });
+
+  test('who keeps house looks after the rules, as often as after the fleet', async () => {
+    const bench = createBench(3);
+    await bench.form();
+    const { context, letIn } = appliance(bench);
+    const lock = createMaintenanceLock(context);
+    expect(await bench.soon(lock.take(NEVER))).toBe(true);
+    const memory = freshMemory();
+    await bench.soon(keepHouse(context, lock, memory, NEVER));
+    expect(letIn()).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+    bench.aws.add({ id: 'i-04', address: '10.0.0.4' });
+    await bench.clock.advance(context.options.housekeepingIntervalMs);
+    await bench.soon(lock.take(NEVER));
+    await bench.soon(keepHouse(context, lock, memory, NEVER));
+    expect(letIn()).toContain('10.0.0.4');
+  });
+});
