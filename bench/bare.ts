@@ -124,6 +124,7 @@ function startLoops(
       listenAddress: address,
       initial,
       snapshotCount: null,
+      timing: null,
       logLevel: 'info',
       extra: [],
     } as const;

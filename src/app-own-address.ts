@@ -11,6 +11,8 @@ export interface OwnAddress {
   readonly address: string;
   /** Where the own etcd and face listen. EC2 translates a public address: no interface has it. */
   readonly listen: string;
+  /** What a call to a member may take. */
+  readonly callMs?: number;
 }
 
 /** What talks to members and appliances, the own ones among them. */
@@ -26,13 +28,13 @@ export interface OwnReach {
  * etcd or face goes to where it listens, and not out to the internet and back, past a security group that need not allow it.
  */
 export function openOwnReach(
-  { address, listen }: OwnAddress,
+  { address, listen, callMs }: OwnAddress,
   { process, peers }: Pick<OwnReach, 'process' | 'peers'>,
 ): OwnReach {
   const host = (asked: string): string => (asked === address ? listen : asked);
   const url = (endpoint: string): string => (endpoint === clientUrl(address) ? clientUrl(listen) : endpoint);
   return {
-    admin: createAdmin({ dial: url }),
+    admin: createAdmin({ dial: url, ...(callMs !== undefined && { deadlineMs: callMs }) }),
     probe: { probe: async (asked, signal) => await probeEtcd(host(asked), signal) },
     process: {
       ...process,

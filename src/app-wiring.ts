@@ -16,7 +16,7 @@ import { standingLine } from './app-standing.ts';
 import type { Config } from './config.ts';
 import { regionsWith } from './core/fleet.ts';
 import { clusterLabel } from './core/names.ts';
-import { CLIENT_PORT, PEER_PORT } from './core/numbers.ts';
+import { CLIENT_PORT, FAR_CALL_MS, PEER_PORT } from './core/numbers.ts';
 import type { PortRange } from './core/plan-firewall.ts';
 import { createAppliance } from './daemon/appliance.ts';
 import type { PlanReport } from './daemon/explain.ts';
@@ -125,7 +125,9 @@ async function openWorld(
   const cluster = `${clusterLabel(residence.self.stack)}.${residence.zone.name}`;
   const { self, listen } = residence;
   const peers = createPeers({ port: config.statusPort });
-  const reach = openOwnReach({ address: self.address, listen }, { process: processes, peers });
+  const regional = regionalOptions(config, self.region);
+  const own = { address: self.address, listen, ...(regional.far && { callMs: FAR_CALL_MS }) };
+  const reach = openOwnReach(own, { process: processes, peers });
   cleanup.use(reach.admin);
   const aws = openAws(config, clients, residence, cluster);
   const ports: Ports = {
@@ -153,17 +155,18 @@ async function openWorld(
     bootstrapWaitMs: config.bootstrapWaitMs,
     housekeepingIntervalMs: config.housekeepingIntervalMs,
     etcdVersion: config.etcdVersion,
-    ...firewallOf(config, self.region),
+    ...regional,
   };
   return { options, ports, listen };
 }
 
-/** Needed where instances come from outside each other's security group: of another region, or by public addresses. */
-function firewallOf(config: Config, ownRegion: string): Pick<DaemonOptions, 'firewall'> {
+/** Rules are needed where instances come from outside each other's security group: of another region, or by public addresses. */
+function regionalOptions(config: Config, ownRegion: string): Pick<DaemonOptions, 'far' | 'firewall'> {
   const regions = regionsWith(ownRegion, config.activeRegions);
+  const far = regions.length > 1;
   const withOwnRegion = advertiseOf(config, ownRegion) === 'public';
-  if (regions.length === 1 && !withOwnRegion) return {};
-  return { firewall: { regions, ports: memberPorts(config.statusPort), withOwnRegion } };
+  if (!far && !withOwnRegion) return { far };
+  return { far, firewall: { regions, ports: memberPorts(config.statusPort), withOwnRegion } };
 }
 
 /** One range where the appliance's port is next to etcd's, as it is by default. */

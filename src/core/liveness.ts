@@ -1,4 +1,4 @@
-import { LIVENESS_LIMIT_MS, SEEDED_SILENCE_MS, START_LIMIT_MS } from './numbers.ts';
+import { FAR_SEEDED_SILENCE_MS, LIVENESS_LIMIT_MS, SEEDED_SILENCE_MS, START_LIMIT_MS } from './numbers.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 
@@ -10,6 +10,8 @@ export interface LivenessObservation {
   readonly answeredOnce: boolean;
   /** For a joiner in its first run: for how long its snapshot has been in place; null: no joiner, or none is; ms. */
   readonly seededMs: number | null;
+  /** Whether the members are in several regions. */
+  readonly far: boolean;
   /** Whether anything answers as etcd at its peer port; null: not asked. */
   readonly peersAnswered: boolean | null;
 }
@@ -45,7 +47,8 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
     kind,
     reason: reason(code, sentence),
   });
-  if (!seen.answeredOnce && (seen.seededMs ?? 0) >= SEEDED_SILENCE_MS) {
+  const publicationMs = seen.far ? FAR_SEEDED_SILENCE_MS : SEEDED_SILENCE_MS;
+  if (!seen.answeredOnce && (seen.seededMs ?? 0) >= publicationMs) {
     return verdict(
       'dead',
       'publication-lost',

@@ -72,6 +72,23 @@ export const STARTING_ASK_MS = 400;
 /** What a learner is given for its snapshot, beyond the join limit: bytes per ms that a slow disk and network manage. */
 export const SNAPSHOT_BYTES_PER_MS = 5_000;
 
+/*
+ * Members of several regions: a round trip between the furthest two regions of AWS takes about 250 ms, and what is right for
+ * that is no harm to nearer ones, but for an election that takes longer.
+ */
+
+/** etcd's heartbeat and election timeout over several regions: its documentation asks for one round trip, and for ten. */
+export const FAR_TIMING = { heartbeatMs: 300, electionMs: 3_000 } as const;
+
+/** What a call to a member may take there: two linearizable answers in one, on a new connection, are eight round trips. */
+export const FAR_CALL_MS = 3_000;
+
+/** An appliance of another region answers within this time: a connection and an answer are two round trips, and some more. */
+export const FAR_ASK_MS = 800;
+
+/** `SEEDED_SILENCE_MS` there: a publication goes to the leader, to a majority and back. */
+export const FAR_SEEDED_SILENCE_MS = 2_000;
+
 /** Restart of a crashed etcd: at once, then this much, doubling, with full jitter. */
 export const RESTART_BACKOFF_MS = 1_000;
 

@@ -1,5 +1,6 @@
+import type { Instance } from '../core/fleet.ts';
 import { isJoinable } from '../core/fleet.ts';
-import { BUSY_AWS_INTERVAL_MS, CLAIM_TURN_MS } from '../core/numbers.ts';
+import { BUSY_AWS_INTERVAL_MS, CLAIM_TURN_MS, FAR_ASK_MS } from '../core/numbers.ts';
 import type { Context } from './context.ts';
 import { orLate } from './or-late.ts';
 
@@ -21,7 +22,7 @@ export async function awaitClaim(context: Context, signal: AbortSignal): Promise
   if (first === undefined || first.id === ports.self.id) return;
   const others = joinable.filter((it) => it.id !== ports.self.id);
   const answers = await Promise.all(
-    others.map(async ({ id, address }) => ({ id, word: await askWord(context, address, signal) })),
+    others.map(async (it) => ({ id: it.id, word: await askWord(context, it, signal) })),
   );
   const claims = answers.some(({ id, word }) => id === first.id && word === 'nothing');
   if (claims && !answers.some(({ word }) => word === 'something')) await lifeBell.wait(CLAIM_TURN_MS, signal);
@@ -34,14 +35,14 @@ function byId(a: { readonly id: string }, b: { readonly id: string }): number {
 /** Whether an instance knows of a cluster; silence is neither. */
 async function askWord(
   { ports }: Context,
-  address: string | null,
+  { address, region }: Instance,
   signal: AbortSignal,
 ): Promise<'nothing' | 'something' | 'silence'> {
   if (address === null) return 'silence';
   const hint = { epoch: 0, from: ports.self.id };
   const answer = await orLate(
     ports.clock,
-    ASK_MS,
+    region === ports.self.region ? ASK_MS : FAR_ASK_MS,
     null,
     (both) => ports.peers.askBirth(address, hint, both),
     signal,

@@ -184,6 +184,7 @@ async function restartIfDead(
     seededMs: memory.seededSince === null ? null : clock.now() - memory.seededSince,
     silentMs: silentMs(context, memory),
     answeredOnce: memory.answeredOnce,
+    far: context.options.far === true,
   };
   let verdict = planLiveness({ ...facts, peersAnswered: null });
   if (verdict.kind === 'ask') {

@@ -9,6 +9,8 @@ export interface DaemonOptions {
   readonly housekeepingIntervalMs: number;
   /** What a birth uses: a version or a minor; null: the newest that is installed. */
   readonly etcdVersion: string | null;
+  /** The members are in several regions. */
+  readonly far?: boolean;
   /** Left out where the instances of one region know each other by private addresses: no rule of ours is needed. */
   readonly firewall?: {
     /** All active regions. */

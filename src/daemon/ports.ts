@@ -261,6 +261,8 @@ export interface EtcdStart {
     | null;
   /** Entries after which etcd takes a raft snapshot; null or left out: etcd's own default. */
   readonly snapshotCount?: number | null;
+  /** Heartbeat and election timeout; left out: etcd's own defaults. An operator's flags win. */
+  readonly timing?: { readonly heartbeatMs: number; readonly electionMs: number };
 }
 
 /** A running etcd. */

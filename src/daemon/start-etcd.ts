@@ -2,6 +2,7 @@ import type { Claim } from '../core/claim.ts';
 import type { DataIdentity } from '../core/local-data.ts';
 import type { MemberList } from '../core/members.ts';
 import { isStarted } from '../core/members.ts';
+import { FAR_TIMING } from '../core/numbers.ts';
 import { reason } from '../core/reason.ts';
 import type { StartAction, StartObservation } from '../core/start.ts';
 import { peerUrl } from '../core/urls.ts';
@@ -217,6 +218,7 @@ async function run(
       address: ports.self.address,
       initial,
       snapshotCount: context.state.swap?.snapshotCount ?? null,
+      ...(options.far === true && { timing: FAR_TIMING }),
     },
     signal,
   );

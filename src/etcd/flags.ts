@@ -22,6 +22,8 @@ export interface EtcdFlagSettings {
   } | null;
   /** Entries after which etcd takes a raft snapshot; null: the operator's, or etcd's own (100000, from 3.6 on 10000). */
   readonly snapshotCount: number | null;
+  /** Null: the operator's, or etcd's own (100 and 1000). */
+  readonly timing: { readonly heartbeatMs: number; readonly electionMs: number } | null;
   /** Below `info` etcd says too little: that a member was removed is a warning, why it waits is information. */
   readonly logLevel: 'debug' | 'info';
   /** The operator's, each `--flag` or `--flag=value`; none of them one of `collidingFlags`. */
@@ -59,6 +61,7 @@ export function etcdFlags(version: string, settings: EtcdFlagSettings): readonly
     // 3.4 writes lines of its own making otherwise; later versions know only this one.
     ...(isBefore(version, '3.5.0') ? ['--logger=zap'] : []),
     `--log-level=${settings.logLevel}`,
+    ...timingFlags(settings),
     ...checkFlags(version),
     ...(gates.length > 0 ? [`--feature-gates=${gates.join(',')}`] : []),
     ...(settings.snapshotCount === null
@@ -85,6 +88,14 @@ export function servesOldApi(args: readonly string[]): boolean {
 
 /** Up to 3.5; off by default. */
 const ENABLE_V2 = 'enable-v2';
+
+/** The two belong together, and etcd ends where they do not fit: where an operator gives one of them, neither is ours. */
+function timingFlags({ timing, extra }: EtcdFlagSettings): readonly string[] {
+  const isTiming = (flag: string): boolean =>
+    ['heartbeat-interval', 'election-timeout'].includes(nameOf(flag));
+  if (timing === null || extra.some(isTiming)) return [];
+  return [`--heartbeat-interval=${timing.heartbeatMs}`, `--election-timeout=${timing.electionMs}`];
+}
 
 /** The same on all versions. */
 const SNAPSHOT_COUNT = 'snapshot-count';

@@ -38,6 +38,7 @@ export interface EtcdStart {
   readonly snapshotCount?: number | null;
   /** The interface's address, where `address` is one that EC2 translates; left out: `address`. */
   readonly listenAddress?: string;
+  readonly timing?: { readonly heartbeatMs: number; readonly electionMs: number };
 }
 
 /** A running etcd. The shape of the daemon's RunningEtcd. */
@@ -182,6 +183,7 @@ function flagsOf(binary: EtcdServer, start: EtcdStart, options: EtcdProcessOptio
     listenAddress: options.listenAddress ?? start.listenAddress ?? start.address,
     initial: start.initial,
     snapshotCount: start.snapshotCount ?? null,
+    timing: start.timing ?? null,
     logLevel: 'info',
     extra: options.extraFlags,
   });
@@ -237,12 +239,12 @@ function supervise(
   const finish = async (): Promise<EtcdExit> => {
     const end = await exit;
     over = true;
-    const { saysRemoved, saysDamaged, saysOtherMembers, lastWords } = await words.end();
+    const { saysRemoved, saysDamaged, saysOtherMembers, saysTooOld, lastWords } = await words.end();
     const last = lastWords === '' && end.code !== 0 ? await silentEnd(layout) : lastWords;
     await removeRecord(layout.process).catch(() => undefined);
     // Without a log etcd does not call its data damaged: it tries to join a cluster with what is left of them.
     const damage = saysDamaged ?? (walMissing ? 'wal' : null);
-    return { ...end, saysRemoved, saysDamaged: damage, saysOtherMembers, lastWords: last };
+    return { ...end, saysRemoved, saysDamaged: damage, saysOtherMembers, saysTooOld, lastWords: last };
   };
   const exited = finish();
   return {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { openOwnReach } from '../../src/app-own-address.ts';
+import { FAR_TIMING } from '../../src/core/numbers.ts';
 import { clientUrl, peerUrl } from '../../src/core/urls.ts';
 import { startFaceServer } from '../../src/http/server.ts';
 import { createPeers } from '../../src/http/peers.ts';
@@ -26,6 +27,7 @@ test('an etcd that advertises an address of no interface is asked where it liste
     version: member.version,
     name: 'i-1',
     address: own.address,
+    timing: FAR_TIMING,
     initial: {
       state: 'new',
       token: 'own-address',

@@ -15,6 +15,7 @@ const SETTINGS: EtcdFlagSettings = {
     ],
   },
   snapshotCount: null,
+  timing: null,
   logLevel: 'info',
   extra: [],
 };
@@ -50,6 +51,20 @@ const GOLDEN: readonly { readonly version: string; readonly rest: readonly strin
 describe('the flags of etcd', () => {
   test.each(GOLDEN)('are spelled for $version', ({ version, rest }) => {
     expect(etcdFlags(version, SETTINGS)).toEqual([...COMMON, ...rest]);
+  });
+
+  test.each([
+    { extra: [], added: ['--heartbeat-interval=300', '--election-timeout=3000'] },
+    {
+      extra: ['--max-wals=3'],
+      added: ['--heartbeat-interval=300', '--election-timeout=3000', '--max-wals=3'],
+    },
+    { extra: ['--heartbeat-interval=50'], added: ['--heartbeat-interval=50'] },
+    { extra: ['--election-timeout=900'], added: ['--election-timeout=900'] },
+  ])('carry a timing where one is given, and leave it to the operator with $extra', ({ extra, added }) => {
+    const flags = (more: Partial<EtcdFlagSettings>) => etcdFlags('3.6.16', { ...SETTINGS, ...more });
+    const timing = { heartbeatMs: 300, electionMs: 3_000 };
+    expect(flags({ timing, extra }).filter((flag) => !flags({}).includes(flag))).toEqual(added);
   });
 
   test('let a member with data never begin a cluster, should the data be gone', () => {

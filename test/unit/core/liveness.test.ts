@@ -16,7 +16,8 @@ const seen = (
   answeredOnce: boolean,
   peersAnswered: boolean | null,
   seededMs: number | null = null,
-): LivenessObservation => ({ silentMs, answeredOnce, peersAnswered, seededMs });
+  far = false,
+): LivenessObservation => ({ silentMs, answeredOnce, peersAnswered, seededMs, far });
 
 const cases: readonly Case[] = [
   { name: 'it answers', seen: seen(0, true, null), kind: 'alive', code: 'alive' },
@@ -62,6 +63,18 @@ const cases: readonly Case[] = [
     seen: seen(400, false, null, 499),
     kind: 'alive',
     code: 'alive',
+  },
+  {
+    name: 'the same for longer, and the leader may be in another region',
+    seen: seen(500, false, null, 1_999, true),
+    kind: 'alive',
+    code: 'alive',
+  },
+  {
+    name: 'the same for two seconds: from there, too, its publication would have come',
+    seen: seen(500, false, null, 2_000, true),
+    kind: 'dead',
+    code: 'publication-lost',
   },
   {
     name: 'a joiner whose snapshot has been in place for half a second: its publication was lost',

@@ -74,6 +74,18 @@ describe('before the register is first read', () => {
     expect(await waits(third(first, second))).toBeLessThan(200);
   });
 
+  it('gives one of another region the time that an answer takes from there', async () => {
+    bench.aws.add({
+      ...bench.aws.fleet().instances.find((it) => it.id === 'i-01'),
+      id: 'i-01',
+      address: '10.0.0.1',
+      region: 'us-east-1',
+    });
+    const waited = await waits(third('silent', {}));
+    expect(waited).toBeGreaterThanOrEqual(800);
+    expect(waited).toBeLessThan(1_000);
+  });
+
   it('does not wait long for one that is gone', async () => {
     const waited = await waits(third('silent', { data: DATA }));
     expect(waited).toBeGreaterThanOrEqual(200);

@@ -170,6 +170,29 @@ describe('founding', () => {
     expect(host.disk.mark).toEqual({ ...mark, started: true });
   });
 
+  it.each([
+    { far: false, timing: undefined },
+    { far: true, timing: { heartbeatMs: 300, electionMs: 3_000 } },
+  ])('gives etcd the timing of the distance: %o', async ({ far, timing }) => {
+    const started: unknown[] = [];
+    const { process, ...ports } = noted(host.ports);
+    context = createContext(
+      { ...host.context.options, far },
+      {
+        ...ports,
+        process: {
+          ...process,
+          start: async (start, signal) => {
+            started.push(start.timing);
+            return await process.start(start, signal);
+          },
+        },
+      },
+    );
+    await run(found());
+    expect(started).toEqual([timing]);
+  });
+
   it('is of a formed epoch where it is late', async () => {
     await run(found(formedClaim(birth(), 'c'.repeat(16), [])));
     expect(steps[0]).toBe('identity 1 formed');
