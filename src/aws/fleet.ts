@@ -40,12 +40,13 @@ export interface FleetDeps {
 export interface FleetSource {
   observe(signal: AbortSignal): Promise<Known<Fleet>>;
   /**
-   * EC2's word on any instances, asked in the region of each. A "not-found" is half a claim about the whole answer,
+   * EC2's word on any instances, asked in the region of each; where that is null, in all of them, and then "not-found" is
+   * what all of them say. A "not-found" is half a claim about the whole answer,
    * so the answer must also show the asking instance (in its own region) and those that the last known fleet,
    * if that is fresh, had running there.
    */
   evidence(
-    instances: readonly { readonly id: string; readonly region: string }[],
+    instances: readonly { readonly id: string; readonly region: string | null }[],
     signal: AbortSignal,
   ): Promise<Known<ReadonlyMap<string, Ec2Evidence>>>;
 }
@@ -84,11 +85,16 @@ export function createFleet(options: FleetOptions, deps: FleetDeps): FleetSource
     },
     evidence: async (instances, signal) => {
       const evidence = new Map<string, Ec2Evidence>();
-      for (const region of new Set(instances.map((instance) => instance.region))) {
-        const ids = instances.filter((instance) => instance.region === region).map((instance) => instance.id);
+      const asked = instances.flatMap(({ id, region }) =>
+        (region === null ? regions : [region]).map((it) => ({ id, region: it })),
+      );
+      for (const region of new Set(asked.map((it) => it.region))) {
+        const ids = asked.filter((it) => it.region === region).map((it) => it.id);
         const part = await evidenceIn(region, ids, options.self, memory, deps, signal);
         if (!part.known) return part;
-        for (const [id, word] of part.value) evidence.set(id, word);
+        for (const [id, word] of part.value) {
+          if (word !== 'not-found' || !evidence.has(id)) evidence.set(id, word);
+        }
       }
       return known(evidence);
     },

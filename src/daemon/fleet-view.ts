@@ -15,7 +15,7 @@ export interface FleetView {
    * old, or thirty where it has been the same for a minute: whoever waits for an instance to end may wait for ever.
    */
   evidence(
-    instances: readonly { readonly id: string; readonly region: string }[],
+    instances: readonly { readonly id: string; readonly region: string | null }[],
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, InstanceEvidence>>;
   /** For how long every answer has been unknown; 0: the last was known; ms. */

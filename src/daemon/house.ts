@@ -90,8 +90,11 @@ async function gatherEvidence(
   );
 }
 
-/** EC2 is asked in the instance's own region: the claim remembers it when the group no longer lists the instance. */
-function regionOf(context: Context, instanceId: string): string {
+/**
+ * EC2 is asked in the instance's own region: the claim remembers it when the group no longer lists the instance. Null where
+ * nobody does: no other region's "not found" says anything of it.
+ */
+function regionOf(context: Context, instanceId: string): string | null {
   const reading = context.register.claim();
   const claim = reading.known && reading.value.kind === 'claim' ? reading.value.claim : null;
   const claimed = [...(claim?.voters ?? []), ...(claim?.founders ?? [])].find(
@@ -99,7 +102,7 @@ function regionOf(context: Context, instanceId: string): string {
   );
   const fleet = context.fleetView.last();
   const listed = fleet.known ? fleet.value.instances.find((it) => it.id === instanceId) : undefined;
-  return listed?.region ?? claimed?.region ?? context.ports.self.region;
+  return listed?.region ?? claimed?.region ?? null;
 }
 
 function planRecords(

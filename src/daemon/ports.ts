@@ -66,9 +66,12 @@ export interface MetadataPort {
 export interface FleetPort {
   /** Complete, with the asking instance in it; else unknown. */
   observe(signal: AbortSignal): Promise<Known<Fleet>>;
-  /** EC2's word on instances, each asked in its own region; an answer without the asking instance is unknown. */
+  /**
+   * EC2's word on instances, each asked in its own region, or in all active ones where that is null; an answer without the
+   * asking instance is unknown.
+   */
   evidence(
-    instances: readonly { readonly id: string; readonly region: string }[],
+    instances: readonly { readonly id: string; readonly region: string | null }[],
     signal: AbortSignal,
   ): Promise<Known<ReadonlyMap<string, Ec2Evidence>>>;
 }

@@ -120,10 +120,12 @@ export function createFakeFleet(
         if (reason !== undefined) return unknown(reason);
         const { ec2 } = viewOf(asking);
         if (!ec2.has(asking)) return unknown(`EC2's answer does not show the asking instance ${asking}`);
-        const wordOn = ({ id, region }: { id: string; region: string }): Ec2Evidence => {
+        const wordOn = ({ id, region }: { id: string; region: string | null }): Ec2Evidence => {
           const there = ec2.get(id);
           // Asked in another region than its own, EC2 does not know an id.
-          return there === undefined || there.region !== region ? 'not-found' : there.state;
+          return there === undefined || (region !== null && there.region !== region)
+            ? 'not-found'
+            : there.state;
         };
         return known(new Map(instances.map((instance) => [instance.id, wordOn(instance)])));
       },

@@ -274,6 +274,22 @@ describe('evidence', () => {
     expect(request && filterValues(request)).toEqual(['i-1', 'i-9', 'i-8']);
   });
 
+  test.each([
+    { there: ['i-9'], word: 'running' },
+    { there: [], word: 'not-found' },
+  ])(
+    'of an instance whose region nobody remembers is $word where eu-west-1 shows $there',
+    async ({ there, word }) => {
+      const { fleet, server } = await fleetOf({
+        activeRegions: ['eu-west-1'],
+        instances: ({ region }) => ec2Answer(region === 'eu-west-1' ? there.map((id) => ({ id })) : RUNNING),
+      });
+      const seen = await fleet.evidence([{ id: 'i-9', region: null }], never);
+      expect(seen.known && [...seen.value]).toEqual([['i-9', word]]);
+      expect(server.requests.map(({ region }) => region).toSorted()).toEqual(['eu-central-1', 'eu-west-1']);
+    },
+  );
+
   test('is unknown where the answer does not show the asking instance', async () => {
     const { fleet } = await fleetOf({ instances: () => ec2Answer([]) });
     expect(await fleet.evidence([gone], never)).toMatchObject({ known: false });
