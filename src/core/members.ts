@@ -66,7 +66,7 @@ export function isOutOfSpace(status: MemberStatus): boolean {
 
 /** The host of its first peer URL: where it runs, whether it ever did or not. Empty where it has none. */
 export function addressOf(member: Member): string {
-  return member.peerUrls.map(hostOf)[0] ?? '';
+  return hostOf(member.peerUrls[0] ?? '');
 }
 
 /** Votes needed among `voters` voters. */

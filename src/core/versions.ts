@@ -5,7 +5,8 @@ interface Installed {
 
 /** The minor of a version: 3.5 of 3.5.35. */
 export function minorOf(version: string): string {
-  return version.split('.').slice(0, 2).join('.');
+  const end = version.indexOf('.', version.indexOf('.') + 1);
+  return end < 0 ? version : version.slice(0, end);
 }
 
 /** How many minors `to` is above `from`; negative where below. Null where the majors differ: nothing is known of that way. */

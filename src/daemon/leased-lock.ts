@@ -1,6 +1,7 @@
 import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import type { Fence, KeyValue, Ports } from './ports.ts';
+import { openScope } from './scope.ts';
 
 /** A key that is bound to a lease: who made it holds the lock until the lease ends (law 8). */
 export interface LeasedLock {
@@ -35,20 +36,19 @@ export async function whileRenewed<T>(
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
-  const done = new AbortController();
-  const both = AbortSignal.any([signal, done.signal]);
+  const scope = openScope(signal);
   const renewing = (async () => {
     for (;;) {
-      await clock.sleep(everyMs, both);
-      await lock.renew(both);
+      await clock.sleep(everyMs, scope.signal);
+      await lock.renew(scope.signal);
     }
   })().catch((error: unknown) => {
-    if (!both.aborted) log.error({ error }, 'the lock is no longer renewed');
+    if (!scope.signal.aborted) log.error({ error }, 'the lock is no longer renewed');
   });
   try {
     return await work();
   } finally {
-    done.abort();
+    scope.end();
     await renewing;
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from './ports.ts';
+import { openScope } from './scope.ts';
 
 /** The answer of a call, or `late` where none came within the limit; the call is let go then. */
 export async function orLate<T, Late>(
@@ -8,11 +9,10 @@ export async function orLate<T, Late>(
   call: (signal: AbortSignal) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T | Late> {
-  const done = new AbortController();
-  const both = AbortSignal.any([signal, done.signal]);
+  const scope = openScope(signal);
   try {
-    return await Promise.race([call(both), clock.sleep(limitMs, both).then(() => late)]);
+    return await Promise.race([call(scope.signal), clock.sleep(limitMs, scope.signal).then(() => late)]);
   } finally {
-    done.abort();
+    scope.end();
   }
 }

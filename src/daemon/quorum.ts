@@ -1,6 +1,7 @@
 import type { QuorumAnswer } from '../core/start.ts';
 import type { MemberList } from '../core/members.ts';
 import type { Ports } from './ports.ts';
+import { openScope } from './scope.ts';
 
 /** A key that nobody writes: reading it linearizably proves a quorum, on every version of etcd. */
 const PROBE_KEY = '_appliance/none';
@@ -31,15 +32,15 @@ export async function askQuorum(
 ): Promise<QuorumAnswer> {
   const heard: Heard[] = [];
   const foreign: string[] = [];
-  const done = new AbortController();
-  const both = AbortSignal.any([signal, done.signal]);
+  const scope = openScope(signal);
   const isBest = (it: Heard): boolean => wanted.preferred === null || it.list.clusterId === wanted.preferred;
   await new Promise<void>((resolve) => {
     let open = endpoints.length;
     if (open === 0) resolve();
-    if (wanted.limitMs !== null) void ports.clock.sleep(wanted.limitMs, both).then(resolve, () => undefined);
+    if (wanted.limitMs !== null)
+      void ports.clock.sleep(wanted.limitMs, scope.signal).then(resolve, () => undefined);
     for (const endpoint of endpoints) {
-      void hear(ports, endpoint, both).then((answer) => {
+      void hear(ports, endpoint, scope.signal).then((answer) => {
         if (answer !== null) {
           if (wanted.clusterId !== null && answer.list.clusterId !== wanted.clusterId)
             foreign.push(answer.list.clusterId);
@@ -51,7 +52,7 @@ export async function askQuorum(
     }
   });
   // The first good answer suffices: a frozen member must not hold up the others.
-  done.abort();
+  scope.end();
   signal.throwIfAborted();
   const best = heard.find(isBest) ?? heard[0];
   if (best === undefined) return { kind: 'nobody', foreign: [...new Set(foreign)].sort() };

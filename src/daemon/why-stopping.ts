@@ -4,6 +4,7 @@ import { METADATA_INTERVAL_MS } from '../core/numbers.ts';
 import type { Departure, DepartureObservation } from '../core/plan-leave.ts';
 import { whyStopping } from '../core/plan-leave.ts';
 import type { Context } from './context.ts';
+import { openScope } from './scope.ts';
 
 /** How long the answers are waited for in all: the machine's grace runs already, and while AWS hangs it says nothing. */
 const ANSWERS_LIMIT_MS = 2_000;
@@ -26,8 +27,8 @@ export async function askWhyStopping(context: Context, signal: AbortSignal): Pro
     seen = { ...seen, ...answer };
     if (whyStopping(seen).kind === 'going') enough.resolve(undefined);
   };
-  const asking = new AbortController();
-  const cut = AbortSignal.any([signal, asking.signal]);
+  const asking = openScope(signal);
+  const cut = asking.signal;
   const answers = Promise.all([
     metadata.targetState(cut).then((targetState) => take({ targetState })),
     metadata.spotNotice(cut).then((spot) => take({ spotNotice: isThere(spot) })),
@@ -41,7 +42,7 @@ export async function askWhyStopping(context: Context, signal: AbortSignal): Pro
   try {
     await Promise.race([enough.promise, answers, clock.sleep(ANSWERS_LIMIT_MS, cut)]);
   } finally {
-    asking.abort();
+    asking.end();
   }
   return whyStopping(seen);
 }
