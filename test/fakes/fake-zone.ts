@@ -37,7 +37,10 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
   const taken: (readonly RecordChange[])[] = [];
   let sorted: readonly RecordSet[] | null = [];
   const all = (): readonly RecordSet[] =>
-    (sorted ??= [...sets.values()].toSorted((a, b) => compare(orderOf(a), orderOf(b))));
+    (sorted ??= [...sets.values()]
+      .map((set) => ({ set, order: orderOf(set) }))
+      .sort((a, b) => compare(a.order, b.order))
+      .map((it) => it.set));
 
   const change = (changes: readonly RecordChange[]): ChangeOutcome => {
     if (changes.length === 0) return { kind: 'done' };

@@ -47,31 +47,40 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
     endedInTurn ??= clock.turns();
   };
 
+  const isListening = (): boolean => waiting === null && endedInTurn === null;
+  const take = <T>(value: T): T | Promise<T> =>
+    isListening() ? value : new Promise<T>((resolve) => deliver(() => resolve(value)));
+  const fail = (error: unknown): Promise<never> => {
+    const raised = error instanceof Error ? error : new Error(String(error));
+    if (isListening()) throw raised;
+    return new Promise<never>((_resolve, reject) => deliver(() => reject(raised)));
+  };
   /** The promise as a mortal sees it. */
-  const behind = <T>(promise: Promise<T>): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      promise.then(
-        (value) => deliver(() => resolve(value)),
-        (error: unknown) => deliver(() => reject(error instanceof Error ? error : new Error(String(error)))),
-      );
-    });
-  const call = <T>(what: string, act: () => Promise<T>): Promise<T> => {
+  const behind = <T>(promise: Promise<T>): Promise<T> => promise.then(take<T>, fail);
+  const call = <T, Args extends readonly unknown[]>(
+    what: string,
+    act: (...args: Args) => Promise<T>,
+    args: Args,
+  ): Promise<T> => {
     note(what);
     if (!alive()) return new Promise<T>(() => undefined);
     calls += 1;
-    if (doom === null || calls < doom.atCall) return behind(act());
+    if (doom === null || calls < doom.atCall) return behind(act(...args));
     const { taken, onKilled } = doom;
-    if (taken) void act().catch(() => undefined);
+    if (taken) void act(...args).catch(() => undefined);
     end();
     onKilled();
     return new Promise<T>(() => undefined);
   };
   const asynchronous = <T extends object>(name: string, port: T): T =>
-    wrap(port, (method, act) => call(`${name}.${method}`, act as () => Promise<unknown>));
+    wrap(port, name, (what, act) => {
+      const promising = act as (...args: readonly unknown[]) => Promise<unknown>;
+      return (...args) => call(what, promising, args);
+    });
   const synchronous = <T extends object>(name: string, port: T): T =>
-    wrap(port, (method, act) => {
-      note(`${name}.${method}`);
-      return act();
+    wrap(port, name, (what, act) => (...args) => {
+      note(what);
+      return act(...args);
     });
 
   const running = (etcd: RunningEtcd): RunningEtcd => ({
@@ -79,7 +88,7 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
     version: etcd.version,
     exited: behind(etcd.exited),
     seeded: () => etcd.seeded(),
-    stop: async (graceMs) => await call('etcd.stop', async () => await etcd.stop(graceMs)),
+    stop: (graceMs) => call('etcd.stop', etcd.stop, [graceMs]),
   });
   const process = (port: ProcessPort): ProcessPort => {
     const mortal = asynchronous('process', port);
@@ -119,8 +128,7 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
       clock: {
         ...synchronous('clock', ports.clock),
         now: ports.clock.now,
-        sleep: async (ms, signal) =>
-          await call('clock.sleep', async () => await ports.clock.sleep(ms, signal)),
+        sleep: (ms, signal) => call('clock.sleep', ports.clock.sleep, [ms, signal]),
       },
       random: synchronous('random', ports.random),
       log: synchronous('log', ports.log),
@@ -141,13 +149,13 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
   };
 }
 
-/** The port with each of its functions going through `through`; what is no function stays. */
-function wrap<T extends object>(port: T, through: (method: string, act: () => unknown) => unknown): T {
+type Act = (...args: readonly unknown[]) => unknown;
+
+/** The port with what `through` makes of each of its functions, which need no `this`; what is no function stays. */
+function wrap<T extends object>(port: T, name: string, through: (what: string, act: Act) => Act): T {
   const entries = Object.entries(port).map(([method, value]: [string, unknown]) => [
     method,
-    typeof value === 'function'
-      ? (...args: readonly unknown[]) => through(method, () => Reflect.apply(value, port, args))
-      : value,
+    typeof value === 'function' ? through(`${name}.${method}`, value as Act) : value,
   ]);
   return Object.fromEntries(entries) as T;
 }

@@ -6,8 +6,11 @@ export interface VirtualClock extends Clock {
   after(ms: number, run: () => void): () => void;
   /** Lets everything run that waits for no time. */
   settle(): Promise<void>;
-  /** One jump: to the next thing that is due, which runs alone. False: nothing is. */
-  step(): Promise<boolean>;
+  /**
+   * Jumps from one thing that is due to the next, each of which runs alone, until this says that it is enough. It is asked
+   * before each jump, when nothing is left to run. False: it never was, and nothing is due.
+   */
+  run(enough: () => boolean): Promise<boolean>;
   /** Lets so much time pass. */
   advance(ms: number): Promise<void>;
   /** Lets time pass until the condition holds, or so much has passed; whether it holds. */
@@ -25,6 +28,8 @@ interface Timer {
 /** So many times does the clock settle before the event loop turns once. */
 const TURN_EVERY = 1_000;
 
+const NOTHING = Promise.resolve();
+
 /** A clock at 0. Only what runs on it, and promises, may be under way: a real timer would be waited for in vain. */
 export function createVirtualClock(): VirtualClock {
   const heap: Timer[] = [];
@@ -33,15 +38,15 @@ export function createVirtualClock(): VirtualClock {
   let turns = 0;
   let settled = 0;
 
-  const settle = async (): Promise<void> => {
-    // What is due at the next tick runs when no promise is left to run, and costs far less than a turn of the event loop;
-    // that turns now and then all the same, for whoever waits outside.
+  /** Runs it when no promise is left to run. */
+  const whenSettled = (run: () => void): void => {
+    // What is due at the next tick runs then, and costs far less than a turn of the event loop; that turns now and then all
+    // the same, for whoever waits outside.
     settled += 1;
-    await new Promise<void>((resolve) => {
-      if (settled % TURN_EVERY === 0) setImmediate(resolve);
-      else process.nextTick(resolve);
-    });
+    if (settled % TURN_EVERY === 0) setImmediate(run);
+    else process.nextTick(run);
   };
+  const settle = (): Promise<void> => new Promise<void>(whenSettled);
   const next = (): Timer | undefined => {
     while (heap[0] !== undefined && heap[0].run === null) pop(heap);
     return heap[0];
@@ -53,17 +58,36 @@ export function createVirtualClock(): VirtualClock {
       timer.run = null;
     };
   };
-  const fire = async (timer: Timer): Promise<void> => {
-    pop(heap);
-    nowMs = timer.at;
-    turns += 1;
-    timer.run?.();
-    await settle();
-  };
+  // By hand, and not by async functions: a history has tens of thousands of jumps.
+  const run = (enough: () => boolean): Promise<boolean> =>
+    new Promise<boolean>((resolve, reject) => {
+      const jump = (): void => {
+        try {
+          const isEnough = enough();
+          const timer = isEnough ? undefined : next();
+          if (timer === undefined) {
+            resolve(isEnough);
+            return;
+          }
+          pop(heap);
+          nowMs = timer.at;
+          turns += 1;
+          timer.run?.();
+        } catch (error) {
+          reject(asError(error));
+          return;
+        }
+        void NOTHING.then(jumpWhenSettled);
+      };
+      // Asked for at a tick itself, the next tick comes before all promises.
+      const jumpWhenSettled = (): void => whenSettled(jump);
+      jump();
+    });
+  const comesBy = (end: number): boolean => (next()?.at ?? Number.POSITIVE_INFINITY) <= end;
 
   return {
     now: () => nowMs,
-    wallTime: () => new Date(Date.UTC(2026, 0, 1) + nowMs).toISOString(),
+    wallTime: () => wallTimeAt(nowMs),
     turns: () => turns,
     after,
     settle,
@@ -83,32 +107,38 @@ export function createVirtualClock(): VirtualClock {
         });
         signal.addEventListener('abort', onAbort, { once: true });
       }),
-    async step() {
-      const timer = next();
-      if (timer === undefined) return false;
-      await fire(timer);
-      return true;
-    },
+    run,
     async advance(ms) {
       const end = nowMs + ms;
       await settle();
-      for (let timer = next(); timer !== undefined && timer.at <= end; timer = next()) await fire(timer);
+      await run(() => !comesBy(end));
       nowMs = end;
     },
     async until(condition, limitMs) {
       const end = nowMs + limitMs;
       await settle();
-      while (!condition()) {
-        const timer = next();
-        if (timer === undefined || timer.at > end) {
-          nowMs = end;
-          return condition();
-        }
-        await fire(timer);
-      }
-      return true;
+      let holds = false;
+      await run(() => {
+        holds = condition();
+        return holds || !comesBy(end);
+      });
+      if (holds) return true;
+      nowMs = end;
+      return condition();
     },
   };
+}
+
+const BEGAN_AT = Date.UTC(2026, 0, 1);
+const DAY_MS = 86_400_000;
+
+/** ISO 8601. By hand on the first day: it is asked for with each write of each client. */
+function wallTimeAt(nowMs: number): string {
+  if (nowMs >= DAY_MS) return new Date(BEGAN_AT + nowMs).toISOString();
+  const ms = Math.floor(nowMs);
+  const part = (of: number, digits: number): string => String(Math.floor(of)).padStart(digits, '0');
+  const time = [ms / 3_600_000, (ms / 60_000) % 60, (ms / 1_000) % 60].map((it) => part(it, 2)).join(':');
+  return `2026-01-01T${time}.${part(ms % 1_000, 3)}Z`;
 }
 
 function asError(reason: unknown): Error {

@@ -51,7 +51,8 @@ export function createWire(clock: VirtualClock, random: SeededRandom): Wire {
         typeof value === 'function'
           ? (...args: readonly unknown[]): Promise<unknown> => {
               const signal = args.at(-1) as AbortSignal;
-              return call(latency, signal, () => Reflect.apply(value, port, [...args.slice(0, -1), never]));
+              const sent = args.with(-1, never);
+              return call(latency, signal, () => Reflect.apply(value, port, sent));
             }
           : value,
       ]);

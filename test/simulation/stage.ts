@@ -49,10 +49,12 @@ export async function openStage(plot: WorldPlot, options: PlayOptions = {}): Pro
     clients: openClients(world),
     actedAt: () => actedAt,
     async until(endAt, there = () => false) {
-      while (judge.broken.length === 0 && world.clock.now() < endAt && !there()) {
-        if (!(await world.clock.step())) break;
-        watch.look();
-      }
+      let jumped = false;
+      await world.clock.run(() => {
+        if (jumped) watch.look();
+        jumped = true;
+        return judge.broken.length > 0 || world.clock.now() >= endAt || there();
+      });
     },
   };
 }

@@ -3,7 +3,7 @@ import { known, unknown } from '../../../src/core/known.ts';
 import { hostOf } from '../../../src/core/urls.ts';
 import type { AdminOutcome, AdminPort } from '../../../src/daemon/ports.ts';
 import type { Wire } from '../wire.ts';
-import type { Attempt } from './calls.ts';
+import type { Answer, Attempt } from './calls.ts';
 import type { EtcdWorld } from './world.ts';
 
 const LATENCY = [1, 12] as const;
@@ -15,28 +15,31 @@ export function createEtcdAdmin(
   { etcd, wire }: { readonly etcd: EtcdWorld; readonly wire: Wire },
 ): AdminPort {
   const calls = etcd.calls(caller.id);
-  const change = async <T>(
+  // Most of a simulation's calls go through here: what is made of an answer is made where it is given.
+  const call = <T, Made>(
     endpoint: string,
     signal: AbortSignal,
     attempt: Attempt<T>,
-  ): Promise<AdminOutcome<T>> => {
-    const answer = await wire.call(LATENCY, signal, () =>
-      etcd.send(caller.address, hostOf(endpoint), attempt),
+    make: (answer: Answer<T>) => Made,
+  ): Promise<Made> =>
+    wire.call(LATENCY, signal, () => {
+      const answer = etcd.send(caller.address, hostOf(endpoint), attempt);
+      return answer instanceof Promise ? answer.then(make) : make(answer);
+    });
+  const change = <T>(endpoint: string, signal: AbortSignal, attempt: Attempt<T>): Promise<AdminOutcome<T>> =>
+    call(endpoint, signal, attempt, (answer) =>
+      'value' in answer ? { ok: true, value: answer.value } : { ok: false, ...answer.failed },
     );
-    return 'value' in answer ? { ok: true, value: answer.value } : { ok: false, ...answer.failed };
-  };
-  const ask = async <T>(endpoint: string, signal: AbortSignal, attempt: Attempt<T>): Promise<Known<T>> => {
-    const answer = await change(endpoint, signal, attempt);
-    return answer.ok ? known(answer.value) : unknown(`${endpoint} failed: ${answer.message}`);
-  };
+  const ask = <T>(endpoint: string, signal: AbortSignal, attempt: Attempt<T>): Promise<Known<T>> =>
+    call(endpoint, signal, attempt, (answer) =>
+      'value' in answer ? known(answer.value) : unknown(`${endpoint} failed: ${answer.failed.message}`),
+    );
 
   return {
-    memberList: async (endpoint, { linearizable }, signal) =>
-      await ask(endpoint, signal, calls.memberList(linearizable)),
-    status: async (endpoint, signal) => await ask(endpoint, signal, calls.status),
-    read: async (endpoint, key, { serializable }, signal) =>
-      await ask(endpoint, signal, calls.read(key, serializable)),
-    readPrefix: async (endpoint, prefix, signal) => await ask(endpoint, signal, calls.readPrefix(prefix)),
+    memberList: (endpoint, { linearizable }, signal) => ask(endpoint, signal, calls.memberList(linearizable)),
+    status: (endpoint, signal) => ask(endpoint, signal, calls.status),
+    read: (endpoint, key, { serializable }, signal) => ask(endpoint, signal, calls.read(key, serializable)),
+    readPrefix: (endpoint, prefix, signal) => ask(endpoint, signal, calls.readPrefix(prefix)),
     async addLearner(endpoint, peerUrl, signal) {
       const id = etcd.newMemberId(peerUrl);
       const member = { id, name: '', peerUrls: [peerUrl], clientUrls: [], learner: true };
@@ -44,14 +47,12 @@ export function createEtcdAdmin(
       // As the real client has it: within a second of its removal a URL makes the id that was removed.
       return !added.ok && added.code === 'not-found' ? { ...added, code: 'unhealthy-cluster' } : added;
     },
-    removeMember: async (endpoint, memberId, signal) =>
-      await change(endpoint, signal, calls.remove(memberId)),
-    promote: async (endpoint, memberId, signal) => await change(endpoint, signal, calls.promote(memberId)),
-    moveLeader: async (endpoint, targetId, signal) =>
-      await change(endpoint, signal, calls.moveLeader(targetId)),
-    grantLease: async (endpoint, ttlSeconds, signal) => await ask(endpoint, signal, calls.grant(ttlSeconds)),
-    keepAlive: async (endpoint, leaseId, signal) => await ask(endpoint, signal, calls.keepAlive(leaseId)),
-    revokeLease: async (endpoint, leaseId, signal) => await ask(endpoint, signal, calls.revoke(leaseId)),
+    removeMember: (endpoint, memberId, signal) => change(endpoint, signal, calls.remove(memberId)),
+    promote: (endpoint, memberId, signal) => change(endpoint, signal, calls.promote(memberId)),
+    moveLeader: (endpoint, targetId, signal) => change(endpoint, signal, calls.moveLeader(targetId)),
+    grantLease: (endpoint, ttlSeconds, signal) => ask(endpoint, signal, calls.grant(ttlSeconds)),
+    keepAlive: (endpoint, leaseId, signal) => ask(endpoint, signal, calls.keepAlive(leaseId)),
+    revokeLease: (endpoint, leaseId, signal) => ask(endpoint, signal, calls.revoke(leaseId)),
     async createKey(endpoint, key, value, leaseId, signal) {
       const absent = { key, createRevision: '0' };
       const made = await ask(endpoint, signal, calls.put(key, value, leaseId, absent));
@@ -63,7 +64,7 @@ export function createEtcdAdmin(
       const put = await ask(endpoint, signal, calls.put(key, value, leaseId ?? null, fence ?? null));
       return put.known ? known(put.value.held) : put;
     },
-    versions: async (endpoint, signal) => await ask(endpoint, signal, calls.versions),
+    versions: (endpoint, signal) => ask(endpoint, signal, calls.versions),
     // Both need a quorum, and no alarm is ever raised here, nor a user made.
     async alarms(endpoint, signal) {
       const answer = await ask(endpoint, signal, calls.readPrefix(NO_KEY));
@@ -73,7 +74,7 @@ export function createEtcdAdmin(
       const answer = await ask(endpoint, signal, calls.readPrefix(NO_KEY));
       return answer.known ? known(false) : answer;
     },
-    downgrade: async (endpoint, action, version, signal) =>
-      await change(endpoint, signal, calls.downgrade(action, version)),
+    downgrade: (endpoint, action, version, signal) =>
+      change(endpoint, signal, calls.downgrade(action, version)),
   };
 }

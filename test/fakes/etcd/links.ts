@@ -18,8 +18,20 @@ export function peerOf(etcds: Etcds, from: EtcdNode, memberId: string): EtcdNode
   return member === undefined ? null : nodeAt(etcds, member, from.files.clusterId);
 }
 
+/** There are few addresses, and who is behind one is asked for whenever anything happens. */
+const hosts = new Map<string, string>();
+
+function hostAt(url: string): string {
+  let host = hosts.get(url);
+  if (host === undefined) {
+    host = hostOf(url);
+    hosts.set(url, host);
+  }
+  return host;
+}
+
 function nodeAt(etcds: Etcds, member: Member, clusterId: string): EtcdNode | null {
-  const node = etcds.processes.get(hostOf(member.peerUrls[0] ?? ''))?.node ?? null;
+  const node = etcds.processes.get(hostAt(member.peerUrls[0] ?? ''))?.node ?? null;
   return node !== null && node.files.memberId === member.id && node.files.clusterId === clusterId
     ? node
     : null;
@@ -85,7 +97,19 @@ function isBroken({ brokenAt }: Contact, now: number): boolean {
 
 /** Whether a version comes before a minor. */
 export function isOlder(version: string, minor: string): boolean {
-  const [major = 0, of = 0] = version.split('.').map(Number);
-  const [thanMajor = 0, than = 0] = minor.split('.').map(Number);
-  return major < thanMajor || (major === thanMajor && of < than);
+  return rankOf(version) < rankOf(minor);
+}
+
+/** There are few versions, and they are compared whenever anything happens. */
+const ranks = new Map<string, number>();
+
+/** Orders minors. */
+function rankOf(version: string): number {
+  let rank = ranks.get(version);
+  if (rank === undefined) {
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    rank = major * 1_000 + minor;
+    ranks.set(version, rank);
+  }
+  return rank;
 }

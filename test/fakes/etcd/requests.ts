@@ -6,10 +6,10 @@ const DEADLINE_MS = 2_000;
 /** How often a member that thaws does what was asked while it was frozen, though nobody waits for it any more. */
 const GHOST_CHANCE = 0.3;
 
-/** The way of a call to a member and back. */
+/** The way of a call to a member and back: what it answers at once, or a promise of it. */
 export function createRequests(
   etcds: Etcds,
-): <T>(from: string, to: string, attempt: Attempt<T>) => Promise<Answer<T>> {
+): <T>(from: string, to: string, attempt: Attempt<T>) => Answer<T> | Promise<Answer<T>> {
   const { clock, network, processes } = etcds;
   const later = <T>(words: string): Promise<Answer<T>> => {
     const { promise, resolve } = Promise.withResolvers<Answer<T>>();
@@ -17,16 +17,14 @@ export function createRequests(
     return promise;
   };
 
-  return async <T>(from: string, to: string, attempt: Attempt<T>): Promise<Answer<T>> => {
-    if (!network.reaches(from, to, 'client')) return await later('deadline exceeded');
+  return <T>(from: string, to: string, attempt: Attempt<T>): Answer<T> | Promise<Answer<T>> => {
+    if (!network.reaches(from, to, 'client')) return later('deadline exceeded');
     const process = processes.get(to);
     // What is cut off on the way back, is not even refused.
     const returns = (): boolean => network.reaches(to, from, 'client');
     if (process === undefined)
-      return returns() ? silence('UNAVAILABLE: connection refused') : await later('deadline exceeded');
-    const { promise, resolve } = Promise.withResolvers<Answer<T>>();
-    begin(etcds, process, attempt, resolve, returns);
-    return await promise;
+      return returns() ? silence('UNAVAILABLE: connection refused') : later('deadline exceeded');
+    return begin(etcds, process, attempt, returns);
   };
 }
 
@@ -34,18 +32,18 @@ function begin<T>(
   { clock, random }: Etcds,
   process: EtcdProcess,
   attempt: Attempt<T>,
-  resolve: (answer: Answer<T>) => void,
   returns: () => boolean,
-): void {
+): Answer<T> | Promise<Answer<T>> {
   let taken = false;
-  let over = false;
+  let over: Answer<T> | null = null;
   let cancel: (() => void) | null = null;
+  let resolve: ((answer: Answer<T>) => void) | null = null;
   const close = (answer: Answer<T>): void => {
-    if (over) return;
-    over = true;
+    if (over !== null) return;
+    over = answer;
     process.requests.delete(request);
     cancel?.();
-    resolve(answer);
+    resolve?.(answer);
   };
   const settle = (answer: Answer<T>): void => {
     if (returns()) close(answer);
@@ -54,17 +52,20 @@ function begin<T>(
     retry() {
       const { node, serving, frozen } = process;
       if (taken || node === null || !serving || frozen) return;
-      if (over) process.requests.delete(request);
+      if (over !== null) process.requests.delete(request);
       taken = attempt(node, settle);
     },
     lost: () => close(silence('UNAVAILABLE: the connection was lost')),
   };
   process.requests.add(request);
   request.retry();
-  if (over) return;
+  if (over !== null) return over;
   cancel = clock.after(DEADLINE_MS, () => {
     close(silence(taken || process.serving ? 'etcdserver: request timed out' : 'deadline exceeded'));
     if (process.frozen && !taken && random.chance(GHOST_CHANCE)) process.requests.add(request);
+  });
+  return new Promise<Answer<T>>((settled) => {
+    resolve = settled;
   });
 }
 

@@ -50,7 +50,7 @@ export interface EtcdWorld {
   /** The calls that an instance makes. */
   calls(caller: string): Calls;
   /** Sends a call: how it is answered, is up to who runs there then. Ends within etcd's deadline of ours. */
-  send<T>(from: string, to: string, attempt: Attempt<T>): Promise<Answer<T>>;
+  send<T>(from: string, to: string, attempt: Attempt<T>): Answer<T> | Promise<Answer<T>>;
   processAt(address: string): EtcdProcess | undefined;
   /** Running members of a cluster, with all that they know. */
   nodesOf(clusterId: string): readonly EtcdNode[];

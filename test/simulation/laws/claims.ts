@@ -1,6 +1,5 @@
-import { type Claim, readClaim } from '../../../src/core/claim.ts';
-import { namesOf } from '../../../src/core/names.ts';
-import { CLUSTER } from '../world/names.ts';
+import type { Claim } from '../../../src/core/claim.ts';
+import { claimReading } from '../world/claim.ts';
 import type { LawCheck } from './law.ts';
 
 /** Law 1: a birth has more than half of what the groups want for its founders, and is formed while half of those have their data. */
@@ -34,7 +33,7 @@ export const claimFollows: LawCheck = {
     return (it) => {
       if (it.kind === 'released') last = null;
       if (it.kind !== 'records') return;
-      const reading = readClaim(namesOf(CLUSTER).claim, it.after);
+      const reading = claimReading(it.after);
       if (reading.kind !== 'claim') return;
       const { claim } = reading;
       const why = last === null ? null : whyNotFollowing(last, claim);
@@ -74,7 +73,7 @@ export const claimComplete: LawCheck = {
       if (it.kind === 'membership' && it.change === 'promote') voters.add(it.member.id);
       if (it.kind === 'membership' && it.change === 'remove') voters.delete(it.member.id);
       if (it.kind !== 'records') return;
-      const reading = readClaim(namesOf(CLUSTER).claim, it.after);
+      const reading = claimReading(it.after);
       if (reading.kind !== 'claim' || reading.claim.state !== 'formed') return;
       const { claim } = reading;
       if (last?.clusterId !== claim.clusterId) for (const one of claim.voters) voters.add(one.memberId);

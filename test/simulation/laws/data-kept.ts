@@ -1,6 +1,4 @@
-import { readClaim } from '../../../src/core/claim.ts';
-import { namesOf } from '../../../src/core/names.ts';
-import { CLUSTER } from '../world/names.ts';
+import { claimReading } from '../world/claim.ts';
 import type { LawCheck } from './law.ts';
 
 /**
@@ -22,7 +20,7 @@ export const dataKept: LawCheck = {
       if (it.kind === 'membership' && it.change === 'add') learners.add(it.member.id);
       if (it.kind === 'membership' && it.change === 'promote') learners.delete(it.member.id);
       if (it.kind === 'records') {
-        const reading = readClaim(namesOf(CLUSTER).claim, it.after);
+        const reading = claimReading(it.after);
         if (reading.kind === 'claim' && reading.claim.clusterId !== null)
           promised.add(reading.claim.clusterId);
       }

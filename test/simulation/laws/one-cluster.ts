@@ -1,6 +1,4 @@
-import { readClaim } from '../../../src/core/claim.ts';
-import { namesOf } from '../../../src/core/names.ts';
-import { CLUSTER } from '../world/names.ts';
+import { claimReading } from '../world/claim.ts';
 import type { LawCheck } from './law.ts';
 
 /** Law 1: no name is ever promised to two clusters. No stack is deleted here; a claim that a person released comes back. */
@@ -13,7 +11,7 @@ export const onePromise: LawCheck = {
     return (it) => {
       if (it.kind === 'released') released = true;
       if (it.kind !== 'records') return;
-      const reading = readClaim(namesOf(CLUSTER).claim, it.after);
+      const reading = claimReading(it.after);
       if (reading.kind === 'unreadable') report(`the claim cannot be read: ${reading.why}`);
       if (reading.kind === 'none' && promised !== null && !released)
         report('the claim of a cluster that lives is gone');
@@ -65,7 +63,7 @@ export const ownToken: LawCheck = {
       if (it.kind === 'founding' && !(founders.get(it.token) ?? []).includes(it.id))
         report(`${it.id} founds under the token ${it.token}, and no claim with it names it`);
       if (it.kind !== 'records') return;
-      const reading = readClaim(namesOf(CLUSTER).claim, it.after);
+      const reading = claimReading(it.after);
       if (reading.kind !== 'claim') return;
       const { token, epoch } = reading.claim;
       const before = epochs.get(token);

@@ -1,6 +1,4 @@
-import { readClaim } from '../../../src/core/claim.ts';
-import { namesOf } from '../../../src/core/names.ts';
-import { CLUSTER } from '../world/names.ts';
+import { claimReading } from '../world/claim.ts';
 import type { LawCheck } from './law.ts';
 
 /** Law 7: an etcd that serves the cluster of the claim is stopped only where its appliance was told to stop or to go. */
@@ -16,7 +14,7 @@ export const stoppedForReason: LawCheck = {
       if (it.kind === 'appliance' && it.runs) told.delete(it.id);
       if (it.kind === 'told') (it.to === 'go' ? goes : told).add(it.id);
       if (it.kind === 'records') {
-        const reading = readClaim(namesOf(CLUSTER).claim, it.after);
+        const reading = claimReading(it.after);
         const formed = reading.kind === 'claim' && reading.claim.state === 'formed';
         lives = formed ? reading.claim.clusterId : null;
       }

@@ -1,9 +1,9 @@
-import type { Claim } from '../../../src/core/claim.ts';
-import { readClaim } from '../../../src/core/claim.ts';
+import type { Claim, Founder } from '../../../src/core/claim.ts';
 import { quorumOf } from '../../../src/core/members.ts';
 import { hostName, namesOf } from '../../../src/core/names.ts';
-import type { RecordSet } from '../../../src/core/records.ts';
+import { claimIn } from './claim.ts';
 import { clusterView } from './cluster.ts';
+import type { MemberName } from './happening.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER } from './names.ts';
 import { whyNotUpgraded } from './upgrade.ts';
@@ -13,18 +13,8 @@ const NAMES = namesOf(CLUSTER);
 
 /** The claim that stands, where one does. */
 export function standingClaim(world: World): Claim | null {
-  const records = world.zone.records();
-  let claim = claims.get(records);
-  if (claim === undefined) {
-    const reading = readClaim(NAMES.claim, records);
-    claim = reading.kind === 'claim' ? reading.claim : null;
-    claims.set(records, claim);
-  }
-  return claim;
+  return claimIn(world.zone.records());
 }
-
-/** The zone gives the same list until something changes, and what it says is asked for after every other step. */
-const claims = new WeakMap<readonly RecordSet[], Claim | null>();
 
 /** Whether the machine could be lost for good, and its data with it, without taking the cluster along. */
 export function isDispensable(world: World, machine: Machine): boolean {
@@ -81,22 +71,36 @@ export function whyNotConverged(world: World): string | null {
   if (waiting !== undefined) return `${waiting.id} waits in a hook`;
   const ids = machines.map((it) => it.id);
   const hosts = ids.map((it) => hostName(CLUSTER, it));
-  const addresses = machines.map((it) => it.address);
+  const records = world.zone.records();
   const values = (name: string, type: string): readonly string[] =>
-    world.zone.records().find((it) => it.name === name && it.type === type)?.values ?? [];
-  const named = world.zone.records().flatMap((it) => (it.name.startsWith('i-') ? [it.name] : []));
-  const wanted: readonly (readonly [string, readonly string[], readonly string[]])[] = [
-    ['members', cluster.members.map((it) => it.name), ids],
-    ['healthy voters', cluster.upVoters.map((it) => it.name), ids],
-    ['claimed voters', claim.voters.map((it) => it.instanceId), ids],
-    ['claimed founders', claim.founders.map((it) => it.instanceId), []],
-    ['addresses', values(NAMES.cluster, 'A'), addresses],
-    ['servers', values(NAMES.srvServer, 'SRV'), hosts.map((it) => `1 1 2380 ${it}`)],
-    ['clients', values(NAMES.srvClient[0] ?? '', 'SRV'), hosts.map((it) => `1 1 2379 ${it}`)],
-    ['host records', named, hosts],
-  ];
-  for (const [what, are, should] of wanted)
-    if (are.toSorted().join() !== should.toSorted().join())
-      return `${what}: ${are.join()} for ${should.join()}`;
-  return whyNotUpgraded(world, claim.clusterId ?? '', machines);
+    records.find((it) => it.name === name && it.type === type)?.values ?? [];
+  const servers = hosts.map((it) => `1 1 2380 ${it}`);
+  const clients = hosts.map((it) => `1 1 2379 ${it}`);
+  const addresses = machines.map((it) => it.address);
+  const named = records.flatMap((it) => (it.name.startsWith('i-') ? [it.name] : []));
+  return (
+    whyOthers('members', cluster.members.map(nameOf), ids) ??
+    whyOthers('healthy voters', cluster.upVoters.map(nameOf), ids) ??
+    whyOthers('claimed voters', claim.voters.map(instanceOf), ids) ??
+    whyOthers('claimed founders', claim.founders.map(instanceOf), []) ??
+    whyOthers('addresses', values(NAMES.cluster, 'A'), addresses) ??
+    whyOthers('servers', values(NAMES.srvServer, 'SRV'), servers) ??
+    whyOthers('clients', values(NAMES.srvClient[0] ?? '', 'SRV'), clients) ??
+    whyOthers('host records', named, hosts) ??
+    whyNotUpgraded(world, cluster.id, machines)
+  );
+}
+
+/** Null where they are those that should be, each once, in any order. */
+function whyOthers(what: string, are: readonly string[], should: readonly string[]): string | null {
+  const isSame = are.length === should.length && should.every((it) => are.includes(it));
+  return isSame ? null : `${what}: ${are.join()} for ${should.join()}`;
+}
+
+function nameOf({ name }: MemberName): string {
+  return name;
+}
+
+function instanceOf({ instanceId }: Founder): string {
+  return instanceId;
 }

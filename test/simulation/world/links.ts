@@ -28,8 +28,8 @@ export function overNetwork<T extends object>(port: T, link: Link): T {
     method,
     typeof value === 'function'
       ? (...args: readonly unknown[]): Promise<unknown> => {
-          const act = async (): Promise<unknown> => (await Reflect.apply(value, port, args)) as unknown;
           if (network.isWhole()) return Reflect.apply(value, port, args) as Promise<unknown>;
+          const act = async (): Promise<unknown> => (await Reflect.apply(value, port, args)) as unknown;
           return send(link, method, args, act);
         }
       : value,

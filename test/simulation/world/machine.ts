@@ -52,6 +52,6 @@ export function createDriftingClock(clock: Clock, drift: number): Clock {
   return {
     now: () => clock.now() * rate,
     wallTime: () => clock.wallTime(),
-    sleep: async (ms, signal) => await clock.sleep(ms / rate, signal),
+    sleep: (ms, signal) => clock.sleep(ms / rate, signal),
   };
 }

@@ -230,13 +230,14 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
   let leaderIndex: number | null = null;
   const admin: AdminPort = {
     ...ports.admin,
-    async status(endpoint, signal) {
-      const status = await ports.admin.status(endpoint, signal);
-      if (endpoint === own)
-        ownWord = status.known ? { atMs: world.clock.now(), applied: status.value.raftAppliedIndex } : null;
-      if (status.known && status.value.leader === status.value.memberId) leaderIndex = status.value.raftIndex;
-      return status;
-    },
+    status: (endpoint, signal) =>
+      ports.admin.status(endpoint, signal).then((status) => {
+        if (endpoint === own)
+          ownWord = status.known ? { atMs: world.clock.now(), applied: status.value.raftAppliedIndex } : null;
+        if (status.known && status.value.leader === status.value.memberId)
+          leaderIndex = status.value.raftIndex;
+        return status;
+      }),
     async promote(endpoint, memberId, signal) {
       world.tell({
         kind: 'promotion-sent',

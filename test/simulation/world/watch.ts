@@ -37,9 +37,27 @@ function serving(world: World): readonly string[] {
   );
 }
 
+/** A machine as it was last looked at. */
+interface Seen {
+  readonly machine: Machine;
+  etcd: unknown;
+  /** Data set aside; null: it was never looked at. */
+  aside: number | null;
+  /** The cluster for which its appliance says that it is ready. */
+  ready: string | null;
+}
+
+function readyCluster(world: World, machine: Machine): string | null {
+  const { process } = machine;
+  return process === null || process.appliance.state.notReady !== null
+    ? null
+    : runningCluster(world, machine);
+}
+
 /** A watch over a world; cheap where nothing changed. */
 export function createWatch(world: World): Watch {
-  const disks = new Map<string, { readonly etcd: unknown; readonly aside: number }>();
+  /** All machines, each as it was last looked at. */
+  const seen: Seen[] = [];
   /** A volume that is there again holds what it held. */
   const begun = new WeakSet<object>();
   let batches = 0;
@@ -47,11 +65,12 @@ export function createWatch(world: World): Watch {
   let timeAt = 0;
   let votersLeft = '';
 
-  const lookAtDisk = (machine: Machine): boolean => {
+  const tellDisk = (it: Seen): void => {
+    const { machine } = it;
     const { etcd, aside } = machine.disk;
-    const last = disks.get(machine.id);
-    if (last !== undefined && last.etcd === etcd && last.aside === aside.length) return false;
-    disks.set(machine.id, { etcd, aside: aside.length });
+    const asideBefore = it.aside;
+    it.etcd = etcd;
+    it.aside = aside.length;
     if (etcd !== null && !begun.has(etcd)) {
       begun.add(etcd);
       world.tell({
@@ -61,9 +80,8 @@ export function createWatch(world: World): Watch {
         memberId: etcd.memberId,
       });
     }
-    if (aside.length > (last?.aside ?? 0)) tellAside(world, machine);
+    if (aside.length > (asideBefore ?? 0)) tellAside(world, machine);
     world.tell({ kind: 'disk', id: machine.id, holds: holdings(machine), wiped: false });
-    return true;
   };
   const lookAtRecords = (): void => {
     const { taken } = world.zone;
@@ -73,15 +91,11 @@ export function createWatch(world: World): Watch {
     world.tell({ kind: 'records', changes, after: world.zone.records() });
   };
   const lookAtReadiness = (): void => {
-    let key = '';
-    for (const it of world.machines.values()) {
-      if (it.process === null || it.process.appliance.state.notReady !== null) continue;
-      const cluster = runningCluster(world, it);
-      if (cluster !== null && !key.includes(cluster)) key += `${cluster} `;
-    }
+    const clusters = [...new Set(seen.flatMap((it) => it.ready ?? []))];
+    const key = clusters.join();
     if (key === ready) return;
     ready = key;
-    world.tell({ kind: 'ready', clusters: key.trim() === '' ? [] : key.trim().split(' ') });
+    world.tell({ kind: 'ready', clusters });
   };
   const lookAtVoters = (): void => {
     const intact = intactVoters(world, (it) => it.state !== 'gone');
@@ -93,11 +107,25 @@ export function createWatch(world: World): Watch {
 
   return {
     look() {
-      let changed = false;
-      for (const it of world.machines.values()) changed = lookAtDisk(it) || changed;
-      if (changed) lookAtVoters();
+      if (seen.length < world.machines.size)
+        for (const machine of [...world.machines.values()].slice(seen.length))
+          seen.push({ machine, etcd: undefined, aside: null, ready: null });
+      let isDiskChanged = false;
+      let isReadyChanged = false;
+      for (const it of seen) {
+        const { disk } = it.machine;
+        if (it.etcd !== disk.etcd || it.aside !== disk.aside.length) {
+          tellDisk(it);
+          isDiskChanged = true;
+        }
+        const cluster = readyCluster(world, it.machine);
+        if (it.ready === cluster) continue;
+        it.ready = cluster;
+        isReadyChanged = true;
+      }
+      if (isDiskChanged) lookAtVoters();
       lookAtRecords();
-      lookAtReadiness();
+      if (isReadyChanged) lookAtReadiness();
       const now = world.clock.now();
       if (now - timeAt < TIME_EVERY_MS) return;
       timeAt = now;

@@ -128,7 +128,9 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
 
 /** Machines that the group means to have. */
 export function present(world: World): readonly Machine[] {
-  return [...world.machines.values()].filter((it) => it.state === 'up' && it.place === 'group');
+  const machines: Machine[] = [];
+  for (const it of world.machines.values()) if (it.state === 'up' && it.place === 'group') machines.push(it);
+  return machines;
 }
 
 /** Machines on which something can run, or come back: whoever holds a member's data is among them. */
