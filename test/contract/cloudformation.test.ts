@@ -11,7 +11,7 @@ import { createState } from '../../src/daemon/state.ts';
 import { createLog } from '../../src/http/log.ts';
 import { LINTERS_DIRECTORY } from '../tools.ts';
 import type { Tree, Value } from './cloudformation.ts';
-import { at, listOf, readTemplate, resourcesOf, TEMPLATE_FILE } from './cloudformation.ts';
+import { at, listOf, readTemplate, resourcesOf, TEMPLATE_FILE, textAt } from './cloudformation.ts';
 import { finds } from './filter-pattern.ts';
 
 const run = promisify(execFile);
@@ -62,7 +62,7 @@ describe('the template', () => {
     ['BootstrapWait', ['90s', '2m'], ['', '2', '2d']],
     ['ActiveRegions', ['', 'eu-central-1', 'eu-west-1,us-gov-west-1'], ['eu-west-1,', 'eu']],
   ])('takes for %s what it should', (name, good, bad) => {
-    const pattern = new RegExp(String(at(template.Parameters[name], 'AllowedPattern')));
+    const pattern = new RegExp(textAt(template.Parameters[name], 'AllowedPattern'));
     for (const text of good) expect(pattern.test(text), text).toBe(true);
     for (const text of bad) expect(pattern.test(text), text).toBe(false);
   });
@@ -135,8 +135,8 @@ describe('the group', () => {
 });
 
 const filters = resourcesOf(template, 'AWS::Logs::MetricFilter').map(([, { Properties }]) => ({
-  metric: String(at(Properties, 'MetricTransformations', 0, 'MetricName')),
-  pattern: String(at(Properties, 'FilterPattern')),
+  metric: textAt(Properties, 'MetricTransformations', 0, 'MetricName'),
+  pattern: textAt(Properties, 'FilterPattern'),
 }));
 const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(
   ([, { Properties }]) => Properties as Tree,
@@ -254,9 +254,9 @@ describe('the alarms', () => {
   it('each have a section of the runbook, and it names them', async () => {
     const text = await page('alarms.md');
     const sections = new Map(text.split(/^## /m).map((it) => [it.split('\n')[0] ?? '', it]));
-    for (const { AlarmName, AlarmDescription } of alarms) {
-      const title = /See docs\/alarms\.md, (.*)\.$/.exec(String(AlarmDescription))?.[1] ?? '';
-      const suffix = String(at(AlarmName, 'Fn::Sub')).replace('${AWS::StackName}', '');
+    for (const alarm of alarms) {
+      const title = /See docs\/alarms\.md, (.*)\.$/.exec(textAt(alarm, 'AlarmDescription'))?.[1] ?? '';
+      const suffix = textAt(alarm, 'AlarmName', 'Fn::Sub').replace('${AWS::StackName}', '');
       expect(sections.get(title), title).toContain(suffix);
     }
   });

@@ -54,6 +54,13 @@ export function at(value: Value | undefined, ...path: readonly (string | number)
   return found;
 }
 
+/** The text at a path; throws where there is none. */
+export function textAt(value: Value | undefined, ...path: readonly (string | number)[]): string {
+  const found = at(value, ...path);
+  if (typeof found !== 'string') throw new Error(`the template has no text at ${path.join('.')}`);
+  return found;
+}
+
 /** A value as a list: one is a list of one. */
 export function listOf(value: Value): readonly Value[] {
   return Array.isArray(value) ? (value as readonly Value[]) : [value];
