@@ -17,7 +17,10 @@ import { startWatch, type Watch } from './watch.ts';
 import { startWriters, type Writers } from './writers.ts';
 
 export interface FleetOptions {
+  /** Of all regions together. */
   readonly size: number;
+  /** How many of them are where, in this order; in one region where absent. */
+  readonly regions?: Readonly<Record<string, number>>;
   /** With a launching and a terminating lifecycle hook. */
   readonly hooks?: boolean;
   /** More variables for the appliances. */
@@ -128,7 +131,13 @@ async function startFleet(options: FleetOptions): Promise<Fleet> {
       : { command: [process.execPath, '--import', options.preload, program(), 'run'] }),
     // For whoever looks for the cause of a failure: the logs stay.
     keep: process.env['E2E_KEEP'] !== undefined,
-    group: { desired: options.size, min: 0, max: 9, hooks: options.hooks === true },
+    group: {
+      desired: options.regions === undefined ? options.size : Object.values(options.regions),
+      min: 0,
+      max: 9,
+      hooks: options.hooks === true,
+    },
+    ...(options.regions === undefined ? {} : { regions: Object.keys(options.regions) }),
     ...(options.environment === undefined ? {} : { environment: options.environment }),
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.namespaces === true ? { inside: await createStateDir(tmpdir()) } : {}),

@@ -5,13 +5,16 @@ import { namesOf } from '../../src/core/names.ts';
 import type { EtcdAdmin } from '../../src/etcd/admin.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
 import type { Ec2State } from '../../src/sandbox/model.ts';
-import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import type { Place } from './place.ts';
 import type { Watch } from './watch.ts';
 
 /** One instance, asked through its own etcd and its own appliance. */
 export interface View {
   readonly instanceId: string;
+  /** Where it listens. */
   readonly address: string;
+  /** By what it is known: its public address where it has one. */
+  readonly advertised: string;
   readonly state: Ec2State;
   readonly status: MemberStatus | null;
   /** As a linearizable read through it gives it; null without an answer. */
@@ -23,10 +26,10 @@ export interface View {
 const calm = new AbortController().signal;
 
 /** Looks at every instance that is not terminated. */
-export async function viewAll({ cloud }: Sandbox, admin: EtcdAdmin): Promise<readonly View[]> {
+export async function viewAll({ cloud }: Place, admin: EtcdAdmin): Promise<readonly View[]> {
   const instances = cloud.describe().instances.filter(({ state }) => state !== 'terminated');
   return Promise.all(
-    instances.map(async ({ instanceId, address, state }) => {
+    instances.map(async ({ instanceId, address, publicAddress, state }) => {
       const [status, list, notReady] = await Promise.all([
         admin.status(clientUrl(address), calm),
         admin.memberList(clientUrl(address), { linearizable: true }, calm),
@@ -35,6 +38,7 @@ export async function viewAll({ cloud }: Sandbox, admin: EtcdAdmin): Promise<rea
       return {
         instanceId,
         address,
+        advertised: publicAddress ?? address,
         state,
         status: status.known ? status.value : null,
         list: list.known ? list.value : null,
@@ -55,7 +59,7 @@ async function whyNotReady(address: string): Promise<string | null> {
 }
 
 /** Which instances that are not terminated are not ready, each with why; empty where all are. */
-export async function missingInReadiness({ cloud }: Sandbox): Promise<readonly string[]> {
+export async function missingInReadiness({ cloud }: Place): Promise<readonly string[]> {
   const instances = cloud.describe().instances.filter(({ state }) => state !== 'terminated');
   const answers = await Promise.all(
     instances.map(async ({ instanceId, address, state }) => {
@@ -87,13 +91,13 @@ export function missingInMembers(size: number, views: readonly View[]): readonly
 
 /** What keeps claim and names from naming these instances, and nothing else; empty where all is right. */
 export async function missingInNames(
-  sandbox: Sandbox,
+  sandbox: Place,
   views: readonly View[],
   watch: Watch,
 ): Promise<readonly string[]> {
   const missing: string[] = [];
   const expected = views
-    .map(({ address }) => address)
+    .map(({ advertised }) => advertised)
     .toSorted()
     .join(' ');
   const answers = await askNames(sandbox);
@@ -109,7 +113,7 @@ export async function missingInNames(
 }
 
 /** The addresses behind each client and server name, by queries to the sandbox's DNS server. Sorted. */
-export async function askNames({ addresses }: Sandbox): Promise<Readonly<Record<string, readonly string[]>>> {
+export async function askNames({ addresses }: Place): Promise<Readonly<Record<string, readonly string[]>>> {
   const { dns, clusterName } = addresses;
   const names = namesOf(clusterName);
   // A resolver of its own for each look: it must not answer from its memory. Patient: the server shares this process.
@@ -132,7 +136,8 @@ async function orNothing<T>(answer: Promise<readonly T[]>): Promise<readonly T[]
     return await answer;
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : null;
-    if (code === 'ENOTFOUND' || code === 'ENODATA') return [];
+    // Refused: a name outside of the zone, as the Python original's SRV records have them.
+    if (code === 'ENOTFOUND' || code === 'ENODATA' || code === 'EREFUSED') return [];
     throw error;
   }
 }

@@ -4,8 +4,8 @@ import type { MemberList } from '../../src/core/members.ts';
 import { namesOf } from '../../src/core/names.ts';
 import type { EtcdAdmin } from '../../src/etcd/admin.ts';
 import { clientUrl, peerUrl } from '../../src/etcd/flags.ts';
-import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { textOf } from './fields.ts';
+import type { Place } from './place.ts';
 
 const LOOK_MS = 200;
 
@@ -27,13 +27,13 @@ export interface Watch {
 }
 
 /** Watches Route 53 by the sandbox's event log, without a gap, and the members by asking each of them all the time. */
-export function startWatch(sandbox: Sandbox, admin: EtcdAdmin): Watch {
+export function startWatch(sandbox: Place, admin: EtcdAdmin): Watch {
   const records = watchRecords(sandbox);
   const members = watchMembers(sandbox, admin);
   return { ...records, ...members };
 }
 
-function watchRecords(sandbox: Sandbox): Pick<Watch, 'claim' | 'formedTokens' | 'emptied'> {
+function watchRecords(sandbox: Place): Pick<Watch, 'claim' | 'formedTokens' | 'emptied'> {
   const { cloud, addresses } = sandbox;
   const names = namesOf(addresses.clusterName);
   const sets = [
@@ -71,7 +71,7 @@ function watchRecords(sandbox: Sandbox): Pick<Watch, 'claim' | 'formedTokens' | 
 }
 
 function watchMembers(
-  sandbox: Sandbox,
+  sandbox: Place,
   admin: EtcdAdmin,
 ): Pick<Watch, 'clusterIds' | 'unjustified' | 'removed' | 'stop'> {
   const stopping = new AbortController();
@@ -93,7 +93,9 @@ function watchMembers(
       else unborn.delete(id);
       if (!learner && !isUnborn) voters.add(id);
       // An address may be a predecessor's: of those that had it, the last.
-      const at = instances.findLast(({ address }) => peerUrls.includes(peerUrl(address)));
+      const at = instances.findLast(({ address, publicAddress }) =>
+        peerUrls.includes(peerUrl(publicAddress ?? address)),
+      );
       const owner = name === '' ? at?.instanceId : name;
       if (owner !== undefined && (name !== '' || !owners.has(id))) owners.set(id, owner);
     }
@@ -143,7 +145,7 @@ function watchMembers(
 }
 
 /** How many members of each instance may be removed: one for each disk that it lost, and one for its end. */
-function countEnds({ cloud }: Sandbox): Map<string, number> {
+function countEnds({ cloud }: Place): Map<string, number> {
   const ends = new Map<string, number>();
   const over = new Set<string>();
   for (const { type, fields } of cloud.events.since(0)) {
