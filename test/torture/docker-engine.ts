@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { endProcess, eventually } from '../tools.ts';
+
+/** A Docker engine of one test. All that runs in it ends with it, and with the process that started it. */
+export interface Engine extends AsyncDisposable {
+  /** What the client printed. Throws with all that it said where it fails; `input` is its standard input. */
+  readonly docker: (args: readonly string[], input?: string) => Promise<string>;
+  /** The same, and what it printed on standard error, too. */
+  readonly saidBy: (args: readonly string[]) => Promise<string>;
+  /** SIGKILL to a process by the id under which the engine knows it. */
+  readonly kill: (pid: number) => Promise<void>;
+}
+
+export interface EngineOptions {
+  /** Its images, containers and log; the caller removes it. An engine started there again finds its images. */
+  readonly directory: string;
+  /** In the network of vitest itself, which reaches registries; else in that of the test, where the bridges are. */
+  readonly outside: boolean;
+}
+
+const STOP_MS = 30_000;
+
+/** It touches no firewall and makes no bridge that nobody asked for: neither is needed for containers on one bridge. */
+const NO_NETWORK_OF_ITS_OWN = [
+  '--bridge=none',
+  '--iptables=false',
+  '--ip6tables=false',
+  '--ip-forward=false',
+  '--userland-proxy=false',
+];
+
+/** Whoever ends, whatever is below ends, too: a namespace of process ids goes with its first process. */
+const ENDS_WITH_PARENT = ['setpriv', '--pdeathsig', 'KILL', '--'];
+const OWN_PROCESSES = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', '--'];
+
+/** Starts an engine, as root. Only in files of the namespace pool: it uses the /run of its own that they have. */
+export async function startEngine({ directory, outside }: EngineOptions): Promise<Engine> {
+  await mkdir(directory, { recursive: true });
+  const socket = `unix://${join(directory, 'docker.sock')}`;
+  const [command = '', ...args] = [
+    ...ENDS_WITH_PARENT,
+    ...(outside ? ['nsenter', `--net=/proc/${process.ppid}/ns/net`, '--'] : []),
+    ...OWN_PROCESSES,
+    'dockerd',
+    `--host=${socket}`,
+    `--data-root=${join(directory, 'data')}`,
+    `--exec-root=${join(directory, 'exec')}`,
+    `--pidfile=${join(directory, 'pid')}`,
+    ...NO_NETWORK_OF_ITS_OWN,
+  ];
+  const log = createWriteStream(join(directory, 'dockerd.log'), { flags: 'a' });
+  await once(log, 'open');
+  const process_ = spawn(command, args, { stdio: ['ignore', log, log] });
+  log.destroy();
+  const client = async (words: readonly string[], input: string) =>
+    execa('docker', words, {
+      input,
+      all: true,
+      env: { DOCKER_HOST: socket, DOCKER_BUILDKIT: '0', DOCKER_CONFIG: join(directory, 'client') },
+      // A build says much, and what it said last is why it failed.
+      maxBuffer: 1 << 26,
+    });
+  const engine: Engine = {
+    docker: async (words, input = '') => (await client(words, input)).stdout,
+    saidBy: async (words) => (await client(words, '')).all,
+    kill: async (pid) => {
+      const target = String(await firstProcess(process_));
+      await execa('nsenter', [`--target=${target}`, '--pid', '--mount', '--', 'kill', '-KILL', String(pid)]);
+    },
+    async [Symbol.asyncDispose]() {
+      const first = await firstProcess(process_);
+      if (first !== null) process.kill(first, 'SIGTERM');
+      await Promise.race([once(process_, 'exit'), after(STOP_MS)]);
+      await endProcess(process_);
+    },
+  };
+  try {
+    await eventually(async () => {
+      if (process_.exitCode !== null) throw new Error('dockerd ended');
+      return (await engine.docker(['version', '--format', '{{.Server.Version}}'])) !== '';
+    });
+    return engine;
+  } catch (cause) {
+    await endProcess(process_);
+    const said = await readFile(join(directory, 'dockerd.log'), 'utf8');
+    throw new Error(`no Docker engine: ${said.slice(-2_000)}`, { cause });
+  }
+}
+
+/** The engine itself: the only child of what made its namespace; null where it has ended. */
+async function firstProcess({ pid }: ChildProcess): Promise<number | null> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const first = Number.parseInt(children, 10);
+  return Number.isNaN(first) ? null : first;
+}
+
+async function after(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms).unref());
+}
