@@ -20,8 +20,21 @@ export interface DataIdentity {
   readonly voter: boolean;
   /** Version of the etcd binary that last ran on the data, as 3.5.35; null before the first run. */
   readonly version: string | null;
+  /** The step to that version that is not over; null, or left out: there is none. */
+  readonly step?: KeptStep | null;
   /** Where the claim's register is: `route53:<zone id>/<record name>`. A name has one register. */
   readonly register: string;
+}
+
+/**
+ * A step to another etcd, kept beside the data: whether the way back is due must be known where no quorum answers, and to
+ * the next life of the appliance.
+ */
+export interface KeptStep {
+  readonly from: string;
+  readonly to: string;
+  /** Null: it goes on; else it is taken back for this reason, and etcd's record does not say so yet. */
+  readonly why: string | null;
 }
 
 /**
@@ -73,6 +86,8 @@ export interface EtcdExit {
   readonly saysDamaged: 'wal' | 'database' | null;
   /** It never began: its peers list other members than it was told to join. So it wrote nothing that a member holds. */
   readonly saysOtherMembers?: boolean;
+  /** It refused to run: the cluster, or its data, are a newer version's. So it wrote nothing. */
+  readonly saysTooOld?: boolean;
   /** The last fatal or panic line, shortened; empty where there was none. */
   readonly lastWords: string;
 }

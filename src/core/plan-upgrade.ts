@@ -18,6 +18,8 @@ export type UpgradeCode =
   | 'upgrade-settling'
   | 'upgrade-paused'
   | 'upgrade-failed'
+  /** No plan says it: a member whose etcd does not run has none. */
+  | 'upgrade-no-way-back'
   | 'upgrade-locked'
   | 'upgrade-orphaned'
   | 'upgrade-step'

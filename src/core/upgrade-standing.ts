@@ -25,6 +25,7 @@ const STANDINGS: Readonly<Record<UpgradeCode, Standing>> = {
   'upgrade-apart': 'stands',
   'upgrade-paused': 'stands',
   'upgrade-failed': 'stands',
+  'upgrade-no-way-back': 'stands',
   'upgrade-lacks': 'stands',
   'upgrade-release': 'stands',
   'upgrade-patch': 'stands',

@@ -48,7 +48,7 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     state.joining = false;
     state.lastExit = exit;
     if (isLeaving(context)) return;
-    if (noteEnd(state, exit.lastWords)) {
+    if (noteEnd(state, exit)) {
       afterCrash = true;
       continue;
     }

@@ -29,13 +29,17 @@ export async function startData(
     await context.ports.data.setAside('never-began', signal);
     return await startJoiner(context, action, joiner, signal);
   }
+  const { swap } = context.state;
   return await run(
     context,
     action,
-    context.state.swap?.version ?? identity?.version ?? null,
+    swap?.version ?? identity?.version ?? null,
     async (version) => {
-      if (identity !== null && identity.version !== version)
-        await keepIdentity(context, { ...identity, version }, signal);
+      const step = (swap === null ? identity?.step : swap.step) ?? null;
+      const isKept = JSON.stringify(identity?.step ?? null) === JSON.stringify(step);
+      // Before it runs: whoever finds its data knows what ran on them last, and whether that may be taken back.
+      if (identity !== null && (identity.version !== version || !isKept))
+        await keepIdentity(context, { ...identity, version, step }, signal);
       return null;
     },
     signal,
@@ -188,7 +192,7 @@ function identityOf(
 
 function missing(context: Context, why: string): StepResult {
   // A step to a binary that was lost since the preflight is taken back, and not waited for until its limit.
-  noteEnd(context.state, why);
+  noteEnd(context.state, { lastWords: why });
   context.chronicle.trouble('start-etcd', reason('binary-missing', why));
   return { nextInMs: 5_000 };
 }
@@ -223,7 +227,7 @@ async function run(
     signal,
   );
   if (!started.known) {
-    noteEnd(context.state, started.reason);
+    noteEnd(context.state, { lastWords: started.reason });
     context.chronicle.trouble('start-etcd', reason('start-failed', started.reason));
     return { nextInMs: 1_000 };
   }

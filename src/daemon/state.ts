@@ -58,6 +58,8 @@ export interface ApplianceState {
   upgrade: UpgradePlan | null;
   /** etcd runs, or is about to run, otherwise than its data say: a step is under way. */
   swap: Swap | null;
+  /** The own etcd does not come up, and etcd forbids the one before it: only an operator can mend that. */
+  noWayBack: Reason<'upgrade-no-way-back'> | null;
   /** Monotonic time at which somebody last looked at what is shown; ms. */
   watchedAt: number;
   /** Null where this member serves; else why it is not ready. */
@@ -96,6 +98,7 @@ export function createState(): ApplianceState {
     keepsHouse: false,
     upgrade: null,
     swap: null,
+    noWayBack: null,
     watchedAt: Number.NEGATIVE_INFINITY,
     notReady: 'it starts',
     turns: new Map(),

@@ -42,14 +42,14 @@ export function stepNow(context: Context, from: string, to: string): NonNullable
   return { by: self.id, from, to, at: clock.wallTime() };
 }
 
-/** Records that a step was taken back, and says so. */
-export async function recordFailure(held: Held, from: string, to: string, why: string): Promise<void> {
+/** Records that a step was taken back, and says so. False: the lock is lost, or nobody answers. */
+export async function recordFailure(held: Held, from: string, to: string, why: string): Promise<boolean> {
   const failed: FailedStep = { ...stepNow(held.context, from, to), why };
   held.context.chronicle.trouble(
     'upgrade',
     reason('upgrade-taken-back', `the step from ${from} to ${to} is taken back: ${why}`),
   );
-  await writePart(held, 'failed', failed);
+  return await writePart(held, 'failed', failed);
 }
 
 /**
@@ -82,9 +82,18 @@ export async function nameSelf(held: Held, serves: boolean): Promise<void> {
   }
 }
 
-/** The client URLs of voters, the others' first: the own etcd is stopped in the middle of a step. Alone, it has only itself. */
+/**
+ * The client URLs of voters, the others' first: the own etcd is stopped in the middle of a step. Alone, it has only itself.
+ * Where nobody has looked at members yet, they are those of the claim, as last read.
+ */
 export function endpointsOf(context: Context, members: readonly MemberLook[]): readonly string[] {
   const { address: own } = context.ports.self;
-  const others = members.filter((it) => it.address !== own && !it.learner).map((it) => it.address);
+  const voters = members.length === 0 ? claimedVoters(context) : members.filter((it) => !it.learner);
+  const others = voters.map((it) => it.address).filter((it) => it !== own);
   return [...others, own].map(clientUrl);
+}
+
+function claimedVoters({ register }: Context): readonly { readonly address: string }[] {
+  const reading = register.claim();
+  return reading.known && reading.value.kind === 'claim' ? reading.value.claim.voters : [];
 }

@@ -1,6 +1,7 @@
 import { UPGRADE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
-import type { UpgradeAction, UpgradePlan } from '../core/plan-upgrade.ts';
+import type { UpgradeAction, UpgradeCode, UpgradePlan } from '../core/plan-upgrade.ts';
 import { planUpgrade } from '../core/plan-upgrade.ts';
+import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -14,6 +15,7 @@ import { bringSnapshot, enableDowngrade, endDowngrade } from './upgrade-cluster-
 import type { UpgradeMemory } from './upgrade-facts.ts';
 import { observeUpgrade } from './upgrade-facts.ts';
 import { readUpgradeRecord } from './upgrade-look.ts';
+import { leftStep, resumeStep } from './upgrade-resume.ts';
 import { clearRequests, stepSelf } from './upgrade-step.ts';
 
 /** While an upgrade is on its way, and while there is nothing to do; an operator's word rings. */
@@ -36,6 +38,7 @@ export async function keepUpgraded(context: Context, signal: AbortSignal): Promi
     },
     context.ports,
   );
+  await endStepBefore(context, lock, signal);
   for (;;) {
     signal.throwIfAborted();
     const began = clock.now();
@@ -54,6 +57,24 @@ export async function keepUpgraded(context: Context, signal: AbortSignal): Promi
   }
 }
 
+/** Goes on with what an earlier life of this appliance left in the middle; it has no plan to follow while etcd is down. */
+async function endStepBefore(context: Context, lock: LeasedLock, signal: AbortSignal): Promise<void> {
+  const held: Held = { context, lock, members: [], signal };
+  const step = await leftStep(held);
+  if (step === null) return;
+  try {
+    await whileRenewed(
+      lock,
+      RENEW_INTERVAL_MS,
+      context.ports,
+      signal,
+      async () => await resumeStep(held, step),
+    );
+  } finally {
+    if (!signal.aborted) await lock.release(signal);
+  }
+}
+
 /** The plan as it is now; null: this instance has no say yet. */
 async function look(
   context: Context,
@@ -61,19 +82,19 @@ async function look(
   signal: AbortSignal,
 ): Promise<UpgradePlan | null> {
   memory.left = false;
-  if (!hasSay(context)) return null;
+  if (!hasSay(context)) return context.state.noWayBack === null ? null : waitFor(context.state.noWayBack);
+  context.state.noWayBack = null;
   if (!(await hasReason(context, signal))) return { action: DONE, checks: [], waiting: [] };
   return await planNow(context, memory, signal);
 }
 
 async function planNow(context: Context, memory: UpgradeMemory, signal: AbortSignal): Promise<UpgradePlan> {
   const seen = await observeUpgrade(context, memory, signal);
-  if (seen.known) return planUpgrade(seen.value);
-  return {
-    action: { kind: 'none', reason: reason('upgrade-unknown', seen.reason) },
-    checks: [],
-    waiting: [],
-  };
+  return seen.known ? planUpgrade(seen.value) : waitFor(reason('upgrade-unknown', seen.reason));
+}
+
+function waitFor(why: Reason<UpgradeCode>): UpgradePlan {
+  return { action: { kind: 'none', reason: why }, checks: [], waiting: [] };
 }
 
 const DONE: UpgradeAction = {

@@ -1,4 +1,4 @@
-import type { DataIdentity, LocalMark } from '../core/local-data.ts';
+import type { DataIdentity, KeptStep, LocalMark } from '../core/local-data.ts';
 
 /** An identity as read from disk; null where the value is none, or of a format that this version does not know. */
 export function parseIdentity(value: unknown): DataIdentity | null {
@@ -10,7 +10,15 @@ export function parseIdentity(value: unknown): DataIdentity | null {
   if (!isText(instanceId) || !isText(token) || !isText(register)) return null;
   if (typeof epoch !== 'number' || !Number.isInteger(epoch) || typeof formed !== 'boolean') return null;
   if (!isTextOrNull(clusterId) || !isTextOrNull(memberId) || !isTextOrNull(version)) return null;
-  return { format: 1, instanceId, token, epoch, clusterId, memberId, formed, voter, version, register };
+  const step = parseStep(fields['step']);
+  const identity = { instanceId, token, epoch, clusterId, memberId, formed, voter, version, register };
+  return { format: 1, ...identity, ...(step === null ? {} : { step }) };
+}
+
+/** What is no step is none: the version that last ran is run on, as by an older appliance. */
+function parseStep(value: unknown): KeptStep | null {
+  const { from, to, why } = fieldsOf(value) ?? {};
+  return isText(from) && isText(to) && isTextOrNull(why) ? { from, to, why } : null;
 }
 
 /** A mark as read from disk; null where the value is none. */

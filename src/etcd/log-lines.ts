@@ -46,6 +46,7 @@ export function parseLogLine(text: string): LogLine {
 /** What the lines of one run say about its end; grows line by line. */
 export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 'lastWords'> {
   readonly saysOtherMembers: boolean;
+  readonly saysTooOld: boolean;
   /** It restarted from a log that names no member: that ends in a panic, differently worded in each version. */
   readonly namelessLog: boolean;
   /** Go's runtime stopped it, and where is not told yet: the first function of etcd's in the stack says it. */
@@ -57,6 +58,7 @@ export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 
 export const NO_VERDICT: Verdict = {
   saysRemoved: false,
   saysOtherMembers: false,
+  saysTooOld: false,
   saysDamaged: null,
   lastWords: '',
   namelessLog: false,
@@ -73,6 +75,8 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
     saysRemoved: verdict.saysRemoved || line.error.includes('the member has been permanently removed'),
     saysOtherMembers:
       verdict.saysOtherMembers || (isLast && line.error.startsWith('error validating peerURLs')),
+    saysTooOld:
+      verdict.saysTooOld || (isLast && (TOO_OLD.test(line.message) || TOO_OLD_DATA.test(line.error))),
     saysDamaged: verdict.saysDamaged ?? damageAfter(verdict, line, isLast),
     stoppedByRuntime: isRuntimeError(line) || (verdict.stoppedByRuntime && !OWN_FUNCTION.test(line.message)),
     namelessLog: verdict.namelessLog || isNameless(line),
@@ -80,6 +84,10 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
     lastWords: isLast && !repeats ? words(line) : verdict.lastWords,
   };
 }
+
+/** 3.4 and 3.5 of a newer cluster; 3.6 of newer data (test/torture/going-back). */
+const TOO_OLD = /^invalid downgrade; server version is lower/;
+const TOO_OLD_DATA = /^version "[^"]+" is not supported/;
 
 /*
  * What etcd 3.4.23, 3.5.35, 3.6.16 and 3.7.3 said when their files were damaged on purpose (test/integration). A fatal

@@ -171,6 +171,7 @@ const UPGRADE: Readonly<Record<UpgradeCode, Reach>> = {
   'upgrade-settling': 'reached',
   'upgrade-paused': 'reached',
   'upgrade-failed': 'reached',
+  'upgrade-no-way-back': 'reached',
   'upgrade-locked': 'reached',
   'upgrade-orphaned': 'reached',
   'upgrade-step': 'reached',

@@ -48,6 +48,31 @@ describe('the data directory', () => {
     expect((await data.read(calm)).mark).toBeNull();
   });
 
+  test.each([null, 'etcd 3.6.16 does not come up'])(
+    'keeps a step to another etcd, until it is over: why %s',
+    async (why) => {
+      await using place = await temporaryDirectory();
+      const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+      const step = { from: '3.5.35', to: '3.6.16', why };
+      await data.writeIdentity({ ...IDENTITY, step }, calm);
+      expect((await data.read(calm)).identity).toEqual({ ...IDENTITY, step });
+      await data.writeIdentity({ ...IDENTITY, step: null }, calm);
+      expect((await data.read(calm)).identity).toEqual(IDENTITY);
+    },
+  );
+
+  test.each([
+    ['no object', 'from'],
+    ['no from', { to: '3.6.16', why: null }],
+    ['no why', { from: '3.5.35', to: '3.6.16' }],
+  ])('takes what is no step for none: %s', async (_name, step) => {
+    await using place = await temporaryDirectory();
+    await mkdir(place.path, { recursive: true });
+    await writeFile(join(place.path, 'identity.json'), JSON.stringify({ ...IDENTITY, step }));
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    expect((await data.read(calm)).identity).toEqual(IDENTITY);
+  });
+
   test('is present with a log or a database, and not with an empty folder', async () => {
     await using place = await temporaryDirectory();
     const data = createDataDirectory({ directory: place.path, wallTime: () => AT });

@@ -105,6 +105,16 @@ describe("etcd's log lines", () => {
     expect(verdictOf(JSON.stringify({ ...fatal, error: 'no space left' })).saysOtherMembers).toBe(false);
   });
 
+  test.each([
+    { level: 'fatal', msg: 'invalid downgrade; server version is lower than determined cluster version' },
+    { level: 'panic', msg: 'invalid downgrade; server version is lower than determined cluster version' },
+    { level: 'fatal', msg: 'discovery failed', error: 'version "3.7.0" is not supported' },
+  ])('name a start as an older version than what is there: $level $msg', (line) => {
+    expect(verdictOf(JSON.stringify(line))).toMatchObject({ saysTooOld: true, saysDamaged: null });
+    expect(verdictOf(JSON.stringify({ ...line, level: 'warn' })).saysTooOld).toBe(false);
+    expect(verdictOf(JSON.stringify({ ...line, msg: 'x', error: 'no space left' })).saysTooOld).toBe(false);
+  });
+
   test('of another member that was removed do not count', () => {
     const line = { level: 'warn', msg: 'rejected stream from remote peer because it was removed' };
     expect(verdictOf(JSON.stringify(line)).saysRemoved).toBe(false);

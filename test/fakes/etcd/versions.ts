@@ -53,6 +53,7 @@ export function whyDies({ process, files }: EtcdNode, change: Change): Partial<E
 
 const TOO_OLD: Partial<EtcdExit> = {
   code: 1,
+  saysTooOld: true,
   lastWords: 'invalid downgrade; server version is lower than determined cluster version',
 };
 
@@ -60,7 +61,7 @@ const TOO_OLD: Partial<EtcdExit> = {
 export function whyNotRun(version: string, files: EtcdFiles): Partial<EtcdExit> | null {
   const { storage, state } = files;
   if (!isOlder(version, '3.6') && storage !== null && isOlder(version, minorOf(storage)))
-    return { code: 1, lastWords: `version "${storage}" is not supported` };
+    return { code: 1, saysTooOld: true, lastWords: `version "${storage}" is not supported` };
   if (state.clusterVersion !== null && isOlder(version, minorOf(state.clusterVersion))) return TOO_OLD;
   for (const { form } of files.odd) {
     const words = whyUnreadable(version, form);

@@ -35,6 +35,17 @@ export function isOfVersion(words: string): boolean {
   return DEATHS.some((it) => words.includes(it));
 }
 
+/**
+ * Whether etcd refuses a machine the way back, and nobody was there to say before that it would: of a cluster without a
+ * quorum, only its data know what the cluster's version is.
+ */
+export function isRefused(world: World, id: string): boolean {
+  const machine = world.machines.get(id);
+  const isBack = (machine?.process?.appliance.state.swap?.step?.why ?? null) !== null;
+  const cluster = machine === undefined ? null : clusterOf(world, machine);
+  return isBack && cluster !== null && cluster.upVoters().length < quorumOf(cluster.voters().length);
+}
+
 /** What a machine's data say to whoever means to run another version on them. */
 export function inspectOf(machine: Machine): InspectPort {
   const odd = (): readonly OddEntry[] => machine.disk.etcd?.odd ?? [];
@@ -213,6 +224,7 @@ const STANDS: ReadonlySet<UpgradeCode> = new Set<UpgradeCode>([
   'upgrade-held',
   'upgrade-paused',
   'upgrade-failed',
+  'upgrade-no-way-back',
   'upgrade-lacks',
   'upgrade-release',
   'upgrade-patch',

@@ -9,7 +9,7 @@ import { etcdIds } from '../../../src/etcd/ids.ts';
 import type { Line, Sabotage } from '../ending.ts';
 import type { Plot, PlotImage } from '../plot.ts';
 import { tellMembership } from './cluster.ts';
-import { isOfVersion } from './upgrade.ts';
+import { isOfVersion, isRefused } from './upgrade.ts';
 import type { Happening } from './happening.ts';
 import { rememberedIds } from './ids.ts';
 import type { Machine } from './machine.ts';
@@ -93,7 +93,8 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
         },
         ended(id, exit) {
           world.note(id, `etcd ended (${exit.signal ?? exit.code ?? ''}) ${exit.lastWords}`);
-          if (isOfVersion(exit.lastWords)) world.tell({ kind: 'version-death', id, words: exit.lastWords });
+          if (isOfVersion(exit.lastWords) && !isRefused(world, id))
+            world.tell({ kind: 'version-death', id, words: exit.lastWords });
         },
         runs: (id, versions) => world.tell({ kind: 'members-run', id, versions }),
         changed: (change) => tellMembership(world, change),

@@ -20,6 +20,7 @@ const BY_STANDING: Readonly<Record<ReturnType<typeof standingOf>, readonly Upgra
     'upgrade-apart',
     'upgrade-paused',
     'upgrade-failed',
+    'upgrade-no-way-back',
     'upgrade-lacks',
     'upgrade-release',
     'upgrade-patch',

@@ -1,0 +1,28 @@
+import type { KeptStep } from '../core/local-data.ts';
+import type { Held } from './upgrade-acts.ts';
+import { comeUp } from './upgrade-run.ts';
+import { watchSwap } from './swap-etcd.ts';
+import { conclude, recordTakenBack } from './upgrade-way-back.ts';
+
+/** A step, and whose data it was begun on. */
+interface LeftStep extends KeptStep {
+  readonly memberId: string | null;
+}
+
+/** The step that an earlier life of this appliance began and did not end, as it is kept beside the data; null: none. */
+export async function leftStep({ context, signal }: Held): Promise<LeftStep | null> {
+  const { present, identity } = await context.ports.data.read(signal);
+  const step = present && identity?.instanceId === context.ports.self.id ? identity.step : null;
+  return step == null ? null : { ...step, memberId: identity?.memberId ?? null };
+}
+
+/**
+ * Goes on with a step that an earlier life began: the etcd of it runs, or is about to be started on its data. Where it comes
+ * up, the step is over; else it is taken back, as that life would have done.
+ */
+export async function resumeStep(held: Held, { memberId, ...step }: LeftStep): Promise<void> {
+  const { from, to, why } = step;
+  if (why !== null) return await recordTakenBack(held, step, `${why}; etcd ${from} runs again`);
+  const swap = watchSwap(held.context, { version: to, snapshotCount: null, step }, { memberId });
+  await conclude(held, { from, to }, await comeUp(held, swap));
+}

@@ -1,0 +1,127 @@
+import type { KeptStep } from '../core/local-data.ts';
+import { UPGRADE_SETTLE_MS, UPGRADE_STEP_LIMIT_MS } from '../core/numbers.ts';
+import { whyUnhealthy } from '../core/readiness.ts';
+import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
+import { clientUrl } from '../core/urls.ts';
+import type { Context } from './context.ts';
+import { keepIdentity } from './keep-identity.ts';
+import type { MemberLook } from './state.ts';
+import type { RunAs, Swap } from './swap-etcd.ts';
+import { swapEtcd } from './swap-etcd.ts';
+import type { Held } from './upgrade-acts.ts';
+import { endpointsOf } from './upgrade-acts.ts';
+
+/** While a member comes up, it is asked this often: a step takes seconds, and others wait for it. */
+const LOOK_MS = 100;
+
+/** A lock that was lost is asked for again this often. */
+const REGAIN_MS = 2_000;
+
+/** Ends and failed starts after which a binary does not come up: one may be an accident. */
+const MOST_FAILURES = 2;
+
+/** What became of a binary that was started; `tooOld`: etcd refused to run it on data, or in a cluster, of a newer one. */
+export type Came =
+  | { readonly kind: 'well' }
+  | { readonly kind: 'failed'; readonly why: string; readonly tooOld: boolean }
+  | { readonly kind: 'left' };
+
+/** Stops etcd, has it started as `how` says, and waits until it is well. */
+export async function runAs(held: Held, how: RunAs): Promise<Came> {
+  return await comeUp(held, await swapEtcd(held.context, how));
+}
+
+/**
+ * Waits until the member is a voter that is close to the leader, and has been so for the settle time, on that version; or
+ * until it is told not to come up and something else may be run instead. The swap is over then.
+ */
+export async function comeUp(held: Held, swap: Swap): Promise<Came> {
+  const { state, ports } = held.context;
+  const { clock } = ports;
+  const until = clock.now() + UPGRADE_STEP_LIMIT_MS;
+  let wellSince: number | null = null;
+  try {
+    for (;;) {
+      if (isLeaving(held.context) || isOther(held.context, swap)) return { kind: 'left' };
+      const unwell = await whyUnwell(held.context, held.members, swap.version, held.signal);
+      const now = clock.now();
+      wellSince = unwell === null ? (wellSince ?? now) : null;
+      if (wellSince !== null && now - wellSince >= UPGRADE_SETTLE_MS) return { kind: 'well' };
+      const why = whyFailed(swap, now >= until ? (unwell ?? 'it is well for a moment only') : null);
+      if (why !== null && (await mayRunAnother(held))) return { kind: 'failed', why, tooOld: swap.tooOld };
+      await clock.sleep(why === null ? LOOK_MS : REGAIN_MS, held.signal);
+    }
+  } finally {
+    if (state.swap === swap) state.swap = null;
+  }
+}
+
+/** Why the binary counts as one that does not come up; null: it may yet. `late`: what is amiss though its time is over. */
+function whyFailed({ version, failures, lastWords }: Swap, late: string | null): string | null {
+  if (failures >= MOST_FAILURES) return `etcd ${version} does not come up: ${lastWords}`;
+  return late === null
+    ? null
+    : `etcd ${version} is not well within ${UPGRADE_STEP_LIMIT_MS / 1000} s: ${late}`;
+}
+
+/**
+ * Whether another etcd may be run now: under the lock, regained if it was lost. Without it only where nobody answers who
+ * could grant it, and the own etcd says nothing to anybody, so that it is no part of any quorum: members of one or two have
+ * no quorum without it, and nobody else steps while they have none.
+ */
+async function mayRunAnother(held: Held): Promise<boolean> {
+  const { context, lock, members, signal } = held;
+  if ((await lock.guard(signal)) || (await lock.take(signal))) return true;
+  const { admin, probe, self } = context.ports;
+  for (const endpoint of endpointsOf(context, members)) {
+    const answer = await admin.read(endpoint, UPGRADE_LOCK_KEY, { serializable: false }, signal);
+    if (answer.known) return false;
+  }
+  return context.state.etcd === null || (await probe.probe(self.address, signal)).kind === 'silent';
+}
+
+/** Another member's data are here by now: they were set aside meanwhile, and this one's step with them. */
+function isOther({ state }: Context, { memberId }: Swap): boolean {
+  return memberId !== null && state.identity !== null && state.identity.memberId !== memberId;
+}
+
+async function whyUnwell(
+  context: Context,
+  members: readonly MemberLook[],
+  version: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { admin, self } = context.ports;
+  const status = await admin.status(clientUrl(self.address), signal);
+  if (!status.known) return status.reason;
+  const { version: runs, memberId } = status.value;
+  if (runs !== version) return `etcd ${runs} answers`;
+  // As far as the others were before the step; what came since is as quick to catch up with as it came.
+  const indexes = members.map((it) => (it.status.known ? it.status.value.raftIndex : 0));
+  return whyUnhealthy({ status, memberId, highestIndex: Math.max(0, ...indexes) });
+}
+
+/**
+ * A step that outlived its lock does nothing more under it: it takes it anew, however long that takes. Nobody else steps
+ * while this member is not well. False: the instance leaves.
+ */
+export async function regain({ context, lock, signal }: Held): Promise<boolean> {
+  while (!(await lock.guard(signal))) {
+    if (isLeaving(context)) return false;
+    if (await lock.take(signal)) return true;
+    await context.ports.clock.sleep(REGAIN_MS, signal);
+  }
+  return true;
+}
+
+/** Whether the instance goes, or its appliance ends: nothing more is begun. */
+export function isLeaving({ state }: Context): boolean {
+  return state.phase === 'leaving' || state.phase === 'stopped';
+}
+
+/** Says beside the data what the step has come to; null: it is over. */
+export async function keepStep(context: Context, step: KeptStep | null, signal: AbortSignal): Promise<void> {
+  const { identity } = context.state;
+  if (identity !== null && (identity.step ?? null) !== step)
+    await keepIdentity(context, { ...identity, step }, signal);
+}

@@ -1,0 +1,77 @@
+import type { KeptStep } from '../core/local-data.ts';
+import { reason } from '../core/reason.ts';
+import { compareVersions, minorOf } from '../core/versions.ts';
+import type { Held } from './upgrade-acts.ts';
+import { endpointsOf, recordFailure, writePart } from './upgrade-acts.ts';
+import type { Came } from './upgrade-run.ts';
+import { keepStep, regain, runAs } from './upgrade-run.ts';
+
+type Way = Pick<KeptStep, 'from' | 'to'>;
+
+/** What follows from how the new etcd came up: the step is over, or it is taken back. */
+export async function conclude(held: Held, way: Way, came: Came): Promise<void> {
+  if (came.kind === 'left') return;
+  if (came.kind === 'failed') return await goBack(held, way, came.why);
+  const { context, signal } = held;
+  const { from, to } = way;
+  await keepStep(context, null, signal);
+  context.state.noWayBack = null;
+  // What failed before was another step, or another instance's.
+  await writePart(held, 'failed', null);
+  context.chronicle.event('upgrade', reason('upgrade-stepped', `stepped from ${from} to ${to}`), way);
+}
+
+/** Records that a step was taken back, which stops the upgrade: under the lock, however long that takes. */
+export async function recordTakenBack(held: Held, { from, to }: Way, why: string): Promise<void> {
+  if (!(await regain(held))) return;
+  if (await recordFailure(held, from, to, why)) await keepStep(held.context, null, held.signal);
+}
+
+/** Back to the old binary, where the cluster's version has not moved; the upgrade stops either way. */
+async function goBack(held: Held, way: Way, why: string): Promise<void> {
+  const { from } = way;
+  const moved = await hasMoved(held, from);
+  if (moved !== null) {
+    sayNoWayBack(held, way, why, moved);
+    return await recordTakenBack(held, way, `${why}; it stays, since ${moved}`);
+  }
+  const back = await runAs(held, { version: from, snapshotCount: null, step: { ...way, why } });
+  if (back.kind === 'left') return;
+  if (back.kind === 'failed' && back.tooOld) return await goOn(held, way, why);
+  const how = back.kind === 'well' ? `etcd ${from} runs again` : `and etcd ${from} does not come up either`;
+  await recordTakenBack(held, way, `${why}; ${how}`);
+}
+
+/** Why etcd would not let the old version back in; null: it may. Who does not answer has not raised anything either. */
+async function hasMoved({ context, members, signal }: Held, from: string): Promise<string | null> {
+  for (const endpoint of endpointsOf(context, members)) {
+    const versions = await context.ports.admin.versions(endpoint, signal);
+    if (versions.known)
+      return compareVersions(minorOf(versions.value.cluster), minorOf(from)) > 0
+        ? `the cluster's version is ${versions.value.cluster}`
+        : null;
+  }
+  return null;
+}
+
+/**
+ * Nobody was there to ask, and etcd itself refuses the old version: the new one had raised the cluster's version before it
+ * ended. It is run again, as often as it takes; only an operator can make it run.
+ */
+async function goOn(held: Held, way: Way, why: string): Promise<void> {
+  const moved = `etcd refuses ${way.from}, since the cluster's version has moved`;
+  sayNoWayBack(held, way, why, moved);
+  const came = await runAs(held, { version: way.to, snapshotCount: null, step: { ...way, why: null } });
+  if (came.kind === 'well') await conclude(held, way, came);
+  else if (came.kind === 'failed') await recordTakenBack(held, way, `${why}; it stays, since ${moved}`);
+}
+
+function sayNoWayBack({ context }: Held, { from, to }: Way, why: string, moved: string): void {
+  const said = reason(
+    'upgrade-no-way-back',
+    `${why}; there is no way back to ${from}: ${moved}. Etcd ${to} is started again and again: mend it, or put another patch of ${minorOf(to)} in its place in ETCD_DIR`,
+  );
+  context.state.noWayBack = said;
+  context.state.upgrade = { action: { kind: 'none', reason: said }, checks: [], waiting: [] };
+  context.chronicle.plan('upgrade', [said]);
+}
