@@ -59,13 +59,14 @@ export function createEdge(network: MachineNetwork, deps: EdgeDeps): Edge {
     return machine?.publicAddress == null ? [] : [machine.publicAddress];
   };
 
-  const callerOf = (client: Socket): Machine | null => {
+  const callerOf = async (client: Socket): Promise<Machine | null> => {
     const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = client;
     if (network.partitions) {
       return [...machines.values()].find(({ address }) => address === remoteAddress) ?? null;
     }
     const near = { address: localAddress, port: localPort };
-    return machines.get(ownerOf(near, { address: remoteAddress, port: remotePort }) ?? '') ?? null;
+    const far = { address: remoteAddress, port: remotePort };
+    return machines.get((await ownerOf(near, far)) ?? '') ?? null;
   };
 
   const wayBetween = (caller: Machine | null, machine: Machine, port: number): Way => {
@@ -84,8 +85,8 @@ export function createEdge(network: MachineNetwork, deps: EdgeDeps): Edge {
     const made: Forwarder[] = [];
     forwarders.set(machine.instanceId, made);
     for (const port of PORTS) {
-      const wayOf = (client: Socket) => {
-        const caller = callerOf(client);
+      const wayOf = async (client: Socket) => {
+        const caller = await callerOf(client);
         return () => wayBetween(caller, machine, port);
       };
       made.push(await startForwarder({ at: { host, port }, to: { host: machine.address, port }, wayOf }));

@@ -22,8 +22,8 @@ export interface ForwarderOptions {
   /** Where it listens; port 0 takes a free one. */
   readonly at: Place;
   readonly to: Place;
-  /** Called once for each connection; what it gives is asked whenever something is to be done with it. */
-  readonly wayOf: (client: Socket) => () => Way;
+  /** Called once for each connection; what it gives is asked whenever something is to be done with it. Never rejects. */
+  readonly wayOf: (client: Socket) => Promise<() => Way>;
 }
 
 export interface Forwarder {
@@ -43,10 +43,15 @@ const MOST_WAITING_BYTES = 4 * 1024 * 1024;
 export async function startForwarder(options: ForwarderOptions): Promise<Forwarder> {
   const links = new Set<Link>();
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (client) => {
-    const link = new Link(client, options.to, options.wayOf(client));
-    links.add(link);
-    client.on('close', () => links.delete(link));
-    link.open();
+    client.on('error', () => undefined);
+    // Who is gone before it is known who he was needs no way any more.
+    void options.wayOf(client).then((way) => {
+      if (client.destroyed || !server.listening) return client.destroy();
+      const link = new Link(client, options.to, way);
+      links.add(link);
+      client.on('close', () => links.delete(link));
+      return link.open();
+    });
   });
   await listen(server, options.at);
   const { port } = server.address() as AddressInfo;
@@ -75,7 +80,6 @@ class Link {
     this.#client = client;
     this.#to = to;
     this.#way = way;
-    client.on('error', () => undefined);
     client.on('close', () => this.#stopWaiting());
   }
 

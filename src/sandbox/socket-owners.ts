@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { processesOf } from './processes.ts';
 
@@ -12,17 +13,36 @@ export interface Endpoint {
  * process it is, null for anybody else's. On loopback the address of whoever connects tells nothing, so the kernel's
  * tables are read: the socket of these two ends, and the process that has it open.
  */
-export function createSocketOwners(stateDir: string): (near: Endpoint, far: Endpoint) => string | null {
+export function createSocketOwners(
+  stateDir: string,
+): (near: Endpoint, far: Endpoint) => Promise<string | null> {
+  // A table that cannot be read shows nobody.
+  const readTable = shared(() => readFile('/proc/self/net/tcp', 'latin1').catch(() => ''));
   let machines: readonly MachineProcess[] = [];
   const find = (inode: string): string | null =>
     machines.find(({ pid }) => hasOpen(pid, inode))?.instanceId ?? null;
-  return (near, far) => {
-    const inode = inodeOf(far, near);
+  return async (near, far) => {
+    const inode = inodeOf(await readTable(), far, near);
     if (inode === null) return null;
     const found = find(inode);
     if (found !== null) return found;
     machines = machineProcesses(stateDir);
     return find(inode);
+  };
+}
+
+/** One read for all who ask before it begins: the kernel takes milliseconds to write that table, and connections come in bursts. */
+function shared<T>(read: () => Promise<T>): () => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  let next: Promise<T> | null = null;
+  return () => {
+    next ??= last.then(() => {
+      next = null;
+      const reading = read();
+      last = reading.catch(() => undefined);
+      return reading;
+    });
+    return next;
   };
 }
 
@@ -39,8 +59,7 @@ function machineProcesses(stateDir: string): readonly MachineProcess[] {
 }
 
 /** The number of the socket whose own end is `own`; null where it is closed. Format: proc(5), /proc/net/tcp. */
-function inodeOf(own: Endpoint, other: Endpoint): string | null {
-  const table = readFileSync('/proc/self/net/tcp', 'latin1');
+function inodeOf(table: string, own: Endpoint, other: Endpoint): string | null {
   const at = table.indexOf(` ${hexOf(own)} ${hexOf(other)} `);
   if (at < 0) return null;
   const [, , , , , , , , inode = '0'] = table.slice(at + 1, table.indexOf('\n', at)).split(/ +/);
