@@ -41,7 +41,8 @@ export interface FleetSource {
   observe(signal: AbortSignal): Promise<Known<Fleet>>;
   /**
    * EC2's word on any instances, asked in the region of each; where that is null, in all of them, and then "not-found" is
-   * what all of them say. A "not-found" is half a claim about the whole answer,
+   * what all of them say. Who is not in the answer, nothing is known of: a region that
+   * is silent takes nothing from what the others say. A "not-found" is half a claim about the whole answer,
    * so the answer must also show the asking instance (in its own region) and those that the last known fleet,
    * if that is fresh, had running there.
    */
@@ -88,15 +89,22 @@ export function createFleet(options: FleetOptions, deps: FleetDeps): FleetSource
       const asked = instances.flatMap(({ id, region }) =>
         (region === null ? regions : [region]).map((it) => ({ id, region: it })),
       );
-      for (const region of new Set(asked.map((it) => it.region))) {
-        const ids = asked.filter((it) => it.region === region).map((it) => it.id);
-        const part = await evidenceIn(region, ids, options.self, memory, deps, signal);
-        if (!part.known) return part;
-        for (const [id, word] of part.value) {
-          if (word !== 'not-found' || !evidence.has(id)) evidence.set(id, word);
+      const places = [...new Set(asked.map((it) => it.region))];
+      const answers = await Promise.all(
+        places.map(async (region) => {
+          const ids = asked.filter((it) => it.region === region).map((it) => it.id);
+          return { ids, part: await evidenceIn(region, ids, options.self, memory, deps, signal) };
+        }),
+      );
+      const silent = answers.filter(({ part }) => !part.known).flatMap(({ ids }) => ids);
+      for (const { part } of answers) {
+        for (const [id, word] of part.known ? part.value : []) {
+          const isSaid = word === 'not-found' ? !evidence.has(id) && !silent.includes(id) : true;
+          if (isSaid) evidence.set(id, word);
         }
       }
-      return known(evidence);
+      const failed = answers.find(({ part }) => !part.known);
+      return failed !== undefined && evidence.size === 0 ? failed.part : known(evidence);
     },
   };
 }

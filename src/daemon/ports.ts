@@ -68,7 +68,7 @@ export interface FleetPort {
   observe(signal: AbortSignal): Promise<Known<Fleet>>;
   /**
    * EC2's word on instances, each asked in its own region, or in all active ones where that is null; an answer without the
-   * asking instance is unknown.
+   * asking instance is unknown. Who is not in the answer, nothing is known of.
    */
   evidence(
     instances: readonly { readonly id: string; readonly region: string | null }[],

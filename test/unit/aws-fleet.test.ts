@@ -290,6 +290,19 @@ describe('evidence', () => {
     },
   );
 
+  test('of a region that is silent takes nothing from what the others say', async () => {
+    const { fleet } = await fleetOf({
+      activeRegions: ['eu-west-1'],
+      instances: ({ region }) =>
+        region === 'eu-west-1' ? ec2Error(503, 'RequestLimitExceeded') : ec2Answer(RUNNING),
+    });
+    const west = { id: 'i-7', region: 'eu-west-1' };
+    const anywhere = { id: 'i-8', region: null };
+    const seen = await fleet.evidence([west, gone, anywhere], never);
+    expect(seen.known && [...seen.value]).toEqual([['i-9', 'not-found']]);
+    expect(await fleet.evidence([west], never)).toMatchObject({ known: false });
+  });
+
   test('is unknown where the answer does not show the asking instance', async () => {
     const { fleet } = await fleetOf({ instances: () => ec2Answer([]) });
     expect(await fleet.evidence([gone], never)).toMatchObject({ known: false });
