@@ -70,7 +70,8 @@ async function deploy() {
     ActiveRegions: 'eu-central-1,eu-west-1',
     Bucket: 'yes',
   });
-  return { url: moto.url, ...clients, clientGroup, stack };
+  const place = { Vpc: Vpc?.VpcId ?? '', Subnets: subnets.join(','), HostedZoneName: 'example.org' };
+  return { url: moto.url, ...clients, place, clientGroup, stack };
 }
 
 let cloud: Awaited<ReturnType<typeof deploy>>;
@@ -90,7 +91,9 @@ beforeAll(async () => {
 const made = (name: string): string => stack.resources.get(name) ?? '';
 
 async function group() {
-  const answer = await cloud.autoScaling.send(new DescribeAutoScalingGroupsCommand({}));
+  const answer = await cloud.autoScaling.send(
+    new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [made('Group')] }),
+  );
   const [only] = answer.AutoScalingGroups ?? [];
   if (only === undefined) throw new Error('there is no group');
   return only;
@@ -187,6 +190,27 @@ describe('a stack, deployed on moto', () => {
       ServerRecord: '_etcd-server._tcp.main.example.org',
       GroupName: made('Group'),
     });
+  });
+});
+
+describe('a stack with as little as can be asked for', () => {
+  it('is complete, too: one member, in a zone that is there', async () => {
+    const small = await createStack(cloud.url, 'etcd-small', {
+      ...cloud.place,
+      ClusterName: 'small',
+      ClusterSize: '1',
+      Image: 'registry.example.org:5000/etcd-appliance:0.1.0',
+      HostedZoneId: made('Zone'),
+      Alarms: 'no',
+    });
+    expect(small.status).toBe('CREATE_COMPLETE');
+    expect(small.outputs.get('ZoneId')).toBe(made('Zone'));
+    expect(small.outputs.has('BucketName')).toBe(false);
+    expect(['Zone', 'Backups', 'ClientsByAddress'].filter((name) => small.resources.has(name))).toEqual([]);
+    const { AutoScalingGroups } = await cloud.autoScaling.send(
+      new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [small.resources.get('Group') ?? ''] }),
+    );
+    expect(AutoScalingGroups?.[0]?.Instances).toHaveLength(1);
   });
 });
 
