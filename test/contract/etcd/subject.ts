@@ -66,7 +66,10 @@ export function modelSubject(count: number, seed: number, version: string): Etcd
 }
 
 /** Real etcds of a version, each on an address of its own. Ended and removed with the scope. */
-export async function realSubject(count: number, version: string): Promise<EtcdSubject> {
+export async function realSubject(
+  count: number,
+  version: string,
+): Promise<EtcdSubject & { readonly directories: readonly string[] }> {
   const stack = new AsyncDisposableStack();
   const admin = stack.use(createAdmin());
   const machines = await Promise.all(
@@ -84,8 +87,9 @@ export async function realSubject(count: number, version: string): Promise<EtcdS
     return found;
   };
   const runs = (slot: number): boolean => machine(slot).pid !== 0 && machine(slot).exit === null;
-  const subject: EtcdSubject = {
+  const subject = {
     slots: machines.map(({ member }) => member),
+    directories: machines.map(({ member }) => member.directory),
     admin,
     async start(slot, initial, other) {
       const it = machine(slot);
