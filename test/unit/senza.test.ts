@@ -69,6 +69,11 @@ describe.each([
     original: ['HostedZone', 'DockerImage', 'ScalyrAccountKey'],
     actions: IAM_ACTIONS.filter((action) => !BETWEEN_REGIONS.test(action)),
   },
+  {
+    file: 'etcd-cluster-multiregion.yaml',
+    original: ['HostedZone', 'DockerImage', 'ActiveRegions', 'InstanceCount'],
+    actions: IAM_ACTIONS,
+  },
 ])('$file', ({ file, original, actions }) => {
   test('takes the original`s arguments, in the original`s order', async () => {
     const { SenzaInfo } = await read(file);
