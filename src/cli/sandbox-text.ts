@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import type { SandboxState } from '../sandbox/control.ts';
 import type { CutFrom } from '../sandbox/cuts.ts';
-import type { CloudEvent, EventFields } from '../sandbox/model.ts';
+import type { CloudEvent, EventFields, SecurityGroupSnapshot } from '../sandbox/model.ts';
 
 /** A table without colours, for people and for pipes. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -70,10 +70,24 @@ export function renderState(state: SandboxState): string {
     `files ${addresses.stateDir}${addresses.hub === null ? '' : `, network namespace ${addresses.hub}`}`,
     renderTable(['instance', 'zone', 'address', 'EC2', 'group', 'appliance', 'etcd', 'cut from'], instances),
     renderTable(['record', 'type', 'TTL', 'values'], records),
+    // Where all know each other by private addresses, the rules are as they were at the start.
+    ...(cloud.regions.length > 1 ? [renderRules(cloud.securityGroups)] : []),
     ...(faults.length === 0
       ? []
       : [renderTable(['fault', 'kind', 'service', 'action', 'instance', 'region', 'hits'], faults)]),
   ].join('\n');
+}
+
+function renderRules(groups: readonly SecurityGroupSnapshot[]): string {
+  const rows = groups.flatMap(({ region, rules }) =>
+    rules.map(({ protocol, fromPort, toPort, from, description }) => [
+      region,
+      `${protocol} ${fromPort}-${toPort}`,
+      from,
+      short(description),
+    ]),
+  );
+  return renderTable(['region', 'lets in', 'from', 'description'], rows);
 }
 
 function cutText(own: CutFrom | undefined, region: CutFrom | undefined): string {

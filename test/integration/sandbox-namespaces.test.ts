@@ -23,7 +23,10 @@ let output: string;
 
 beforeEach(async () => {
   parent = await mkdtemp(join(tmpdir(), 'namespaces-test-'));
-  const words = ['sandbox', 'start', '--namespaces', '--program', STAND_IN, '--json', '--quiet'];
+});
+
+function start(more: readonly string[]): void {
+  const words = ['sandbox', 'start', '--namespaces', '--program', STAND_IN, '--json', '--quiet', ...more];
   child = spawn(process.execPath, [MAIN, ...words], {
     env: { ...process.env, TMPDIR: parent },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -31,7 +34,7 @@ beforeEach(async () => {
   output = '';
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-});
+}
 
 afterEach(async () => {
   if (child.exitCode === null && child.signalCode === null) {
@@ -54,7 +57,8 @@ interface Running {
 }
 
 /** The sandbox once its three machines answer. Whoever asks them is in the hub: nothing leaves these namespaces. */
-async function running(): Promise<Running> {
+async function running(more: readonly string[] = []): Promise<Running> {
+  start(more);
   const addresses = await vi.waitFor(
     () => (JSON.parse(output.split('\n')[0] ?? '') as { addresses: SandboxAddresses }).addresses,
     { timeout: 20_000, interval: 50 },
@@ -98,6 +102,34 @@ async function runIn(namespace: string, script: string): Promise<string> {
   const node = [process.execPath, '--input-type=module', '--eval', script];
   const [program = '', ...args] = inNamespace(namespace, node);
   return (await execa(program, args)).stdout;
+}
+
+/** Adds a rule for an address, as an operator in the hub. */
+async function letIn(
+  { hub, aws }: SandboxAddresses,
+  rule: { readonly region: string; readonly group: string; readonly address: string },
+): Promise<void> {
+  const form = new URLSearchParams({
+    Action: 'AuthorizeSecurityGroupIngress',
+    Version: '2016-11-15',
+    GroupId: rule.group,
+    'IpPermissions.1.IpProtocol': 'tcp',
+    'IpPermissions.1.FromPort': '2378',
+    'IpPermissions.1.ToPort': '2380',
+    'IpPermissions.1.IpRanges.1.CidrIp': `${rule.address}/32`,
+  });
+  const scope = `AKIAOPERATOR/20260101/${rule.region}/ec2/aws4_request`;
+  const authorization = `authorization: AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0`;
+  const [program = '', ...args] = inNamespace(hub ?? '', [
+    'curl',
+    '-sf',
+    '-H',
+    authorization,
+    '-d',
+    String(form),
+    aws,
+  ]);
+  await execa(program, args);
 }
 
 async function namespacesOf(hub: string | null): Promise<readonly string[]> {
@@ -147,6 +179,35 @@ if (rootOnLinux) {
     expect(existsSync(addresses.stateDir)).toBe(false);
   });
 
+  test('two regions reach each other by public addresses as the rules allow, until one is cut off', async () => {
+    const { addresses, client, reaches, reachesPeer } = await running([
+      '--regions',
+      'eu-central-1,eu-west-1',
+      '--size',
+      '2,1',
+    ]);
+    const { instances, securityGroups } = (await client.state()).cloud;
+    const [a, b, c] = instances;
+    if (a === undefined || b === undefined || c === undefined) throw new Error('there are not three');
+    const group = securityGroups.find(({ region }) => region === c.region)?.id ?? '';
+    const byPublic = () => reaches(a.instanceId, `http://${c.publicAddress}:2378/`);
+    expect(await byPublic()).toBeNull();
+    await letIn(addresses, { region: c.region, group, address: a.publicAddress ?? '' });
+    await vi.waitFor(async () => expect(await byPublic()).toBe(200), { timeout: 20_000 });
+
+    await client.cutRegion(c.region, 'peers');
+    const [ab, ac] = [
+      () => reachesPeer(a.instanceId, b.instanceId),
+      () => reachesPeer(a.instanceId, c.instanceId),
+    ];
+    expect(await Promise.all([ab(), ac(), byPublic()])).toEqual([true, false, null]);
+    await client.cutRegion(c.region, 'none');
+    expect(await Promise.all([ab(), ac(), byPublic()])).toEqual([true, true, 200]);
+
+    await client.onInstance(c.instanceId, 'power-cut');
+    await vi.waitFor(async () => expect(await byPublic()).toBeNull(), { timeout: 20_000 });
+  });
+
   test('the metadata of an instance are its own, and end with it', async () => {
     const { addresses, client, ids } = await running();
     const [a = '', b = ''] = ids;
@@ -183,6 +244,7 @@ if (rootOnLinux) {
   });
 } else {
   test('namespaces are refused in one line', async () => {
+    start([]);
     const [code] = (await once(child, 'exit')) as [number];
     expect(code).toBe(69);
     expect(output).toMatch(/^etcd-appliance: no network namespaces here: [^\n]+\n$/);
