@@ -77,7 +77,7 @@ function planSet(
   }
   const wanted = { ...set, values: seen.fleetKnown ? named : union(standing, named) };
   if (current === undefined) return [{ action: 'CREATE', record: wanted }];
-  if (sameSet(current, wanted)) return null;
+  if (isAsWanted(current, wanted)) return null;
   return [
     { action: 'DELETE', record: current },
     { action: 'CREATE', record: wanted },
@@ -150,10 +150,13 @@ function union(a: readonly string[], b: readonly string[]): readonly string[] {
   return sorted([...a, ...b]);
 }
 
-function sameSet(a: RecordSet, b: RecordSet): boolean {
-  const [left, right] = [sorted(a.values), sorted(b.values)];
+/** `wanted` has its values sorted. */
+function isAsWanted(current: RecordSet, wanted: RecordSet): boolean {
+  const values = sorted(current.values);
   return (
-    a.ttl === b.ttl && left.length === right.length && left.every((value, index) => value === right[index])
+    current.ttl === wanted.ttl &&
+    values.length === wanted.values.length &&
+    values.every((value, index) => value === wanted.values[index])
   );
 }
 

@@ -1,5 +1,6 @@
-import { ApplianceError } from '../errors.ts';
 import type { Clock } from './ports.ts';
+import type { Scope } from './scope.ts';
+import { openScope } from './scope.ts';
 
 /** Something to sleep on that can be woken: loops wait for events, the time is only the longest they wait. */
 export interface Bell {
@@ -9,33 +10,34 @@ export interface Bell {
   wait(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Why a wait ends that was rung out of; one for all, as an error of its own costs its trace. */
-const RUNG = new ApplianceError({ code: 'aborted' }, 'somebody rang');
-
 /** A bell on the given clock. One waiter at a time. */
 export function createBell(clock: Clock): Bell {
   let rung = false;
-  let waiting: AbortController | null = null;
+  let isWaiting = false;
+  /** What the waits under one signal sleep in, until one of them is rung out of it: a loop comes here in each of its turns. */
+  let scope: (Scope & { readonly outer: AbortSignal }) | null = null;
+  const scopeIn = (outer: AbortSignal): Scope => {
+    if (scope !== null && scope.outer === outer && !scope.signal.aborted) return scope;
+    scope?.end();
+    scope = { ...openScope(outer), outer };
+    return scope;
+  };
   return {
     ring() {
       rung = true;
-      waiting?.abort(RUNG);
+      if (isWaiting) scope?.end();
     },
     async wait(ms, signal) {
       signal.throwIfAborted();
       if (!rung) {
-        const own = new AbortController();
-        const onAbort = (): void => own.abort(signal.reason);
-        // By hand: every turn of every loop waits here, and `AbortSignal.any` keeps much more.
-        signal.addEventListener('abort', onAbort, { once: true });
-        waiting = own;
+        const own = scopeIn(signal).signal;
+        isWaiting = true;
         try {
-          await clock.sleep(ms, own.signal);
+          await clock.sleep(ms, own);
         } catch (error) {
-          if (!own.signal.aborted) throw error;
+          if (!own.aborted) throw error;
         } finally {
-          waiting = null;
-          signal.removeEventListener('abort', onAbort);
+          isWaiting = false;
         }
         signal.throwIfAborted();
       }

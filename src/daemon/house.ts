@@ -1,7 +1,6 @@
 import type { Fleet, InstanceEvidence } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import { allMarks } from '../core/mark.ts';
-import type { Member } from '../core/members.ts';
 import { planClaimUpkeep } from '../core/plan-claim.ts';
 import { planDns } from '../core/plan-dns.ts';
 import type { MembershipPlan, MemberView } from '../core/plan-membership.ts';
@@ -41,7 +40,7 @@ export async function planHouse(
   facts: HouseFacts,
   signal: AbortSignal,
 ): Promise<HousePlan> {
-  const views = seen.list.members.map((member) => viewOf(member, seen, facts));
+  const views = viewsOf(seen, facts);
   const evidence = await gatherEvidence(context, views, facts.fleet, signal);
   const membership = planMembership({
     self: context.ports.self,
@@ -52,21 +51,23 @@ export async function planHouse(
   return { views, membership, ...planRecords(context, seen, evidence, facts) };
 }
 
-function viewOf(member: Member, seen: Look, facts: HouseFacts): MemberView {
+function viewsOf(seen: Look, facts: HouseFacts): readonly MemberView[] {
   const statuses = seen.members.flatMap((it) => (it.status.known ? [it.status.value] : []));
-  const applied = seen.answering.has(member.id)
-    ? statuses.find((it) => it.memberId === member.id)?.raftAppliedIndex
-    : undefined;
-  return {
-    member,
-    answers: seen.answering.has(member.id),
-    healthy: seen.healthy.has(member.id),
-    stalledMs: facts.learnersStalledMs.get(member.id) ?? 0,
-    joinLimitMs: joinLimitMs({
-      behindEntries: applied === undefined ? Number.POSITIVE_INFINITY : seen.highestIndex - applied,
-      dbSizeBytes: Math.max(0, ...statuses.map((it) => it.dbSizeBytes)),
-    }),
-  };
+  const dbSizeBytes = Math.max(0, ...statuses.map((it) => it.dbSizeBytes));
+  return seen.list.members.map((member) => {
+    const answers = seen.answering.has(member.id);
+    const applied = answers ? statuses.find((it) => it.memberId === member.id)?.raftAppliedIndex : undefined;
+    return {
+      member,
+      answers,
+      healthy: seen.healthy.has(member.id),
+      stalledMs: facts.learnersStalledMs.get(member.id) ?? 0,
+      joinLimitMs: joinLimitMs({
+        behindEntries: applied === undefined ? Number.POSITIVE_INFINITY : seen.highestIndex - applied,
+        dbSizeBytes,
+      }),
+    };
+  });
 }
 
 /** Evidence about the instances of silent members, and of those that left a mark and the group. */
