@@ -1,3 +1,4 @@
+import { reasonOf, unwatch, watch } from './abort.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** How long is waited for something. */
@@ -18,17 +19,17 @@ export function beforeDeadline<T>(
     signal.throwIfAborted();
     const onAbort = (): void => {
       cancel();
-      reject(asError(signal.reason));
+      reject(reasonOf(signal));
     };
     const cancel = clock.after(limitMs, () => {
-      signal.removeEventListener('abort', onAbort);
+      unwatch(signal, onAbort);
       resolve(late());
     });
     const over = (): void => {
       cancel();
-      signal.removeEventListener('abort', onAbort);
+      unwatch(signal, onAbort);
     };
-    signal.addEventListener('abort', onAbort, { once: true });
+    watch(signal, onAbort);
     work.then(
       (value) => {
         over();
@@ -36,12 +37,8 @@ export function beforeDeadline<T>(
       },
       (error: unknown) => {
         over();
-        reject(asError(error));
+        reject(error instanceof Error ? error : new Error(String(error)));
       },
     );
   });
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

@@ -45,6 +45,10 @@ interface Fault {
   readonly upToMs: number;
 }
 
+function isCut({ share }: Fault): boolean {
+  return share >= 1;
+}
+
 /** A network in which everybody reaches everybody, at once. */
 export function createNetwork(random: SeededRandom): Network {
   const faults = new Set<Fault>();
@@ -64,7 +68,7 @@ export function createNetwork(random: SeededRandom): Network {
     return false;
   };
   return {
-    reaches: (from, to, traffic) => !some(from, to, traffic, (it) => it.share >= 1),
+    reaches: (from, to, traffic) => faults.size === 0 || !some(from, to, traffic, isCut),
     passes: (from, to, traffic) =>
       !some(from, to, traffic, (it) => it.share >= 1 || (it.share > 0 && random.chance(it.share))),
     delayMs(from, to, traffic) {

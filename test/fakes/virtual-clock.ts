@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/daemon/ports.ts';
+import { reasonOf, unwatch, watch } from './abort.ts';
 
 /** Time that stands still while anything can run, and then jumps to what is due next. */
 export interface VirtualClock extends Clock {
@@ -74,7 +75,7 @@ export function createVirtualClock(): VirtualClock {
           turns += 1;
           timer.run?.();
         } catch (error) {
-          reject(asError(error));
+          reject(error instanceof Error ? error : new Error(String(error)));
           return;
         }
         void NOTHING.then(jumpWhenSettled);
@@ -94,18 +95,18 @@ export function createVirtualClock(): VirtualClock {
     sleep: (ms, signal) =>
       new Promise<void>((resolve, reject) => {
         if (signal.aborted) {
-          reject(asError(signal.reason));
+          reject(reasonOf(signal));
           return;
         }
         const onAbort = (): void => {
           cancel();
-          reject(asError(signal.reason));
+          reject(reasonOf(signal));
         };
         const cancel = after(ms, () => {
-          signal.removeEventListener('abort', onAbort);
+          unwatch(signal, onAbort);
           resolve();
         });
-        signal.addEventListener('abort', onAbort, { once: true });
+        watch(signal, onAbort);
       }),
     run,
     async advance(ms) {
@@ -139,10 +140,6 @@ function wallTimeAt(nowMs: number): string {
   const part = (of: number, digits: number): string => String(Math.floor(of)).padStart(digits, '0');
   const time = [ms / 3_600_000, (ms / 60_000) % 60, (ms / 1_000) % 60].map((it) => part(it, 2)).join(':');
   return `2026-01-01T${time}.${part(ms % 1_000, 3)}Z`;
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 function before(a: Timer, b: Timer): boolean {

@@ -1,3 +1,4 @@
+import { reasonOf, unwatch, watch } from './abort.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -20,16 +21,15 @@ export function createWire(clock: VirtualClock, random: SeededRandom): Wire {
     new Promise<T>((resolve, reject) => {
       signal.throwIfAborted();
       const [there, back] = [random.int(...latency) / 2, random.int(...latency) / 2];
-      const onAbort = (): void =>
-        reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-      signal.addEventListener('abort', onAbort, { once: true });
+      const onAbort = (): void => reject(reasonOf(signal));
+      watch(signal, onAbort);
       const fail = (error: unknown): void => {
-        signal.removeEventListener('abort', onAbort);
+        unwatch(signal, onAbort);
         reject(error instanceof Error ? error : new Error(String(error)));
       };
       const comeBack = (value: T): void => {
         clock.after(back, () => {
-          signal.removeEventListener('abort', onAbort);
+          unwatch(signal, onAbort);
           resolve(value);
         });
       };

@@ -181,12 +181,13 @@ function settled<T>(settle: (answer: Answer<T>) => void, answer: Answer<T>): tru
 /** The leader that the member's proposals reach. */
 export function leaderOf(etcds: Etcds, node: EtcdNode): EtcdNode | null {
   if (node.role === 'leader') return node;
-  const leader = etcds
-    .nodesOf(node.files.clusterId)
-    .find((it) => it.files.memberId === node.leader && it.role === 'leader');
-  return leader !== undefined && leader.files.term === node.files.term && sends(etcds, node, leader)
-    ? leader
-    : null;
+  if (node.leader === null) return null;
+  for (const { node: leader } of etcds.processes.values()) {
+    if (leader === null || leader.files.clusterId !== node.files.clusterId) continue;
+    if (leader.files.memberId !== node.leader || leader.role !== 'leader') continue;
+    return leader.files.term === node.files.term && sends(etcds, node, leader) ? leader : null;
+  }
+  return null;
 }
 
 /** A read index: the leader asks a quorum whether it still leads, and the member has all that was committed then. */
@@ -195,8 +196,10 @@ function canRead(etcds: Etcds, node: EtcdNode): boolean {
   if (leader === null || !sends(etcds, leader, node)) return false;
   const { files } = leader;
   if (termAt(files, files.commit) !== files.term) return false;
-  const heard = linkedVoters(etcds, leader).filter((it) => it.files.term <= files.term);
-  return heard.length >= quorumOf(files.state.voters.length) && node.files.state.index >= files.commit;
+  if (node.files.state.index < files.commit) return false;
+  let heard = 0;
+  for (const it of linkedVoters(etcds, leader)) if (it.files.term <= files.term) heard += 1;
+  return heard >= quorumOf(files.state.voters.length);
 }
 
 function isLearner(node: EtcdNode): boolean {

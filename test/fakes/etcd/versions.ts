@@ -82,7 +82,11 @@ export function whyNotJoined(version: string, told: readonly EtcdFiles[]): strin
 /** After an entry was applied: a snapshot where it is due, or where the cluster went down a version (since 3.6). */
 export function noteVersion({ process, files }: EtcdNode, before: string | null): void {
   const { index, clusterVersion } = files.state;
-  const isLower = before !== null && clusterVersion !== null && compareVersions(clusterVersion, before) < 0;
+  const isLower =
+    clusterVersion !== before &&
+    before !== null &&
+    clusterVersion !== null &&
+    compareVersions(clusterVersion, before) < 0;
   if ((isLower && !isOlder(process.version, '3.6')) || index - files.replayedFrom > process.snapshotCount)
     takeSnapshot(files);
 }
