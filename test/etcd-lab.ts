@@ -68,11 +68,12 @@ export async function labMember(
     },
     log.deps,
   );
-  const started: RunningEtcd[] = [];
+  // Those that are being started, too: where another member's start fails, all end meanwhile.
+  const starts: ReturnType<EtcdProcesses['start']>[] = [];
   const run = async (start: Parameters<EtcdProcesses['start']>[0]): Promise<RunningEtcd> => {
-    const running = must(await processes.start(start, calm));
-    started.push(running);
-    return running;
+    const started = processes.start(start, calm);
+    starts.push(started);
+    return must(await started);
   };
   const begin = async (initial: Parameters<EtcdProcesses['start']>[0]['initial']): Promise<RunningEtcd> =>
     await run({ version, name, address, initial });
@@ -105,7 +106,11 @@ export async function labMember(
         snapshotCount: snapshotCount ?? null,
       }),
     async [Symbol.asyncDispose]() {
-      await Promise.all(started.map(async (running) => running.stop(0)));
+      const started = await Promise.allSettled(starts);
+      const running = started.flatMap((it) =>
+        it.status === 'fulfilled' && it.value.known ? [it.value.value] : [],
+      );
+      await Promise.all(running.map(async (it) => await it.stop(0)));
       await place[Symbol.asyncDispose]();
     },
   };

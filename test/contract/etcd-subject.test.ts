@@ -1,36 +1,62 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { calm } from '../etcd-lab.ts';
-import { eventually } from '../tools.ts';
-import { realSubject } from './etcd/subject.ts';
+import type { EtcdExit } from '../../src/core/local-data.ts';
+import type { RunningEtcd } from '../../src/daemon/ports.ts';
+import { labMember } from '../etcd-lab.ts';
+import { createRuns } from './etcd/runs.ts';
 
-/** Commands of processes that run with this data directory. */
-async function running(directory: string): Promise<readonly string[]> {
-  const pids = (await readdir('/proc')).filter((it) => /^\d+$/.test(it));
-  const commands = await Promise.all(
-    pids.map(async (pid) => await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
-  );
-  return commands.filter((it) => it.includes(directory));
+/*
+ * Whoever keeps book of real etcds must not take one for ended that runs: it would outlive its test.
+ */
+
+const EXIT: EtcdExit = { code: 0, signal: null, saysRemoved: false, saysDamaged: null, lastWords: '' };
+
+function run(pid: number): { readonly running: RunningEtcd; readonly end: () => void; stopped: boolean } {
+  const { promise, resolve } = Promise.withResolvers<EtcdExit>();
+  const it = {
+    stopped: false,
+    end: () => resolve(EXIT),
+    running: {
+      pid,
+      version: '3.5.35',
+      exited: promise,
+      seeded: () => false,
+      stop: async () => {
+        it.stopped = true;
+        resolve(EXIT);
+        return await promise;
+      },
+    },
+  };
+  return it;
 }
 
-it('real etcds end with their subject, also one that was started before the end of the last was noticed', async () => {
-  let directory = '';
+it('an etcd that runs is not ended by the end of the one before it, though that is noticed late', async () => {
+  const [first, second] = [run(1), run(2)];
+  const runs = createRuns();
+  runs.began(first.running);
+  runs.began(second.running);
+  first.end();
+  await first.running.exited;
+  expect([runs.running()?.pid, runs.exit()]).toEqual([2, null]);
+  second.end();
+  await second.running.exited;
+  expect([runs.running(), runs.exit()]).toEqual([null, EXIT]);
+});
+
+it('all that were started are ended, whatever is known of their ends', async () => {
+  const all = [run(1), run(2)];
+  const runs = createRuns();
+  for (const { running } of all) runs.began(running);
+  await runs.endAll();
+  expect(all.map((it) => it.stopped)).toEqual([true, true]);
+});
+
+it('an etcd that is still being started ends with its member', async () => {
+  let starting: Promise<RunningEtcd>;
   {
-    await using subject = await realSubject(1, '3.5');
-    const [slot] = subject.slots;
-    if (slot === undefined) throw new Error('there is no machine');
-    directory = subject.directories[0] ?? '';
-    await subject.start(0, { state: 'new', cluster: [slot], token: 't' });
-    await eventually(async () => (await subject.admin.status(slot.endpoint, calm)).known);
-    const ending = subject.end(0, 'SIGKILL');
-    // Refused while the last one lives.
-    await eventually(async () => {
-      await subject.start(0, null);
-      return true;
-    });
-    await ending;
-    expect(subject.exitOf(0)).toBe(null);
-    expect(await running(directory)).toHaveLength(1);
+    await using member = await labMember('3.5');
+    starting = member.start({ founders: [member], token: 't' });
   }
-  expect(await running(directory)).toEqual([]);
+  const { pid } = await starting;
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 });

@@ -6,6 +6,7 @@ import { createAdmin } from '../../../src/etcd/admin.ts';
 import { calm, labMember, must } from '../../etcd-lab.ts';
 import { createEtcdLab } from '../../fakes/etcd/lab.ts';
 import { eventually } from '../../tools.ts';
+import { createRuns } from './runs.ts';
 
 /** A machine of a subject. */
 export interface Slot {
@@ -66,19 +67,14 @@ export function modelSubject(count: number, seed: number, version: string): Etcd
 }
 
 /** Real etcds of a version, each on an address of its own. Ended and removed with the scope. */
-export async function realSubject(
-  count: number,
-  version: string,
-): Promise<EtcdSubject & { readonly directories: readonly string[] }> {
+export async function realSubject(count: number, version: string): Promise<EtcdSubject> {
   const stack = new AsyncDisposableStack();
   const admin = stack.use(createAdmin());
   const machines = await Promise.all(
     Array.from({ length: count }, async (_, index) => ({
       member: stack.use(await labMember(version, `n${index + 1}`)),
-      pid: 0,
+      runs: createRuns(),
       frozen: false,
-      exit: null as EtcdExit | null,
-      exited: Promise.resolve<unknown>(null),
     })),
   );
   const machine = (slot: number): (typeof machines)[number] => {
@@ -86,37 +82,29 @@ export async function realSubject(
     if (found === undefined) throw new Error(`no machine ${slot}`);
     return found;
   };
-  const runs = (slot: number): boolean => machine(slot).pid !== 0 && machine(slot).exit === null;
-  const subject = {
+  return {
     slots: machines.map(({ member }) => member),
-    directories: machines.map(({ member }) => member.directory),
     admin,
     async start(slot, initial, other) {
       const it = machine(slot);
       const { name, address, version: exact, processes } = it.member;
       const running = must(await processes.start({ version: other ?? exact, name, address, initial }, calm));
-      it.pid = running.pid;
-      it.exit = null;
-      it.exited = running.exited.then((exit) => (it.exit = exit));
+      it.frozen = false;
+      it.runs.began(running);
     },
     async end(slot, signal) {
-      if (!runs(slot)) return;
-      const { pid, exited } = machine(slot);
-      process.kill(pid, signal);
+      const running = machine(slot).runs.running();
+      if (running === null) return;
+      // Without a word before it, in which a leader would give its leadership away.
+      if (signal === 'SIGKILL') kill(running.pid);
       // With a frozen peer etcd can hang in its own shutdown.
-      const late = setTimeout(() => {
-        try {
-          if (runs(slot)) process.kill(pid, 'SIGKILL');
-        } catch {
-          // It has ended, and its end is being noticed.
-        }
-      }, GRACE_MS);
-      await exited.finally(() => clearTimeout(late));
+      await running.stop(signal === 'SIGKILL' ? 0 : GRACE_MS);
     },
     async freeze(slot, frozen) {
-      const { pid } = machine(slot);
-      if (!runs(slot) || machine(slot).frozen === frozen) return;
-      machine(slot).frozen = frozen;
+      const it = machine(slot);
+      const pid = it.runs.running()?.pid;
+      if (pid === undefined || it.frozen === frozen) return;
+      it.frozen = frozen;
       process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT');
       // A signal is sent before it takes effect.
       const isStopped = async (): Promise<boolean> =>
@@ -125,14 +113,20 @@ export async function realSubject(
     },
     wipe: async (slot) =>
       await rm(join(machine(slot).member.directory, 'etcd'), { recursive: true, force: true }),
-    exitOf: (slot) => machine(slot).exit,
+    exitOf: (slot) => machine(slot).runs.exit(),
     now: () => performance.now(),
     pass: async (ms) => await new Promise((resolve) => setTimeout(resolve, ms)),
     async [Symbol.asyncDispose]() {
-      for (const [slot] of machines.entries()) await subject.freeze(slot, false);
-      await Promise.all(machines.map(async (_, slot) => await subject.end(slot, 'SIGKILL')));
+      await Promise.all(machines.map(async ({ runs }) => await runs.endAll()));
       await stack.disposeAsync();
     },
   };
-  return subject;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended, and its end is being noticed.
+  }
 }
