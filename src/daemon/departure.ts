@@ -51,6 +51,8 @@ interface Memory {
   codeSince: number;
   /** Who voted at the last look, on which the plan rests. */
   voters: string;
+  /** Where those are asked that were well then. */
+  wellAt: readonly string[];
   /** What etcd answered to the last step, where it refused it. */
   refused: Reason | null;
 }
@@ -75,6 +77,7 @@ export async function leave(
     code: null,
     codeSince: began,
     voters: '',
+    wellAt: [],
     refused: null,
   };
   context.state.phase = 'leaving';
@@ -149,6 +152,7 @@ async function observe(
   const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
   const named = !(await namedNoMore(context, own, signal));
   memory.voters = seen.known ? votersKey(seen.value.list) : '';
+  memory.wellAt = others.map((it) => clientUrl(it.address));
   const now = ports.clock.now();
   return {
     departure: leaving.departure(),
@@ -242,9 +246,7 @@ async function act(
     case 'remove-self': {
       state.handsOver = true;
       await housekeeper.release(signal);
-      // Law 5: several may leave at once, and each that has gone since was counted on.
-      const list = await ports.admin.memberList(own, { linearizable: true }, signal);
-      if (!list.known || votersKey(list.value) !== memory.voters) return;
+      if (!(await isAsSeen(context, memory, signal))) return;
       const outcome = await ports.admin.removeMember(own, action.memberId, signal);
       if (outcome.ok) chronicle.event('remove-self', action.reason, { memberId: action.memberId });
       memory.refused = outcome.ok ? null : reason(outcome.code, outcome.message);
@@ -256,6 +258,21 @@ async function act(
       chronicle.event('stop-etcd', action.reason);
       await state.etcd?.stop(STOP_GRACE_MS);
   }
+}
+
+/**
+ * Law 5: whether those that were counted on are still there and answer. Several may leave at once, and a look takes as long
+ * as its slowest member, which may be a learner that has yet to serve.
+ */
+async function isAsSeen(
+  { ports: { admin, self } }: Context,
+  memory: Memory,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const list = await admin.memberList(clientUrl(self.address), { linearizable: true }, signal);
+  if (!list.known || votersKey(list.value) !== memory.voters) return false;
+  const asked = await Promise.all(memory.wellAt.map((it) => admin.status(it, signal)));
+  return asked.every((it) => it.known);
 }
 
 /** Tells the others, under a lease: planDns leaves out who goes, and nobody steps to another etcd while one is away. */

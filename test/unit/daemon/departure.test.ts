@@ -178,6 +178,23 @@ describe('an instance that goes', () => {
     expect(ending.left).toBe(true);
   });
 
+  it('stays where another that it counted on has died since it was looked at', async () => {
+    cluster.lead(cluster.members[1]?.id ?? '');
+    publish(['i-02', 'i-03']);
+    const dies = bench.host(2).self.address;
+    // Its word comes first, as it does where a learner beside it keeps the whole look waiting.
+    const memberList: AdminPort['memberList'] = async (...call) => {
+      const list = await host.ports.admin.memberList(...call);
+      if (steps.at(-1) === 'release') bench.etcd.kill(dies);
+      return list;
+    };
+    await depart(GOING, false, { admin: { memberList } });
+    await bench.clock.advance(10_000);
+    expect(steps).toContain('release');
+    expect(steps).not.toContain('remove');
+    expect(cluster.members).toHaveLength(3);
+  });
+
   it('stays where another that it counted on has left since it looked', async () => {
     await form(4);
     const [, second, third] = cluster.members;
