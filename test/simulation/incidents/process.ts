@@ -17,6 +17,7 @@ export const PROCESS_INCIDENTS: Strikes<'kill' | 'kill-at-call' | 'restart' | 'p
       announce(world, `${machine.id}: kill -9 of ${what} ${how}`);
       machine.process?.life.killAtCall(call, taken, () => {
         world.note(machine.id, 'is killed at that call');
+        world.tell({ kind: 'fault', lastsMs: 0 });
         kill(world, machine, what);
       });
     }),
