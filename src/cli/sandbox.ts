@@ -119,7 +119,8 @@ function addCut(sandbox: Command): void {
         await client.cutRegion(options.region, (words[0] ?? 'both') as CutFrom);
         return;
       }
-      const [instance = '', from = 'both'] = words;
+      const [instance, from = 'both'] = words;
+      if (instance === undefined) throw usage('whom? name an instance, or a region with --region');
       const state = await client.state();
       const only = options.only?.map((text) => instanceOf(state, text));
       await client.cut(instanceOf(state, instance), {

@@ -20,7 +20,7 @@ export interface SecurityGroups {
   readonly authorize: (id: string, rules: readonly NewRule[], tags: Tags) => readonly SecurityRule[];
   readonly revokeByIds: (id: string, ruleIds: readonly string[]) => readonly SecurityRule[];
   readonly revokeMatching: (id: string, permissions: readonly Permission[]) => readonly SecurityRule[];
-  /** Tags of a group or of a rule, by its id. */
+  /** Adds tags to a group or to a rule, by its id. */
   readonly setTags: (id: string, tags: Tags) => void;
 }
 
@@ -162,13 +162,13 @@ export function createSecurityGroups(deps: SecurityGroupsDeps): SecurityGroups {
       );
     },
     setTags(id, tags) {
-      for (const group of store.world().securityGroups.values()) {
-        const rules = group.rules.map((rule) =>
-          rule.id === id ? { ...rule, tags: { ...rule.tags, ...tags } } : rule,
-        );
-        const own = group.id === id ? { ...group.tags, ...tags } : group.tags;
-        store.setSecurityGroup({ ...group, tags: own, rules });
-      }
+      const group = [...store.world().securityGroups.values()].find(
+        (it) => it.id === id || it.rules.some((rule) => rule.id === id),
+      );
+      if (group === undefined) throw new CloudError('InvalidID', `The ID '${id}' is not valid`);
+      const tagged = <T extends { readonly id: string; readonly tags: Tags }>(it: T): T =>
+        it.id === id ? { ...it, tags: { ...it.tags, ...tags } } : it;
+      store.setSecurityGroup(tagged({ ...group, rules: group.rules.map(tagged) }));
     },
   };
 }

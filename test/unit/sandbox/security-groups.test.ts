@@ -177,6 +177,8 @@ describe('rules', () => {
     expect(found).toEqual([2, 2, 1]);
     const [id = ''] = made.map((rule) => rule.SecurityGroupRuleId ?? '');
     await test.ec2.send(new CreateTagsCommand({ Resources: [id], Tags: [{ Key: 'of', Value: 'me' }] }));
+    const lost = new CreateTagsCommand({ Resources: ['sgr-00000000000000000'], Tags: [{ Key: 'of' }] });
+    await expect(test.ec2.send(lost)).rejects.toMatchObject({ name: 'InvalidID' });
     const Filters = [{ Name: 'tag:of', Values: ['m*'] }];
     const { SecurityGroupRules } = await test.ec2.send(new DescribeSecurityGroupRulesCommand({ Filters }));
     expect(SecurityGroupRules?.map((rule) => rule.SecurityGroupRuleId)).toEqual([id]);
