@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
@@ -19,6 +19,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { IAM_ACTIONS } from '../../src/aws/actions.ts';
 import { program } from '../e2e/build.ts';
+import { fleetForTest } from '../e2e/harness.ts';
 import { LINTERS_DIRECTORY, motoServer, SENZA_DIRECTORY, temporaryDirectory } from '../tools.ts';
 
 /*
@@ -302,6 +303,19 @@ describe.each(SUBJECTS)('$file', ({ file, regions, actions, publicAddresses, con
       await senza('delete', region, '--ignore-non-existent', 'etcd-cluster', 'releaseetcd');
     }
   });
+});
+
+test('a fleet that listens where the definitions say forms, and replaces an instance', async (context) => {
+  const text = await readFile(join(DEFINITIONS, 'etcd-cluster.yaml'), 'utf8');
+  const LISTEN_ADDRESS = /LISTEN_ADDRESS: (\S+)/.exec(text)?.[1] ?? '';
+  const environment = { LISTEN_ADDRESS, ETCD_VERSION: '', ETCD_EXTRA_FLAGS: '' };
+  const fleet = await fleetForTest(context, { size: 3, hooks: true, namespaces: true, environment });
+  await fleet.whole(3);
+  const { instanceId } = await fleet.leader();
+  fleet.sandbox.cloud.terminateInstance(instanceId);
+  await fleet.whole(3);
+  await fleet.writesGoOn();
+  await fleet.verify();
 });
 
 /** Who may come in where, sorted. */
