@@ -1,4 +1,4 @@
-import type { GroupRefreshes } from '../app-refresh.ts';
+import type { GroupRefreshes, Refresh } from '../app-refresh.ts';
 import { ApplianceError } from '../errors.ts';
 import type { Report } from './upgrade-report.ts';
 
@@ -54,20 +54,9 @@ export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
       // What AWS does not say now is as it was.
       const found = last.known ? last.value : null;
       const isStale = startedId !== null && found?.id !== startedId;
-      const refresh = !last.known
-        ? (kept?.refresh ?? null)
-        : isStale
-          ? {
-              id: startedId ?? '',
-              status: 'Pending',
-              active: true,
-              percent: null,
-              why: null,
-              group: group.name,
-            }
-          : found === null
-            ? null
-            : { ...found, group: group.name };
+      const refresh = last.known
+        ? shown(found, isStale ? startedId : null, group.name)
+        : (kept?.refresh ?? null);
       kept = { at: now, refresh };
       wasActive ||= refresh?.active === true;
       // One of last week is no news.
@@ -80,4 +69,10 @@ export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
       return refresh;
     },
   };
+}
+
+/** The refresh as AWS tells of it; `begun`: one that was started, and that AWS does not tell of yet. */
+function shown(found: Refresh | null, begun: string | null, group: string): Report['refresh'] {
+  if (begun !== null) return { id: begun, status: 'Pending', active: true, percent: null, why: null, group };
+  return found === null ? null : { ...found, group };
 }

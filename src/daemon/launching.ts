@@ -42,7 +42,8 @@ export async function completeLaunch(context: Context, signal: AbortSignal): Pro
 
 /**
  * Whether the version that this member should have is not the one that it runs: its step is next, or in this round. One that
- * waits for other images, or for an operator, is as new as it can be.
+ * waits for other images, or for an operator, is as new as it can be: where a refresh launches before it terminates, the last
+ * old image goes only when the last launch is complete, and nobody may step beside it before.
  */
 function isToStep({ state, ports }: Context): boolean {
   if (state.swap !== null) return true;

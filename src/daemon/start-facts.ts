@@ -17,6 +17,7 @@ import { joinVersion } from '../core/join-version.ts';
 import type { Context } from './context.ts';
 import { etcdAtHand } from './etcd-at-hand.ts';
 import { askQuorum } from './quorum.ts';
+import { askWord } from './upgrade-word.ts';
 
 /** The part of a start's observation that is gathered on demand. */
 export type DemandedFacts = Partial<
@@ -242,11 +243,10 @@ async function versionToJoin(
 
 /** Whether a member's data hold anything of etcd's old API, or its appliance does not say that they hold nothing. */
 async function mayHoldOldApi(
-  { ports: { peers, self } }: Context,
+  context: Context,
   members: readonly Member[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  const hint = { from: self.id, fresh: false };
-  const answers = await Promise.all(members.map((it) => peers.askUpgrade(addressOf(it), hint, signal)));
+  const answers = await Promise.all(members.map((it) => askWord(context, addressOf(it), false, signal)));
   return answers.some((it) => !it.known || !it.value.v2.known || it.value.v2.value !== 'clean');
 }

@@ -1,5 +1,6 @@
 import type { BirthAnswer } from '../../src/core/birth.ts';
 import type { BirthHint, Face, UpgradeView } from '../../src/http/face.ts';
+import { wordOf } from '../fixtures/core/upgrade.ts';
 
 export const BIRTH_ANSWER: BirthAnswer = {
   instanceId: 'i-0a',
@@ -13,12 +14,11 @@ export const BIRTH_ANSWER: BirthAnswer = {
 };
 
 export const UPGRADE_VIEW: UpgradeView = {
-  instanceId: 'i-0a',
-  installed: ['3.6.16', '3.7.3'],
-  wanted: '3.7',
-  v2: { known: true, value: 'clean' },
-  replay: { known: false, reason: 'the log is away' },
-  freeBytes: { known: true, value: 1_000_000_000 },
+  ...wordOf('i-0a', {
+    installed: ['3.6.16', '3.7.3'],
+    wanted: '3.7',
+    replay: { known: false, reason: 'the log is away' },
+  }),
   plan: { code: 'upgrade-step', sentence: 'i-0b steps from 3.6.16 to 3.7.3' },
   checks: [{ code: 'upgrade-learner', sentence: 'no member is a learner', ok: true }],
   waiting: ['i-0b', 'i-0a'],

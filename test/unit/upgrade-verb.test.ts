@@ -9,6 +9,7 @@ import type { UpgradeOptions } from '../../src/cli/upgrade-wish.ts';
 import { known, unknown } from '../../src/core/known.ts';
 import { planUpgrade } from '../../src/core/plan-upgrade.ts';
 import type { UpgradeMember, UpgradeObservation, UpgradeRecord } from '../../src/core/upgrade.ts';
+import { wordOf } from '../fixtures/core/upgrade.ts';
 
 const AT = '2026-11-21T10:00:00.000Z';
 const NOTHING: UpgradeRecord = { to: null, paused: null, step: null, failed: null };
@@ -29,14 +30,7 @@ function member(name: string, changes: Partial<UpgradeMember> = {}): UpgradeMemb
     storage: null,
     appliedIndex: 10,
     dbSizeBytes: 1_000,
-    answer: known({
-      instanceId: name,
-      installed: ['3.4.39', '3.5.35'],
-      wanted: '3.4',
-      v2: known('clean'),
-      replay: known({ snapshotIndex: 0, lastIndex: 0, lastV2Index: null }),
-      freeBytes: known(10_000_000_000),
-    }),
+    answer: known(wordOf(name, { installed: ['3.4.39', '3.5.35'], wanted: '3.4' })),
     ...changes,
   };
 }

@@ -57,6 +57,14 @@ export async function swap(slot: Slot, minor: string, snapshotCount?: number): P
   return slot.running;
 }
 
+/** The same, and it serves all of the keys that were written. */
+export async function swapWhole(lab: Lab, slot: Slot, minor: string, keys: number): Promise<void> {
+  await swap(slot, minor);
+  await untilServing(lab.admin, slot.member);
+  const has = await keysAt(lab, slot);
+  if (has !== keys) throw new Error(`${slot.member.name} on ${minor} has ${has} keys of ${keys}`);
+}
+
 /** One member after the other, each serving before the next; then the cluster runs at that minor. */
 export async function roll(lab: Lab, minor: string, snapshotCount?: number): Promise<void> {
   for (const slot of lab.slots) {

@@ -12,6 +12,7 @@ import {
   replays,
   roll,
   swap,
+  swapWhole,
   untilCluster,
   versionsOf,
   write,
@@ -44,9 +45,7 @@ describe('entries of 3.5 in the log of 3.6', () => {
     expect(exit).toMatchObject({ code: 2, saysDamaged: null });
     expect(exit.lastWords).toContain(CANNOT_READ);
     for (const other of lab.slots.slice(1)) expect(await keysAt(lab, other)).toBe(5);
-    await swap(slot, '3.6');
-    await untilServing(lab.admin, slot.member);
-    expect(await keysAt(lab, slot)).toBe(5);
+    await swapWhole(lab, slot, '3.6', 5);
   });
 
   test.concurrent(
@@ -121,9 +120,7 @@ describe('a step over two minors', () => {
       const slot = first(lab);
       expect((await endOf(await swap(slot, '3.7'))).lastWords).toContain(CANNOT_READ);
       for (const other of lab.slots.slice(1)) expect(await keysAt(lab, other)).toBe(5);
-      await swap(slot, '3.5');
-      await untilServing(lab.admin, slot.member);
-      expect(await keysAt(lab, slot)).toBe(5);
+      await swapWhole(lab, slot, '3.5', 5);
     },
   );
 

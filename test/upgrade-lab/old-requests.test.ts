@@ -11,6 +11,7 @@ import {
   remove,
   replayOf,
   swap,
+  swapWhole,
   write,
 } from './lab.ts';
 
@@ -36,9 +37,7 @@ describe('a health check of 3.4 in the log', () => {
     const exit = await endOf(await swap(slot, '3.6'));
     expect(exit).toMatchObject({ code: 2, saysDamaged: null });
     expect(exit.lastWords).toContain('detected disallowed v2 WAL');
-    await swap(slot, '3.5');
-    await untilServing(lab.admin, slot.member);
-    expect(await keysAt(lab, slot)).toBe(5);
+    await swapWhole(lab, slot, '3.5', 5);
   });
 
   test.concurrent(
@@ -53,9 +52,7 @@ describe('a health check of 3.4 in the log', () => {
       await makeEntries(lab, 12);
       await eventually(async () => must(await slot.inspection.v2Content(calm)) === 'clean');
       expect(must(await slot.inspection.snapshotIndex(calm))).toBeGreaterThan(0);
-      await swap(slot, '3.6');
-      await untilServing(lab.admin, slot.member);
-      expect(await keysAt(lab, slot)).toBe(5);
+      await swapWhole(lab, slot, '3.6', 5);
     },
   );
 

@@ -6,6 +6,7 @@ import type { UpgradeAnswer } from '../../../src/core/upgrade.ts';
 import { explain } from '../../../src/daemon/explain.ts';
 import type { PlanReport } from '../../../src/daemon/explain.ts';
 import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { wordOf } from '../../fixtures/core/upgrade.ts';
 
 /** What the first of three instances would do, whose appliances answer so. */
 async function explained(answer: (id: string) => Known<UpgradeAnswer>): Promise<PlanReport> {
@@ -37,15 +38,7 @@ async function explained(answer: (id: string) => Known<UpgradeAnswer>): Promise<
 }
 
 function says(id: string, changes: Partial<UpgradeAnswer> = {}): Known<UpgradeAnswer> {
-  return known({
-    instanceId: id,
-    installed: ['3.5.35', '3.6.16'],
-    wanted: '3.6',
-    v2: known('clean'),
-    replay: known({ snapshotIndex: 0, lastIndex: 0, lastV2Index: null }),
-    freeBytes: known(10_000_000_000),
-    ...changes,
-  });
+  return known(wordOf(id, { installed: ['3.5.35', '3.6.16'], wanted: '3.6', ...changes }));
 }
 
 function upgradeOf({ steps, notTaken }: PlanReport): readonly (readonly [string, string, string])[] {
