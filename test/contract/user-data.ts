@@ -11,6 +11,8 @@ export interface Machine {
   readonly distribution: string;
   /** What `lsblk` shows of each disk beside the root disk: name of the file that plays it, and model. */
   readonly disks: readonly { readonly file: string; readonly model: string }[];
+  /** The client's address of a real Docker, as root; it is asked for all but images, which it has to have. Else it is played. */
+  readonly docker?: string;
   /** Programs that fail. */
   readonly failing?: readonly string[];
 }
@@ -40,6 +42,11 @@ const ANSWERS: Readonly<Record<string, string>> = {
     *) cat "$PLAYED/disks" ;;
   esac`,
 };
+
+/** The programs that come after the played ones; the client is one of them. */
+const REAL_DOCKER = `if [ "$1" = pull ]; then exit 0; fi
+PATH=\${PATH#*:} exec docker "$@"`;
+
 const SILENT = ['apt-get', 'curl', 'dnf', 'mount', 'systemctl', 'udevadm'];
 
 /**
@@ -57,16 +64,19 @@ export async function runUserData(folder: string, script: string, machine: Machi
   for (const { file } of machine.disks) await touch(join(folder, file));
   const shown = machine.disks.map(({ file, model }) => `${join(folder, file)} ${model}\n`);
   await writeFile(join(folder, 'disks'), ['/dev/root-disk Amazon Elastic Block Store\n', ...shown].join(''));
+  const answers = machine.docker === undefined ? ANSWERS : { ...ANSWERS, docker: REAL_DOCKER };
   for (const name of [...Object.keys(ANSWERS), ...SILENT]) {
-    const end = machine.failing?.includes(name) ? 'exit 1' : (ANSWERS[name] ?? 'exit 0');
+    const end = machine.failing?.includes(name) ? 'exit 1' : (answers[name] ?? 'exit 0');
     const text = `#!/bin/sh\necho "${name}" "$@" >> "$PLAYED/calls"\n${end}\n`;
     await writeFile(join(programs, name), text);
     await chmod(join(programs, name), 0o755);
   }
   const inside =
     'mount --bind "$PLAYED/etc" /etc && mount --bind "$PLAYED/var" /var/lib && PATH="$PLAYED/bin:$PATH" exec bash "$PLAYED/script"';
-  const ran = await run('unshare', ['--map-root-user', '--mount', 'sh', '-c', inside], {
-    env: { PLAYED: folder, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+  const { docker } = machine;
+  const namespaces = docker === undefined ? ['--map-root-user', '--mount'] : ['--mount'];
+  const ran = await run('unshare', [...namespaces, 'sh', '-c', inside], {
+    env: { PLAYED: folder, PATH: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', DOCKER_HOST: docker ?? '' },
   }).then(
     ({ stderr }) => ({ code: 0, stderr }),
     (error: unknown) => error as { readonly code: number; readonly stderr: string },
