@@ -52,8 +52,10 @@ describe.each(TESTED_MINORS)('etcd %s says what a step has to know', (minor) => 
   test('an alarm, with the member that raised it', async () => {
     await using stack = new AsyncDisposableStack();
     const { admin, member } = await fullCluster(minor, stack);
-    const { memberId } = must(await admin.status(member.endpoint, calm));
+    const { memberId, errors } = must(await admin.status(member.endpoint, calm));
     expect(must(await admin.alarms(member.endpoint, calm))).toEqual([{ memberId, alarm: 'NOSPACE' }]);
+    // What the log says once a minute, and the alarm of the CloudFormation template looks for.
+    expect(errors.join(' ')).toContain('alarm:NOSPACE');
   });
 
   test('that authentication is on', async () => {
