@@ -1,9 +1,11 @@
+import { PutLifecycleHookCommand } from '@aws-sdk/client-auto-scaling';
 import { createEventLog } from '../../src/sandbox/events.ts';
 import { createSystemClock } from '../../src/sandbox/clock.ts';
 import type { Cloud, Hypervisor, Machine } from '../../src/sandbox/model.ts';
 import { metadataPort } from '../../src/sandbox/network.ts';
 import { createCloudServer } from '../../src/sandbox/server.ts';
 import type { Place } from '../e2e/place.ts';
+import { createClients } from '../unit/sandbox/cloud-fixture.ts';
 import type { Engine } from './docker-engine.ts';
 import { IMAGE } from './docker-image.ts';
 
@@ -35,6 +37,8 @@ export interface ContainerCloud extends Place, AsyncDisposable {
   readonly cloud: Cloud;
   /** Makes zone and group: the first containers start. */
   readonly start: () => void;
+  /** From now on instances that are terminated wait until somebody says that they may go. */
+  readonly putTerminatingHook: () => Promise<void>;
   /** How the container of a terminated instance ended; undefined while it runs. */
   readonly ended: (instanceId: string) => Ended | undefined;
 }
@@ -68,6 +72,19 @@ export async function startContainerCloud(
     start: () => {
       cloud.createZone(`${ZONE}.`);
       cloud.createGroup({ name: STACK, stackName: STACK, min: 0, max: 9, desired: size });
+    },
+    putTerminatingHook: async () => {
+      const { autoScaling, destroy } = createClients(`http://${host}:${aws.port}`, 'AKIAOPERATOR');
+      await autoScaling.send(
+        new PutLifecycleHookCommand({
+          AutoScalingGroupName: STACK,
+          LifecycleHookName: 'terminating',
+          LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+          HeartbeatTimeout: 60,
+          DefaultResult: 'CONTINUE',
+        }),
+      );
+      destroy();
     },
     ended: (instanceId) => ended.get(instanceId),
     [Symbol.asyncDispose]: () => server.close(),

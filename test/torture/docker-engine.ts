@@ -14,6 +14,15 @@ export interface Engine extends AsyncDisposable {
   readonly saidBy: (args: readonly string[]) => Promise<string>;
   /** SIGKILL to a process by the id under which the engine knows it. */
   readonly kill: (pid: number) => Promise<void>;
+  /** All processes of the engine and of its containers, the dead ones that nobody waits for among them. */
+  readonly processes: () => Promise<readonly EngineProcess[]>;
+}
+
+export interface EngineProcess {
+  readonly pid: number;
+  readonly parentPid: number;
+  /** As /proc has it: Z is a zombie. */
+  readonly state: string;
 }
 
 export interface EngineOptions {
@@ -65,12 +74,22 @@ export async function startEngine({ directory, outside }: EngineOptions): Promis
       // A build says much, and what it said last is why it failed.
       maxBuffer: 1 << 26,
     });
+  /** Runs a script where the engine's process ids are. */
+  const inside = async (script: string, ...values: readonly string[]): Promise<string> => {
+    const where = [`--target=${await firstProcess(process_)}`, '--pid', '--mount', '--'];
+    return (await execa('nsenter', [...where, 'sh', '-c', script, 'sh', ...values])).stdout;
+  };
   const engine: Engine = {
     docker: async (words, input = '') => (await client(words, input)).stdout,
     saidBy: async (words) => (await client(words, '')).all,
     kill: async (pid) => {
-      const target = String(await firstProcess(process_));
-      await execa('nsenter', [`--target=${target}`, '--pid', '--mount', '--', 'kill', '-KILL', String(pid)]);
+      await inside('kill -KILL "$1"', String(pid));
+    },
+    processes: async () => {
+      const stats = (await inside('cat /proc/[0-9]*/stat 2> /dev/null || true')).split('\n');
+      // The name in parentheses may hold anything.
+      const found = stats.map((line) => /^(\d+) \(.*\) (\w) (\d+) /.exec(line));
+      return found.map((it) => ({ pid: Number(it?.[1]), state: it?.[2] ?? '', parentPid: Number(it?.[3]) }));
     },
     async [Symbol.asyncDispose]() {
       const first = await firstProcess(process_);

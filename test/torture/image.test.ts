@@ -15,6 +15,8 @@ import { BASE, buildImage, IMAGE, LABELS } from './docker-image.ts';
 
 const NETWORK = '10.79';
 const LIMIT_MS = 120_000;
+/** The program in a container, where nothing else can be run. */
+const MAIN = ['/usr/local/bin/node', '/opt/etcd-appliance/main.js'];
 const admin = createAdmin({ deadlineMs: 2_000 });
 const place = await temporaryDirectory();
 let engine: Engine;
@@ -178,6 +180,12 @@ function looking(cloud: ContainerCloud, watch: Watch) {
   return { until, whole };
 }
 
+/** Where `words` stand in the log; behind its end where they do not. */
+function indexOrEnd(log: string, words: string): number {
+  const at = log.indexOf(words);
+  return at < 0 ? log.length : at;
+}
+
 const stateOf = async (id: string) =>
   JSON.parse(await engine.docker(['inspect', '--format={{json .State}}', id])) as {
     readonly Pid: number;
@@ -236,16 +244,9 @@ describe('three containers with addresses of their own', () => {
       return states.every((it) => it === 'healthy') ? [] : states;
     });
     for (const id of ids()) {
-      expect(
-        await engine.docker([
-          'exec',
-          id,
-          '/usr/local/bin/node',
-          '/opt/etcd-appliance/main.js',
-          'health',
-          '--ready',
-        ]),
-      ).not.toBe('');
+      expect(await engine.docker(['exec', id, ...MAIN, 'health', '--ready'])).not.toBe('');
+      const plan = await engine.docker(['exec', id, ...MAIN, 'plan', '--json']);
+      expect(JSON.parse(plan)).toMatchObject({ unknown: [] });
       // Nothing but the volume was written, and no program but ours was there to be run.
       expect(await engine.docker(['diff', id])).toBe('');
       await expect(engine.docker(['exec', id, 'sh', '-c', 'true'])).rejects.toThrow('not found');
@@ -294,19 +295,35 @@ describe('three containers with addresses of their own', () => {
     expect(watch.removed()).toContain(member);
   });
 
-  test('lost nothing that was acknowledged, in one cluster, and leave no zombie behind', async () => {
+  test('leave by the hook of a group that has one, and do not come back though they are started again', async () => {
+    await cloud.putTerminatingHook();
+    const id = first();
+    const member = await memberOf(id);
+    cloud.cloud.terminateInstance(id, { decrement: false });
+    await look.until('the end', async () => (cloud.ended(id) === undefined ? ['it runs'] : []));
+    const log = cloud.ended(id)?.log ?? '';
+    // It left before anybody stopped the container: the hook was completed by itself.
+    expect(log).toContain('"reason":"leave-remove"');
+    expect(log.indexOf('"reason":"leave-remove"')).toBeLessThan(indexOrEnd(log, 'stopping in order'));
+    await look.whole(3);
+    expect(watch.removed()).toContain(member);
+    expect(watch.unjustified('all')).toEqual([]);
+  });
+
+  test('lost nothing that was acknowledged, in one cluster, and have no child but etcd', async () => {
     await writers.stop();
     expect(writers.acknowledged()).toBeGreaterThan(100);
     for (const { address } of running()) expect(await writers.lostAt(clientUrl(address))).toEqual([]);
     expect(watch.clusterIds()).toHaveLength(1);
     expect(watch.emptied()).toEqual([]);
     expect(watch.unjustified('voters')).toEqual([]);
+    const processes = await engine.processes();
     for (const id of ids()) {
-      const processes = (await engine.docker(['top', id, '-eo', 'pid,stat,args'])).split('\n').slice(1);
-      // Besides these two there may be a health check.
-      expect(processes.filter((line) => /\/etcd --/.test(line))).toHaveLength(1);
-      expect(processes.filter((line) => line.endsWith('main.js run'))).toHaveLength(1);
-      expect(processes.filter((line) => /^\s*\d+\s+Z/.test(line))).toEqual([]);
+      const { Pid } = await stateOf(id);
+      const children = processes.filter(({ parentPid }) => parentPid === Pid);
+      expect(children).toEqual([
+        { pid: expect.any(Number), parentPid: Pid, state: expect.not.stringMatching('Z') },
+      ]);
     }
   });
 });
