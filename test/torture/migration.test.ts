@@ -40,12 +40,12 @@ async function originalFleet(context: TestContext, size: number): Promise<Fleet>
   return fleet;
 }
 
-/** Until an instance that was not there before says that it is ready. */
-async function successorReady(fleet: Fleet, before: readonly string[]): Promise<void> {
-  await fleet.until('the successor is ready', async () => {
+/** Until so many instances that were not there before say that they are ready. */
+async function successorsReady(fleet: Fleet, before: readonly string[], count: number): Promise<void> {
+  await fleet.until(`${count} successors are ready`, async () => {
     const successors = (await fleet.view()).filter((it) => !before.includes(it.instanceId));
-    if (successors.some((it) => it.notReady === null)) return [];
-    return [...successors.map((it) => `${it.instanceId}: ${it.notReady ?? ''}`), 'no successor is ready'];
+    if (successors.filter((it) => it.notReady === null).length >= count) return [];
+    return ['too few are', ...successors.map((it) => `${it.instanceId}: ${it.notReady ?? 'ready'}`)];
   });
   await fleet.writesGoOn();
 }
@@ -54,46 +54,50 @@ function idsOf({ sandbox }: Fleet): readonly string[] {
   return sandbox.cloud.describe().instances.map(({ instanceId }) => instanceId);
 }
 
-type Way = (fleet: Fleet, instanceId: string, size: number) => Promise<void>;
+type Way = (fleet: Fleet, instanceIds: readonly string[], size: number) => Promise<void>;
 
-/** An operator terminates an instance, and the group sends another. */
-const terminated: Way = async (fleet, instanceId) => {
+/** An operator terminates instances, and the group sends others. */
+const terminated: Way = async (fleet, instanceIds) => {
   const before = idsOf(fleet);
-  fleet.sandbox.cloud.terminateInstance(instanceId);
-  await successorReady(fleet, before);
+  for (const id of instanceIds) fleet.sandbox.cloud.terminateInstance(id);
+  await successorsReady(fleet, before, instanceIds.length);
 };
 
-/** The machine dies, and nobody removes its member in its name. */
-const dead: Way = async (fleet, instanceId) => {
+/** The machines die, and nobody removes their members in their names. */
+const dead: Way = async (fleet, instanceIds) => {
   const before = idsOf(fleet);
-  fleet.sandbox.cloud.powerCut(instanceId);
-  await successorReady(fleet, before);
+  for (const id of instanceIds) fleet.sandbox.cloud.powerCut(id);
+  await successorsReady(fleet, before, instanceIds.length);
 };
 
-/** As `senza respawn-instances` does it: one more first, then one less. */
-const respawned: Way = async (fleet, instanceId, size) => {
+/** As `senza respawn-instances` does it: more first, then fewer. */
+const respawned: Way = async (fleet, instanceIds, size) => {
   const { cloud, addresses } = fleet.sandbox;
   const before = idsOf(fleet);
-  cloud.setDesired(addresses.group, size + 1);
-  await successorReady(fleet, before);
-  cloud.terminateInstance(instanceId, { decrement: true });
-  await fleet.until('the old one is gone', async () => {
-    const lists = (await fleet.view()).flatMap(({ list }) => list?.members ?? []);
-    const present = await Promise.resolve(lists.some(({ name }) => name === instanceId));
-    return present ? [`${instanceId} is a member`] : [];
+  cloud.setDesired(addresses.group, size + instanceIds.length);
+  await successorsReady(fleet, before, instanceIds.length);
+  for (const id of instanceIds) cloud.terminateInstance(id, { decrement: true });
+  await fleet.until('the old ones are gone', async () => {
+    const names = (await fleet.view()).flatMap(({ list }) => list?.members ?? []).map(({ name }) => name);
+    if (names.length === 0) return ['nobody says who the members are'];
+    return instanceIds.filter((id) => names.includes(id));
   });
 };
 
 describe.concurrent('a cluster of the original`s', () => {
   test.for([
-    { size: 3, name: 'terminated', way: terminated },
-    { size: 3, name: 'respawned', way: respawned },
-    { size: 3, name: 'dead', way: dead },
-    { size: 5, name: 'terminated', way: terminated },
-  ])('of $size is taken over, its instances $name one by one', async ({ size, way }, context) => {
+    { size: 3, name: 'terminated one by one', way: terminated, together: 1 },
+    { size: 3, name: 'respawned one by one', way: respawned, together: 1 },
+    { size: 3, name: 'dead one by one', way: dead, together: 1 },
+    { size: 5, name: 'terminated one by one', way: terminated, together: 1 },
+    { size: 5, name: 'terminated two at a time', way: terminated, together: 2 },
+  ])('of $size is taken over, its instances $name', async ({ size, way, together }, context) => {
     const fleet = await originalFleet(context, size);
     const originals = await fleet.view();
-    for (const { instanceId } of originals) await way(fleet, instanceId, size);
+    for (let next = 0; next < size; next += together) {
+      const ids = originals.slice(next, next + together).map(({ instanceId }) => instanceId);
+      await way(fleet, ids, size);
+    }
     await fleet.whole(size);
     const clusterId = originals[0]?.list?.clusterId;
     expect(fleet.watch.claim()).toMatchObject({ state: 'formed', epoch: 1, clusterId });
@@ -106,7 +110,7 @@ describe.concurrent('a cluster of the original`s', () => {
     const [first] = await fleet.view();
     const put = await oldKeys(first?.address ?? '', 'PUT');
     expect(put).toBe(201);
-    for (const { instanceId } of await fleet.view()) await terminated(fleet, instanceId, 3);
+    for (const { instanceId } of await fleet.view()) await terminated(fleet, [instanceId], 3);
     await configureInPlace(fleet, { ETCD_VERSION: '3.6' });
     await untilAllRun(fleet, '3.5', 240_000);
     await untilSaid(fleet, 'keys of the old API are left', 240_000);
