@@ -19,6 +19,8 @@ export interface Plot {
   readonly bootstrapWaitMs: number;
   /** Availability zones, over which the group spreads its machines: 1 to 3. */
   readonly zones: number;
+  /** Regions over which the group's instances are spread, each with as many zones; one where it is left out. */
+  readonly regions?: number;
   /** Instances that the group keeps stopped in its warm pool. */
   readonly warmPool: number;
   /** How far EC2 and Auto Scaling may be behind the truth on a fair day; each asker has its own lag up to this. */
@@ -59,6 +61,9 @@ interface ProfileTable {
 
 /** How many of what is mixed are about a meeting that chance alone brings about too rarely. */
 const TROPE_CHANCE = 0.04;
+
+/** How many fleets are spread over two regions. */
+const TWO_REGIONS_CHANCE = 0.08;
 
 const ANY_TIME = [
   [0, 4_000],
@@ -241,9 +246,9 @@ export function drawPlot(seed: number, profile: Profile): Plot {
     mayLoseMajority: random.chance(table.mayLoseMajority),
     ...drawStory(random, table, desired),
   };
-  return profile === 'mixed' && random.chance(TROPE_CHANCE)
-    ? { ...plot, image: ONE_VERSION, ...drawTrope(random) }
-    : plot;
+  if (profile === 'mixed' && random.chance(TROPE_CHANCE))
+    return { ...plot, image: ONE_VERSION, ...drawTrope(random) };
+  return random.chance(TWO_REGIONS_CHANCE) ? { ...plot, regions: 2 } : plot;
 }
 
 /** Half of what is mixed is one of the others: two faults of a kind find what one of each does not. */

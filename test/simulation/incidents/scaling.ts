@@ -6,6 +6,7 @@ import {
   setDesired,
   stopInstance,
   takeFromPool,
+  tellDesired,
   terminate,
 } from '../world/group.ts';
 import { clusterView } from '../world/cluster.ts';
@@ -137,7 +138,7 @@ function enterStandby(world: World, machine: Machine): void {
 /** What the group wants changes with what it has: there is nothing to reconcile. */
 function want(world: World, desired: number): void {
   world.desired = desired;
-  world.aws.setDesired(desired);
+  tellDesired(world, desired);
 }
 
 function leaveStandby(world: World, machine: Machine): void {

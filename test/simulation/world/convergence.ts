@@ -4,6 +4,7 @@ import { hostName, namesOf } from '../../../src/core/names.ts';
 import { claimIn } from './claim.ts';
 import { clusterView } from './cluster.ts';
 import type { MemberName } from './happening.ts';
+import { whyNotLetIn } from './let-in.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER } from './names.ts';
 import { whyNotUpgraded } from './upgrade.ts';
@@ -87,6 +88,7 @@ export function whyNotConverged(world: World): string | null {
     whyOthers('servers', values(NAMES.srvServer, 'SRV'), servers) ??
     whyOthers('clients', values(NAMES.srvClient[0] ?? '', 'SRV'), clients) ??
     whyOthers('host records', named, hosts) ??
+    whyNotLetIn(world) ??
     whyNotUpgraded(world, cluster.id, machines)
   );
 }

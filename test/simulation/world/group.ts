@@ -5,7 +5,7 @@ import { createFakeMetadata } from '../../fakes/fake-metadata.ts';
 import { createSeededRandom } from '../../fakes/seeded-random.ts';
 import { createDriftingClock, type Machine } from './machine.ts';
 import { boot, cutPower, type Ends, powerOn, terminateAppliance } from './power.ts';
-import { REGION } from './names.ts';
+import { groupIn, regionsOf, shareOf } from './regions.ts';
 import { alive, present, tellEc2, type World } from './world.ts';
 
 /** How long a machine lives on after SIGTERM; ms. */
@@ -22,8 +22,13 @@ export function openGroup(world: World): void {
 /** The group wants so many from now on. */
 export function setDesired(world: World, count: number): void {
   world.desired = count;
-  world.aws.setDesired(count);
+  tellDesired(world, count);
   reconcileSoon(world);
+}
+
+/** Auto Scaling says that so many are wanted. */
+export function tellDesired({ aws, plot }: World, count: number): void {
+  for (const region of regionsOf(plot)) aws.setDesired(shareOf(plot, region, count), groupIn(region));
 }
 
 /** The group compares what it has with what it wants. */
@@ -64,17 +69,20 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
   const random = createSeededRandom(world.plot.seed ^ Math.imul(number, 0x9e37_79b1));
   // Neither in the order of the launches nor of the addresses.
   const id = `i-${random.token().slice(0, 8)}${number}`;
-  const subnet = emptiestZone(world);
+  const region = emptiestRegion(world);
+  const subnet = emptiestZone(world, region);
+  const network = `10.${regionsOf(world.plot).indexOf(region)}.${subnet}`;
   const taken = new Set(alive(world).map((it) => it.address));
   let host = 1;
-  while (taken.has(`10.0.${subnet}.${host}`)) host += 1;
+  while (taken.has(`${network}.${host}`)) host += 1;
   const hooks = createFakeHooks((which) => onHookCompleted(world, machine, which));
   for (const it of world.plot.hooks) hooks.has.add(it);
   const drift = (random.fraction() * 2 - 1) * world.plot.clockDrift;
   const machine: Machine = {
     id,
-    address: `10.0.${subnet}.${host}`,
-    zone: `${REGION}${'abc'.charAt(subnet)}`,
+    address: `${network}.${host}`,
+    region,
+    zone: `${region}${'abc'.charAt(subnet)}`,
     disk: createFakeDisk(),
     hooks,
     metadata: createFakeMetadata(),
@@ -92,17 +100,34 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
   world.machines.set(id, machine);
   world.note(id, `launched at ${machine.address}${place === 'pool' ? ' into the warm pool' : ''}`);
   const lifecycle = place === 'pool' ? 'Warmed:Pending' : 'Pending';
-  world.aws.add({ id, address: null, zone: machine.zone, lifecycle, state: 'pending' });
+  world.aws.add({
+    id,
+    address: null,
+    group: groupIn(region),
+    zone: machine.zone,
+    lifecycle,
+    state: 'pending',
+  });
   if (place === 'group') enterService(world, machine);
   else warmUp(world, machine);
   world.clock.after(random.int(300, 4_000), () => boot(world, machine, endsIn(world)));
   return machine;
 }
 
-function emptiestZone(world: World): number {
+/** The region that lacks most of its share. */
+function emptiestRegion(world: World): string {
+  const { plot, desired } = world;
+  const lacking = regionsOf(plot).map((region) => ({
+    region,
+    count: shareOf(plot, region, desired) - present(world).filter((it) => it.region === region).length,
+  }));
+  return lacking.toSorted((a, b) => b.count - a.count)[0]?.region ?? '';
+}
+
+function emptiestZone(world: World, region: string): number {
   const counts = Array.from(
     { length: world.plot.zones },
-    (_, index) => alive(world).filter((it) => it.zone === `${REGION}${'abc'.charAt(index)}`).length,
+    (_, index) => alive(world).filter((it) => it.zone === `${region}${'abc'.charAt(index)}`).length,
   );
   return counts.indexOf(Math.min(...counts));
 }

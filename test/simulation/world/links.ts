@@ -67,7 +67,8 @@ async function send(
 
 /** A lost answer of AWS, by the port's method. */
 export function lostByAws(method: string, reason: string): unknown {
-  return method === 'change' ? { kind: 'unknown', message: reason } : unknown(reason);
+  const changes = ['change', 'open', 'close'];
+  return changes.includes(method) ? { kind: 'unknown', message: reason } : unknown(reason);
 }
 
 /** A lost answer of a port whose answers may be unknown. */

@@ -23,6 +23,7 @@ export interface MachineImage extends EtcdImage {
 export interface Machine {
   readonly id: string;
   readonly address: string;
+  readonly region: string;
   /** Availability zone. */
   readonly zone: string;
   readonly disk: FakeDisk;

@@ -4,6 +4,7 @@ import type { RecordSet } from '../../../src/core/records.ts';
 export const CLUSTER = 'main.example.org';
 export const STACK = 'etcd-cluster-main';
 export const REGION = 'eu-central-1';
+export const REGIONS = [REGION, 'us-east-1'] as const;
 export const ZONE_NAME = 'example.org';
 
 /** Records of other people, beside and under the cluster's name: nobody may touch them. */

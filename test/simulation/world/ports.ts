@@ -8,6 +8,7 @@ import { UPGRADE_KEYS } from '../../../src/core/upgrade-record.ts';
 import { clientUrl, hostOf } from '../../../src/core/urls.ts';
 import type {
   AdminPort,
+  FirewallPort,
   FleetPort,
   HooksPort,
   Log,
@@ -20,14 +21,13 @@ import { ApplianceError, hasCode } from '../../../src/errors.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
 import { createFakeData } from '../../fakes/fake-data.ts';
-import { createFakeFirewall } from '../../fakes/fake-firewall.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
 import { createWire, type Latency } from '../../fakes/wire.ts';
 import { etcdPorts, lockHolderAt, memberNamed, votesAt } from './cluster.ts';
 import { rememberedIds } from './ids.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
 import type { Machine } from './machine.ts';
-import { CLUSTER, REGION, STACK } from './names.ts';
+import { CLUSTER, STACK } from './names.ts';
 import { FENCED_KEYS, inspectOf, stepsBefore, upgradeLockOf } from './upgrade.ts';
 import { alive, type World } from './world.ts';
 
@@ -52,7 +52,7 @@ export function portsOf(world: World, machine: Machine): Ports {
   const wire = createWire(clock, machine.random.fork());
   const self: Self = {
     id: machine.id,
-    region: REGION,
+    region: machine.region,
     zone: machine.zone,
     address: machine.address,
     stack: STACK,
@@ -65,6 +65,8 @@ export function portsOf(world: World, machine: Machine): Ports {
     clock,
     weather,
   });
+  const { group, open, close } = world.firewall;
+  const firewall: FirewallPort = { group, open, close };
   return {
     clock: machine.clock,
     random,
@@ -79,8 +81,7 @@ export function portsOf(world: World, machine: Machine): Ports {
       lost: lostQuestion,
     }),
     fleet: heardFleet(world, machine, overNetwork(wire.port(LATENCY.ec2, fleet), awsLink)),
-    // One region: it is never asked.
-    firewall: createFakeFirewall(),
+    firewall: overNetwork(wire.port(LATENCY.ec2, firewall), awsLink),
     hooks: overNetwork(wire.port(LATENCY.ec2, hooksOf(world, machine)), awsLink),
     zone: heardZone(world, machine, overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink)),
     ...heardEtcd(world, machine, etcdPorts(world, machine, wire)),

@@ -4,6 +4,7 @@ import { createLife } from '../../fakes/mortal.ts';
 import type { Machine } from './machine.ts';
 import { portsOf } from './ports.ts';
 import { CLUSTER } from './names.ts';
+import { regionalOptions } from './regions.ts';
 import { type World } from './world.ts';
 
 /** The tests of a steady fleet need not wait for the two minutes that an operator has. */
@@ -25,6 +26,7 @@ export function boot(world: World, machine: Machine, ends: Ends): void {
     bootstrapWaitMs: world.plot.bootstrapWaitMs,
     housekeepingIntervalMs: HOUSEKEEPING_INTERVAL_MS,
     etcdVersion: machine.image.wanted,
+    ...regionalOptions(world),
   };
   const bare = portsOf(world, machine);
   const ports = world.sabotage?.ports?.(bare, machine.id) ?? bare;

@@ -1,4 +1,5 @@
 import { createEtcdWorld, type EtcdWorld } from '../../fakes/etcd/world.ts';
+import type { FakeFirewall } from '../../fakes/fake-firewall.ts';
 import { createFakeFleet, type FakeFleet } from '../../fakes/fake-fleet.ts';
 import { createFakeZone, type FakeZone } from '../../fakes/fake-zone.ts';
 import { createNetwork, type Network } from '../../fakes/network.ts';
@@ -13,7 +14,8 @@ import { isOfVersion, isRefused } from './upgrade.ts';
 import type { Happening } from './happening.ts';
 import { rememberedIds } from './ids.ts';
 import type { Machine } from './machine.ts';
-import { FOREIGN, REGION, ZONE_NAME } from './names.ts';
+import { FOREIGN, ZONE_NAME } from './names.ts';
+import { groupIn, openFirewall, regionsOf, shareOf } from './regions.ts';
 
 /** What a world is made from. */
 export type WorldPlot = Omit<Plot, 'profile' | 'incidents'>;
@@ -27,6 +29,8 @@ export interface World {
   readonly network: Network;
   readonly zone: FakeZone;
   readonly aws: FakeFleet;
+  /** Each region's security group. */
+  readonly firewall: FakeFirewall;
   readonly etcd: EtcdWorld;
   /** All there ever were, in the order of their launches. */
   readonly machines: Map<string, Machine>;
@@ -72,16 +76,15 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     network,
     zone: createFakeZone(ZONE_NAME),
     aws: createFakeFleet(
-      [
-        {
-          arn: 'arn:aws:autoscaling:eu-central-1:1:autoScalingGroup:1:main',
-          name: 'main',
-          region: REGION,
-          desired: plot.desired,
-        },
-      ],
+      regionsOf(plot).map((region) => ({
+        arn: groupIn(region),
+        name: 'main',
+        region,
+        desired: shareOf(plot, region, plot.desired),
+      })),
       { now: clock.now, lagMs: () => (plot.awsLagMs === 0 ? 0 : lag.int(0, plot.awsLagMs)) },
     ),
+    firewall: openFirewall(network, plot),
     etcd: createEtcdWorld({
       clock,
       random: streams.fork(),
