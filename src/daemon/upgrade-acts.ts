@@ -82,6 +82,13 @@ export async function nameSelf(held: Held, serves: boolean): Promise<void> {
   }
 }
 
+/** Puts this member back into the client names when its step is over, if it serves: a step may end without that. */
+export async function nameAgain(held: Held): Promise<void> {
+  const { admin, self } = held.context.ports;
+  const status = await admin.status(clientUrl(self.address), held.signal);
+  if (status.known && status.value.leader !== null) await nameSelf(held, true);
+}
+
 /**
  * The client URLs of voters, the others' first: the own etcd is stopped in the middle of a step. Alone, it has only itself.
  * Where nobody has looked at members yet, they are those of the claim, as last read.

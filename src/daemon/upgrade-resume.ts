@@ -1,6 +1,7 @@
 import type { KeptStep } from '../core/local-data.ts';
 import type { Held } from './upgrade-acts.ts';
-import { comeUp } from './upgrade-run.ts';
+import { nameAgain } from './upgrade-acts.ts';
+import { comeUp, isLeaving, regain } from './upgrade-run.ts';
 import { watchSwap } from './swap-etcd.ts';
 import { conclude, recordTakenBack } from './upgrade-way-back.ts';
 
@@ -18,11 +19,13 @@ export async function leftStep({ context, signal }: Held): Promise<LeftStep | nu
 
 /**
  * Goes on with a step that an earlier life began: the etcd of it runs, or is about to be started on its data. Where it comes
- * up, the step is over; else it is taken back, as that life would have done.
+ * up, the step is over; else it is taken back, as that life would have done. That life took it out of the client names.
  */
 export async function resumeStep(held: Held, { memberId, ...step }: LeftStep): Promise<void> {
   const { from, to, why } = step;
-  if (why !== null) return await recordTakenBack(held, step, `${why}; etcd ${from} runs again`);
-  const swap = watchSwap(held.context, { version: to, snapshotCount: null, step }, { memberId });
-  await conclude(held, { from, to }, await comeUp(held, swap));
+  if (why === null) {
+    const swap = watchSwap(held.context, { version: to, snapshotCount: null, step }, { memberId });
+    await conclude(held, { from, to }, await comeUp(held, swap));
+  } else await recordTakenBack(held, step, `${why}; etcd ${from} runs again`);
+  if ((await regain(held)) && !isLeaving(held.context)) await nameAgain(held);
 }

@@ -1,7 +1,7 @@
 import { reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Held, UpgradeActionOf } from './upgrade-acts.ts';
-import { nameSelf, stepNow, writePart } from './upgrade-acts.ts';
+import { nameAgain, nameSelf, stepNow, writePart } from './upgrade-acts.ts';
 import { isLeaving, regain, runAs } from './upgrade-run.ts';
 import { conclude, recordTakenBack } from './upgrade-way-back.ts';
 
@@ -76,7 +76,7 @@ async function away(
   if ((await lock.guard(signal)) && !isLeaving(context)) await work();
   if (!(await regain(held))) return;
   // Who leaves meanwhile stays out of them.
-  if (!isLeaving(context)) await nameSelf(held, true);
+  if (!isLeaving(context)) await nameAgain(held);
   await writePart(held, 'step', null);
 }
 

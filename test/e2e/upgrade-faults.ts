@@ -194,6 +194,31 @@ export async function newEtcdCrashes(context: TestContext, then: 'resumed' | 're
   await upgradedTo(fleet, TO);
 }
 
+/** The new etcd ends at its start, and the appliance as it has started it: its next life takes the step back. */
+export async function bothCrash(context: TestContext, size: 1 | 3): Promise<void> {
+  const { version } = await etcdBinary(TO);
+  const image = [FROM, crashing(version)];
+  const fleet = await upgradeFleet(context, { size, from: FROM, image, preload: DOOM_PRELOAD });
+  const standing = await doom(fleet, {
+    step: 'start of etcd',
+    nth: 1,
+    when: 'after',
+    withEtcd: false,
+    meant: 'others',
+    instanceIds: [],
+  });
+  await order(fleet, TO);
+  await untilSaid(fleet, 'was taken back');
+  expect(standing.fulfilled(), standing.seen().join()).toContain('after start of etcd');
+  await standing.lift();
+  expect((await recordOf(fleet))?.failed?.why).toContain('runs again');
+  await untilAllRun(fleet, FROM);
+  await fleet.whole(size);
+  await mend(fleet.firstImage, TO);
+  await resume(fleet);
+  await upgradedTo(fleet, TO);
+}
+
 /** One image lacks the new etcd, or has one that nobody can run: nobody steps, and that is said, until it is replaced. */
 export async function oneImageLacks(
   context: TestContext,

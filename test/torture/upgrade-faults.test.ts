@@ -2,6 +2,7 @@ import { describe, test } from 'vitest';
 import {
   anotherDies,
   awsIsAway,
+  bothCrash,
   binaryIsLost,
   holderFreezes,
   newEtcdCrashes,
@@ -31,6 +32,13 @@ describe.concurrent('in the middle of an upgrade', () => {
     'the new etcd ends at its start: taken back, until it is %s',
     async (then, context) => {
       await newEtcdCrashes(context, then);
+    },
+  );
+
+  test.for([1, 3] as const)(
+    'the new etcd of %i ends at its start, and so does the appliance',
+    async (size, context) => {
+      await bothCrash(context, size);
     },
   );
 
