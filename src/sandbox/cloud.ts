@@ -78,6 +78,33 @@ function createSettings(initial: CloudSettings, events: EventLog) {
   };
 }
 
+/** Finds the region that is meant. Each throws a CloudError where there is none, or more than one. */
+function createLookups(regions: ReadonlyMap<string, Region>, store: Store) {
+  const all = [...regions.values()];
+  const need = (name: string): Region => {
+    const region = regions.get(name);
+    if (region !== undefined) return region;
+    throw new CloudError('UnknownRegion', `no region ${name}: know ${[...regions.keys()].join(', ')}`, 404);
+  };
+  return {
+    need,
+    /** The region that has a group of this name; it must be told which where several have. */
+    withGroup(group: string, name: string | undefined): Region {
+      if (name !== undefined) return need(name);
+      const having = all.filter(({ store: own }) => own.world().groups.has(group));
+      const [one = all[0], ...others] = having;
+      if (one !== undefined && others.length === 0) return one;
+      const names = having.map((region) => region.name).join(', ');
+      throw new CloudError('UnknownRegion', `the group ${group} is in ${names}: say which region is meant`);
+    },
+    ofInstance(id: string): Region {
+      const found = findInstance(store.world(), id);
+      if (found !== null) return need(found.region);
+      throw new CloudError('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
+    },
+  };
+}
+
 /** The simulated cloud without its servers: state machines, and the operator's verbs. */
 export function createCloud(deps: CloudDeps, initial: Partial<CloudSettings> = {}): CloudParts {
   const { clock, random, events, places } = deps;
@@ -87,89 +114,68 @@ export function createCloud(deps: CloudDeps, initial: Partial<CloudSettings> = {
   const settings = (): CloudSettings => kept.of(null);
   const store = createStore(clock);
   const faults = createFaults({ events, random, regions: places.map(({ name }) => name) });
-  const shared = { clock, events, random };
-  const regions = new Map(
-    places.map((place) => [
-      place.name,
-      createRegion({
-        ...shared,
-        place,
-        store: store.region(place.name),
-        settings: () => kept.of(place.name),
-        runner: deps.runner,
-        clients: deps.clients,
-      }),
-    ]),
-  );
-  const zones = createZones({ ...shared, store, settings });
+  const regionOf = (place: RegionPlace): Region =>
+    createRegion({
+      ...deps,
+      place,
+      store: store.region(place.name),
+      settings: () => kept.of(place.name),
+    });
+  const regions = new Map(places.map((place) => [place.name, regionOf(place)]));
+  const zones = createZones({ store, clock, settings, events, random });
+  const parts = { clock, settings, events, store, regions, zones, faults };
+  return {
+    ...parts,
+    cloud: createVerbs(parts, kept, random),
+    close() {
+      for (const region of regions.values()) region.close();
+    },
+  };
+}
 
-  const need = (name: string): Region => {
-    const region = regions.get(name);
-    if (region !== undefined) return region;
-    const all = [...regions.keys()].join(', ');
-    throw new CloudError('UnknownRegion', `no region ${name}: know ${all}`, 404);
-  };
-  /** The region that has a group of this name; it must be told which where several have. */
-  const withGroup = (group: string, name: string | undefined): Region => {
-    if (name !== undefined) return need(name);
-    const all = [...regions.values()];
-    const having = all.filter(({ store: own }) => own.world().groups.has(group));
-    const [one = all[0], ...others] = having;
-    if (one === undefined || others.length > 0) {
-      const names = having.map((region) => region.name).join(', ');
-      throw new CloudError('UnknownRegion', `the group ${group} is in ${names}: say which region is meant`);
-    }
-    return one;
-  };
-  const ofInstance = (id: string): Region => {
-    const found = findInstance(store.world(), id);
-    if (found !== null) return need(found.region);
-    throw new CloudError('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
-  };
-
-  const cloud: Cloud = {
+/** What an operator does, and sees. */
+function createVerbs(
+  parts: Omit<CloudParts, 'cloud' | 'close'>,
+  kept: ReturnType<typeof createSettings>,
+  random: () => number,
+): Cloud {
+  const { clock, store, regions, zones, faults, events, settings } = parts;
+  const lookups = createLookups(regions, store);
+  const names = [...regions.keys()];
+  return {
     createGroup(request) {
-      need(request.region ?? places[0]?.name ?? '').createStack(request);
+      lookups.need(request.region ?? names[0] ?? '').createStack(request);
     },
     setDesired(name, desired, region) {
-      const { groups } = withGroup(name, region);
+      const { groups } = lookups.withGroup(name, region);
       const group = groups.need(name);
       checkDesired(group, desired);
       groups.update({ ...group, desired });
     },
     terminateInstance(id, options = {}) {
-      const { instances, groups } = ofInstance(id);
+      const { instances, groups } = lookups.ofInstance(id);
       if (options.decrement === undefined) instances.terminate(id, 'Client.UserInitiatedShutdown');
       else groups.terminate(id, options.decrement);
     },
     powerCut(id) {
-      ofInstance(id).instances.powerCut(id);
+      lookups.ofInstance(id).instances.powerCut(id);
     },
     createZone(name, options = {}) {
-      const made = zones.create({
-        name,
-        private: options.private === true,
-        callerReference: randomText(random, 16, HEX),
-        comment: '',
-      });
-      return made.zone.id;
+      const callerReference = randomText(random, 16, HEX);
+      return zones.create({ name, private: options.private === true, callerReference, comment: '' }).zone.id;
     },
     describe: () => ({
       nowMs: clock.now(),
-      regions: places.map((place) => place.name),
+      regions: names,
       ...snapshotWorld(store.world()),
       faults: faults.list(),
       settings: settings(),
       regionSettings: kept.own(),
     }),
-    settings: (region) => (region === undefined ? settings() : need(region).settings()),
+    settings: (region) => (region === undefined ? settings() : lookups.need(region).settings()),
     changeSettings: (changes, region) =>
-      kept.change(changes, region === undefined ? null : need(region).name),
+      kept.change(changes, region === undefined ? null : lookups.need(region).name),
     faults,
     events,
   };
-  const close = (): void => {
-    for (const region of regions.values()) region.close();
-  };
-  return { clock, settings, events, store, regions, zones, faults, cloud, close };
 }

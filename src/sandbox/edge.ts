@@ -28,7 +28,7 @@ export interface Edge extends MachineNetwork {
   readonly isolate: (regions: ReadonlySet<string>) => Promise<void>;
 }
 
-const NO_CUT: NetworkCut = { peers: [], aws: false };
+type Machines = ReadonlyMap<string, Machine>;
 
 /**
  * Gives each machine that has a public address a forwarder on it. As on EC2, whoever comes by it is seen by its own public
@@ -36,47 +36,18 @@ const NO_CUT: NetworkCut = { peers: [], aws: false };
  * Whoever is no instance (an operator) is let in, and is near. Between private addresses nothing is changed.
  */
 export function createEdge(network: MachineNetwork, deps: EdgeDeps): Edge {
-  const ownerOf = createSocketOwners(deps.stateDir);
   const machines = new Map<string, Machine>();
   const forwarders = new Map<string, readonly Forwarder[]>();
-  const cuts = new Map<string, NetworkCut>();
-  let isolated: ReadonlySet<string> = new Set();
-
-  const areApart = (one: string, other: string): boolean =>
-    one !== other && (isolated.has(one) || isolated.has(other));
-
-  /** Cuts a machine off from what it was cut off from itself, and from what its region was. */
-  const applyCuts = async ({ instanceId, region }: Machine): Promise<void> => {
-    const { peers, aws } = cuts.get(instanceId) ?? NO_CUT;
-    const beyond = deps.regions.filter((other) => areApart(region, other)).flatMap(deps.rangesOf);
-    await network.cut(instanceId, {
-      aws,
-      peers: peers === 'all' ? peers : [...peers, ...peers.flatMap(publicOf), ...beyond],
-    });
-  };
-  const publicOf = (address: string): readonly string[] => {
-    const machine = [...machines.values()].find((one) => one.address === address);
-    return machine?.publicAddress == null ? [] : [machine.publicAddress];
-  };
-
-  const callerOf = async (client: Socket): Promise<Machine | null> => {
-    const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = client;
-    if (network.partitions) {
-      return [...machines.values()].find(({ address }) => address === remoteAddress) ?? null;
-    }
-    const near = { address: localAddress, port: localPort };
-    const far = { address: remoteAddress, port: remotePort };
-    return machines.get((await ownerOf(near, far)) ?? '') ?? null;
-  };
+  const callerOf = createCallers(network, deps.stateDir, machines);
+  const borders = createBorders(network, deps, machines);
 
   const wayBetween = (caller: Machine | null, machine: Machine, port: number): Way => {
     if (caller === null) return { opens: true, carries: true, delayMs: 0, from: null };
-    const far = caller.region !== machine.region;
     const from = caller.publicAddress;
     return {
       opens: from !== null && deps.admits(machine.instanceId, from, port),
-      carries: !areApart(caller.region, machine.region),
-      delayMs: far ? deps.distanceMs() : 0,
+      carries: !borders.areApart(caller.region, machine.region),
+      delayMs: caller.region === machine.region ? 0 : deps.distanceMs(),
       from,
     };
   };
@@ -94,11 +65,11 @@ export function createEdge(network: MachineNetwork, deps: EdgeDeps): Edge {
   };
 
   const close = async (instanceId: string): Promise<void> => {
-    const open = forwarders.get(instanceId) ?? [];
+    const made = forwarders.get(instanceId) ?? [];
     forwarders.delete(instanceId);
     machines.delete(instanceId);
-    cuts.delete(instanceId);
-    await Promise.all(open.map((forwarder) => forwarder.close()));
+    borders.forget(instanceId);
+    await Promise.all(made.map((forwarder) => forwarder.close()));
   };
 
   return {
@@ -107,7 +78,7 @@ export function createEdge(network: MachineNetwork, deps: EdgeDeps): Edge {
       await network.attach(machine);
       machines.set(machine.instanceId, machine);
       if (machine.publicAddress !== null) await open(machine, machine.publicAddress);
-      if (network.partitions && isolated.size > 0) await applyCuts(machine);
+      await borders.arrived(machine);
     },
     detach: async (machine) => {
       await close(machine.instanceId);
@@ -117,16 +88,69 @@ export function createEdge(network: MachineNetwork, deps: EdgeDeps): Edge {
       await Promise.all([...machines.keys()].map(close));
       await network.close();
     },
-    cut: async (instanceId, cut) => {
+    cut: borders.cut,
+    isolate: async (regions) => {
+      const done = borders.isolate(regions);
+      for (const forwarder of [...forwarders.values()].flat()) forwarder.look();
+      await done;
+    },
+  };
+}
+
+/** Tells which machine a connection comes from; null where from none. */
+function createCallers(network: MachineNetwork, stateDir: string, machines: Machines) {
+  const ownerOf = createSocketOwners(stateDir);
+  return async (client: Socket): Promise<Machine | null> => {
+    const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = client;
+    if (network.partitions) {
+      return [...machines.values()].find(({ address }) => address === remoteAddress) ?? null;
+    }
+    const far = { address: remoteAddress, port: remotePort };
+    const id = await ownerOf({ address: localAddress, port: localPort }, far);
+    return machines.get(id ?? '') ?? null;
+  };
+}
+
+const NO_CUT: NetworkCut = { peers: [], aws: false };
+
+/** What is cut off from what: machines by themselves, and with their regions. */
+function createBorders(network: MachineNetwork, deps: EdgeDeps, machines: Machines) {
+  const cuts = new Map<string, NetworkCut>();
+  let isolated: ReadonlySet<string> = new Set();
+
+  const areApart = (one: string, other: string): boolean =>
+    one !== other && (isolated.has(one) || isolated.has(other));
+
+  const publicOf = (address: string): readonly string[] =>
+    [...machines.values()].flatMap((machine) =>
+      machine.address === address && machine.publicAddress !== null ? [machine.publicAddress] : [],
+    );
+
+  const apply = async ({ instanceId, region }: Machine): Promise<void> => {
+    const { peers, aws } = cuts.get(instanceId) ?? NO_CUT;
+    const beyond = deps.regions.filter((other) => areApart(region, other)).flatMap(deps.rangesOf);
+    const all = peers === 'all' ? peers : [...peers, ...peers.flatMap(publicOf), ...beyond];
+    await network.cut(instanceId, { aws, peers: all });
+  };
+
+  return {
+    areApart,
+    arrived: async (machine: Machine): Promise<void> => {
+      if (network.partitions && isolated.size > 0) await apply(machine);
+    },
+    cut: async (instanceId: string, cut: NetworkCut): Promise<void> => {
       const machine = machines.get(instanceId);
+      // It says itself what it cannot do.
       if (machine === undefined || !network.partitions) return network.cut(instanceId, cut);
       cuts.set(instanceId, cut);
-      await applyCuts(machine);
+      await apply(machine);
     },
-    isolate: async (regions) => {
+    isolate: async (regions: ReadonlySet<string>): Promise<void> => {
       isolated = regions;
-      for (const forwarder of [...forwarders.values()].flat()) forwarder.look();
-      if (network.partitions) await Promise.all([...machines.values()].map(applyCuts));
+      if (network.partitions) await Promise.all([...machines.values()].map(apply));
+    },
+    forget: (instanceId: string): void => {
+      cuts.delete(instanceId);
     },
   };
 }
