@@ -4,7 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { endProcess, eventually } from '../tools.ts';
+import { endProcess, eventually, temporaryDirectory } from '../tools.ts';
 
 /** A Docker engine of one test. All that runs in it ends with it, and with the process that started it. */
 export interface Engine extends AsyncDisposable {
@@ -109,6 +109,28 @@ export async function startEngine({ directory, outside }: EngineOptions): Promis
     const said = await readFile(join(directory, 'dockerd.log'), 'utf8');
     throw new Error(`no Docker engine: ${said.slice(-2_000)}`, { cause });
   }
+}
+
+/**
+ * An empty folder that goes with the scope, and with this process, however that ends: images are too large to be left
+ * behind. What removes it is in a session of its own, where no Ctrl-C reaches it.
+ */
+export async function sweptDirectory(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const place = await temporaryDirectory();
+  // Nobody writes: `cat` ends with this process. An engine that is being killed may still write for a moment.
+  const script = 'cat; for try in 1 2 3; do rm -rf -- "$1" && break; sleep 1; done';
+  const sweeper = spawn('sh', ['-c', script, 'sh', place.path], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  const ended = once(sweeper, 'exit');
+  return {
+    path: place.path,
+    async [Symbol.asyncDispose]() {
+      sweeper.stdin.end();
+      await ended;
+    },
+  };
 }
 
 /** The engine itself: the only child of what made its namespace; null where it has ended. */

@@ -8,9 +8,9 @@ import { clientUrl } from '../../src/etcd/flags.ts';
 import { missingInMembers, missingInNames, missingInReadiness, viewAll } from '../e2e/view.ts';
 import { startWatch, type Watch } from '../e2e/watch.ts';
 import { startWriters, type Writers } from '../e2e/writers.ts';
-import { temporaryDirectory, TESTED_MINORS } from '../tools.ts';
+import { TESTED_MINORS } from '../tools.ts';
 import { type ContainerCloud, HARDENED, startContainerCloud } from './docker-cloud.ts';
-import { type Engine, startEngine } from './docker-engine.ts';
+import { type Engine, startEngine, sweptDirectory } from './docker-engine.ts';
 import { BASE, buildImage, IMAGE, LABELS } from './docker-image.ts';
 
 const NETWORK = '10.79';
@@ -18,7 +18,7 @@ const LIMIT_MS = 120_000;
 /** The program in a container, where nothing else can be run. */
 const MAIN = ['/usr/local/bin/node', '/opt/etcd-appliance/main.js'];
 const admin = createAdmin({ deadlineMs: 2_000 });
-const place = await temporaryDirectory();
+const place = await sweptDirectory();
 let engine: Engine;
 
 beforeAll(async () => {
