@@ -262,16 +262,18 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
     },
     async put(endpoint, key, value, how, signal) {
       const isStep = FENCED_KEYS.includes(key);
-      const holder =
+      const holder = (): string | null =>
         key === PUBLISHED_KEY
           ? lockHolderAt(world, hostOf(endpoint))
           : isStep
             ? upgradeLockOf(world, machine)
             : machine.id;
+      const before = holder();
       const put = await ports.admin.put(endpoint, key, value, how, signal);
-      // Who did not hold the lock when it wrote cannot have had a fence that held.
-      if (holder !== machine.id && put.known && put.value)
-        world.tell({ kind: 'fence-passed', by: machine.id, holder });
+      const after = holder();
+      // Who held the lock at no end of its write cannot have had a fence that held; an etcd that only starts shows no holder.
+      if (before !== machine.id && after !== machine.id && put.known && put.value)
+        world.tell({ kind: 'fence-passed', by: machine.id, holder: after });
       if (key === UPGRADE_KEYS.step && value !== '' && put.known && put.value) {
         world.tell({ kind: 'step-began', id: machine.id, ...stepsBefore(world, machine) });
         for (const it of world.onStep) it(machine);
