@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
-import { processesOf } from './processes.ts';
+import { processesOf, startTimeOf } from './processes.ts';
 
 export interface Endpoint {
   readonly address: string;
@@ -19,8 +19,11 @@ export function createSocketOwners(
   // A table that cannot be read shows nobody.
   const readTable = shared(() => readFile('/proc/self/net/tcp', 'latin1').catch(() => ''));
   let machines: readonly MachineProcess[] = [];
-  const find = (inode: string): string | null =>
-    machines.find(({ pid }) => hasOpen(pid, inode))?.instanceId ?? null;
+  const find = (inode: string): string | null => {
+    const found = machines.find(({ pid }) => hasOpen(pid, inode));
+    // A pid comes back, as somebody else's.
+    return found === undefined || startTimeOf(found.pid) !== found.startTime ? null : found.instanceId;
+  };
   return async (near, far) => {
     const inode = inodeOf(await readTable(), far, near);
     if (inode === null) return null;
@@ -48,13 +51,14 @@ function shared<T>(read: () => Promise<T>): () => Promise<T> {
 
 interface MachineProcess {
   readonly pid: number;
+  readonly startTime: string | null;
   readonly instanceId: string;
 }
 
 function machineProcesses(stateDir: string): readonly MachineProcess[] {
   return processesOf(stateDir).map(({ pid, dataDir }) => {
     const [instanceId = ''] = relative(stateDir, dataDir).split(sep);
-    return { pid, instanceId };
+    return { pid, startTime: startTimeOf(pid), instanceId };
   });
 }
 

@@ -22,7 +22,7 @@ async function twoRegions(context: TestContext, { here, there }: Split): Promise
     size: here + there,
     regions: { [HERE]: here, [THERE]: there },
     settings: DISTANCE,
-    environment: { HOUSEKEEPING_INTERVAL: '1s' },
+    environment: { HOUSEKEEPING_INTERVAL: '5s' },
   });
   await fleet.whole(here + there, LIMIT_MS);
   await rulesAreRight(fleet);
@@ -136,7 +136,7 @@ describe.concurrent('two regions', () => {
       size: 3,
       regions: { [HERE]: 2, [THERE]: 1 },
       settings: DISTANCE,
-      environment: { HOUSEKEEPING_INTERVAL: '1s', BOOTSTRAP_WAIT: '1s' },
+      environment: { HOUSEKEEPING_INTERVAL: '5s', BOOTSTRAP_WAIT: '1s' },
       beforeStart: ({ cloud }) => {
         const every = { service: '*', action: '*', instance: '*', kind: 'error' } as const;
         cloud.faults.add({ ...every, region: THERE });
