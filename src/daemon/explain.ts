@@ -1,3 +1,5 @@
+import type { Fleet } from '../core/fleet.ts';
+import type { Known } from '../core/known.ts';
 import type { Reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
 import { planMember } from '../core/plan-member.ts';
@@ -6,6 +8,7 @@ import { whyUnhealthy } from '../core/readiness.ts';
 import type { UpgradeAnswer } from '../core/upgrade.ts';
 import type { Context } from './context.ts';
 import { planHouse } from './house.ts';
+import type { Look } from './look.ts';
 import { look } from './look.ts';
 import { observeMember } from './observe-member.ts';
 import { decide } from './starter.ts';
@@ -100,6 +103,23 @@ async function explainStart(context: Context, signal: AbortSignal): Promise<Plan
     : { steps: [line], notTaken: [], unknown };
 }
 
+/** Whom the security groups would let in; nothing where no rule of ours is needed, or the fleet is unknown. */
+async function explainRules(
+  { firewall }: Context,
+  seen: Look,
+  fleet: Known<Fleet>,
+  signal: AbortSignal,
+): Promise<Pick<PlanReport, 'steps' | 'notTaken'>> {
+  const members = new Set(seen.list.members.map((it) => it.name));
+  const plan = fleet.known ? await firewall.preview(fleet.value, members, signal) : null;
+  const acts = (it: Reason): boolean => it.code === 'firewall-opens' || it.code === 'firewall-closes';
+  const reasons: readonly Reason[] = plan?.reasons ?? [];
+  return {
+    steps: reasons.filter(acts).map((it) => step('firewall', it)),
+    notTaken: reasons.filter((it) => !acts(it)).map((it) => step('firewall', it)),
+  };
+}
+
 async function explainHouse(context: Context, own: string, signal: AbortSignal): Promise<PlanReport> {
   const seen = await look(context, own, signal);
   if (!seen.known) return { steps: [], notTaken: [], unknown: [`the members: ${seen.reason}`] };
@@ -115,6 +135,9 @@ async function explainHouse(context: Context, own: string, signal: AbortSignal):
   const { action, held } = house.membership;
   if (action !== null) steps.push(step(action.kind, action.reason));
   const notTaken = held.map((it) => step('membership', it));
+  const rules = await explainRules(context, seen.value, fleet, signal);
+  steps.push(...rules.steps);
+  notTaken.push(...rules.notTaken);
   const changes = house.claimChanges.length + house.nameChanges.length;
   for (const it of house.recordReasons) (changes > 0 ? steps : notTaken).push(step('records', it));
   for (const member of seen.value.members) {

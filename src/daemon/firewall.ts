@@ -1,12 +1,7 @@
 import type { Fleet } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
-import type {
-  FirewallChange,
-  FirewallObservation,
-  IngressRule,
-  SecurityGroup,
-} from '../core/plan-firewall.ts';
+import type { FirewallChange, FirewallPlan, IngressRule, SecurityGroup } from '../core/plan-firewall.ts';
 import { instancesInDoubt, planArrival, planFirewall } from '../core/plan-firewall.ts';
 import { reason } from '../core/reason.ts';
 import type { Backoff } from './backoff.ts';
@@ -21,6 +16,8 @@ import type { HouseRight } from './unlocked.ts';
 export interface Firewall {
   /** Before this instance is a member: lets it in everywhere, and everybody in here. Needs no lock, closes nothing. */
   arrive(fleet: Fleet, signal: AbortSignal): Promise<void>;
+  /** What who keeps house would do; null where no rule of ours is needed. */
+  preview(fleet: Fleet, members: ReadonlySet<string>, signal: AbortSignal): Promise<FirewallPlan | null>;
   /** What who keeps house does; false where an answer is missing and it is worth to come back soon. */
   tend(
     fleet: Fleet,
@@ -115,7 +112,16 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
     withOwnRegion,
   });
 
+  const preview: Firewall['preview'] = async (fleet, members, signal) => {
+    if (wanted === undefined) return null;
+    await look(fleet, signal);
+    const seen = seenNow(fleet, wanted);
+    const evidence = await fleetView.evidence(instancesInDoubt(seen), signal);
+    return planFirewall({ ...seen, members, evidence });
+  };
+
   return {
+    preview,
     async arrive(fleet, signal) {
       if (wanted === undefined) return;
       await look(fleet, signal);
@@ -125,12 +131,9 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
         await send('open', change, change.open, signal);
     },
     async tend(fleet, members, right, signal) {
-      if (wanted === undefined) return true;
-      await look(fleet, signal);
-      const seen = seenNow(fleet, wanted);
-      const evidence = await fleetView.evidence(instancesInDoubt(seen), signal);
-      const observation: FirewallObservation = { ...seen, members, evidence };
-      const { changes, reasons } = planFirewall(observation);
+      const plan = await preview(fleet, members, signal);
+      if (plan === null) return true;
+      const { changes, reasons } = plan;
       chronicle.plan('firewall', reasons);
       let answered = true;
       for (const change of changes.filter((it) => !isPaused(it))) {

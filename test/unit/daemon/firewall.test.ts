@@ -4,12 +4,13 @@ import { known, unknown } from '../../../src/core/known.ts';
 import type { IngressRule } from '../../../src/core/plan-firewall.ts';
 import { ruleDescription } from '../../../src/core/plan-firewall.ts';
 import { createContext } from '../../../src/daemon/context.ts';
+import { explain } from '../../../src/daemon/explain.ts';
 import { createFirewall } from '../../../src/daemon/firewall.ts';
 import { freshMemory, keepHouse } from '../../../src/daemon/keep-house.ts';
 import { createMaintenanceLock } from '../../../src/daemon/maintenance-lock.ts';
 import { startEtcd } from '../../../src/daemon/starter.ts';
 import { createChronicle, createState } from '../../../src/daemon/state.ts';
-import { createBench, NEVER } from '../../fakes/bench.ts';
+import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
 import { createFakeFirewall } from '../../fakes/fake-firewall.ts';
 import { addressOf, CLUSTER, fleet, idOf, instance, REGION, self } from '../../fixtures/core/world.ts';
 
@@ -209,6 +210,33 @@ describe('in an appliance', () => {
     expect(letIn()).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
     end.abort(new Error('seen enough'));
     await expect(bench.soon(start)).rejects.toThrow('seen enough');
+  });
+
+  test('who plans says whom it would let in, and lets in nobody', async () => {
+    const bench = createBench(2);
+    await bench.form();
+    const { context, letIn } = appliance(bench);
+    await context.ports.data.writeIdentity(
+      {
+        format: 1,
+        instanceId: 'i-01',
+        token: TOKEN,
+        epoch: 1,
+        clusterId: null,
+        memberId: null,
+        formed: true,
+        voter: true,
+        version: null,
+        register: '',
+      },
+      NEVER,
+    );
+    const { steps } = await bench.soon(explain(context, NEVER));
+    expect(steps.find((it) => it.kind === 'firewall')).toMatchObject({
+      code: 'firewall-opens',
+      sentence: 'eu-central-1 lets in 10.0.0.1, 10.0.0.2',
+    });
+    expect(letIn()).toEqual([]);
   });
 
   test('who keeps house looks after the rules, as often as after the fleet', async () => {
