@@ -11,6 +11,7 @@ const LONG: readonly string[] = [
   'test/network/sick.test.ts',
   'test/e2e/scaling.test.ts',
   'test/e2e/outage.test.ts',
+  'test/e2e/regions.test.ts',
   'test/e2e/replacement.test.ts',
   'test/e2e/moto.test.ts',
   'test/integration/etcd-process.test.ts',
