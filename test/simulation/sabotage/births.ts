@@ -1,3 +1,4 @@
+import type { birthVersion } from '../../../src/core/birth-version.ts';
 import type { foundingClaim } from '../../../src/core/claim.ts';
 import type { planFounding } from '../../../src/core/plan-founding.ts';
 import type { planJoin } from '../../../src/core/plan-join.ts';
@@ -12,7 +13,7 @@ import type { Bug } from './bug.ts';
 import { bugIn } from './planted.ts';
 import { duringBirth, together } from './when.ts';
 
-/** Bugs against laws 1, 3 and 10: of births, and of what is remembered of them. */
+/** Bugs against laws 1, 3, 5 and 10: of births, and of what is remembered of them. */
 export const BIRTH_BUGS: readonly Bug[] = [
   {
     name: 'who is not among the founders founds as well',
@@ -25,6 +26,13 @@ export const BIRTH_BUGS: readonly Bug[] = [
       const mark = { token: standing.claim.token, nonce: seen.freshNonce, started: true };
       return { kind: 'found', claim: standing.claim, mark, reason: reason('found', 'founds as well') };
     }),
+  },
+  {
+    name: 'each founder starts the etcd that it is configured for',
+    law: 5,
+    profile: 'birth',
+    when: duringBirth(['configure']),
+    source: bugIn<typeof birthVersion>('birthVersion', () => () => ({ kind: 'chosen', minor: null })),
   },
   {
     name: 'every birth has the same token',
