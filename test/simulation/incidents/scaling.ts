@@ -13,7 +13,7 @@ import { clusterView } from '../world/cluster.ts';
 import { standingClaim } from '../world/convergence.ts';
 import { terminateAppliance } from '../world/power.ts';
 import type { Machine } from '../world/machine.ts';
-import { present, tellEc2, type World } from '../world/world.ts';
+import { alive, present, tellEc2, type World } from '../world/world.ts';
 import { announce, mayLose, type Strikes, targetOf, withDispensable, withTarget } from './target.ts';
 
 /** From the notice until EC2 takes a spot instance; ms. */
@@ -112,6 +112,8 @@ export const SCALING_INCIDENTS: Strikes<
       world,
       `an instance refresh replaces ${olds.length} instances, ${minHealthyPercent} % stay healthy`,
     );
+    // The pool is replaced, too: what it holds was launched from the image of before.
+    for (const it of alive(world)) if (it.place === 'pool') lose(world, it);
     world.busy += 1;
     world.refreshing = true;
     refreshNext(world, olds, minHealthyPercent);
