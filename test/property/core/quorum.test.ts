@@ -187,9 +187,13 @@ describe('planLeave', () => {
   it('keeps membership and data on a restart', () => {
     fc.assert(
       fc.property(departures, (seen) => {
-        const { kind } = planLeave({ ...seen, departure: { kind: 'restart', why: 'w' } });
-        expect(['hand-over', 'stop', 'wait']).toContain(kind);
-        if (kind === 'wait') expect([seen.stepElsewhere, seen.graceOver]).toEqual([true, false]);
+        const action = planLeave({ ...seen, departure: { kind: 'restart', why: 'w' } });
+        expect(['announce', 'hand-over', 'stop', 'wait']).toContain(action.kind);
+        if (action.kind === 'announce') expect(action.as).toBe('restart');
+        if (action.kind === 'wait') expect([seen.stepElsewhere, seen.graceOver]).toEqual([true, false]);
+        // Another's step is never met without a word, unless there is nobody to give it to, or no time left.
+        const mute = !seen.status.known || !seen.list.known || seen.graceOver;
+        if (action.kind === 'stop') expect(seen.announced || mute).toBe(true);
       }),
     );
   });
