@@ -11,7 +11,6 @@ const LONG: readonly string[] = [
   'test/network/sick.test.ts',
   'test/e2e/scaling.test.ts',
   'test/e2e/outage.test.ts',
-  'test/e2e/regions.test.ts',
   'test/e2e/replacement.test.ts',
   'test/e2e/moto.test.ts',
   'test/integration/etcd-process.test.ts',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { fleetForTest } from './harness.ts';
-import { DISTANCE, HERE, runningIn, THERE, wrongInRules } from './two-regions.ts';
+import { fleetForTest } from '../e2e/harness.ts';
+import { DISTANCE, HERE, runningIn, THERE, wrongInRules } from '../e2e/two-regions.ts';
 
 test('two regions, 80 ms apart: one cluster is born of both at once, and an instance of one is replaced', async (context) => {
   const fleet = await fleetForTest(context, {
