@@ -139,8 +139,20 @@ const removal = (lockHolder: string | null, n = 2): Happening => ({
   kind: 'removal-sent',
   by: 'i-1',
   member: member(n),
+  hasData: false,
   lockHolder,
   before: { voters: 3, healthy: 3 },
+  after: { voters: 2, healthy: 2 },
+});
+
+/** i-2 asks for its own end. */
+const ownRemoval = (hasData: boolean): Happening => ({
+  kind: 'removal-sent',
+  by: 'i-2',
+  member: member(2),
+  hasData,
+  lockHolder: null,
+  before: { voters: 3, healthy: 2 },
   after: { voters: 2, healthy: 2 },
 });
 
@@ -375,12 +387,14 @@ const CASES: Readonly<
       [ec2('running'), membership({})],
       [ec2('stopped'), membership({})],
       [membership({ by: 'i-2' })],
+      [ownRemoval(true), membership({ by: 'i-2' })],
     ],
     good: [
       [ec2('terminated'), membership({})],
       [ec2('stopped', false), membership({})],
       [{ kind: 'told', id: 'i-2', to: 'go' }, membership({ by: 'i-2' })],
       [membership({ by: 'i-2', hasData: false })],
+      [ownRemoval(false), membership({ by: 'i-2' })],
       [membership({ member: member(2, true) })],
     ],
   },

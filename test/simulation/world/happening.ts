@@ -108,6 +108,8 @@ export type Happening =
       readonly kind: 'removal-sent';
       readonly by: string;
       readonly member: MemberName;
+      /** Whether the sender's machine has that member's data; a volume may come back while the question is on its way. */
+      readonly hasData: boolean;
       /** Who holds the housekeeping lock at this moment, as etcd knows it; null: nobody. */
       readonly lockHolder: string | null;
       readonly before: Votes;

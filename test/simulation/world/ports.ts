@@ -23,7 +23,7 @@ import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
 import { createFakeData } from '../../fakes/fake-data.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
 import { createWire, type Latency } from '../../fakes/wire.ts';
-import { etcdPorts, lockHolderAt, memberNamed, votesAt } from './cluster.ts';
+import { etcdPorts, lockHolderAt, memberNamed, memberOnDisk, votesAt } from './cluster.ts';
 import { rememberedIds } from './ids.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
 import type { Machine } from './machine.ts';
@@ -255,6 +255,7 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
         kind: 'removal-sent',
         by: machine.id,
         member: memberNamed(world, at, memberId),
+        hasData: memberOnDisk(machine)?.memberId === memberId,
         lockHolder: lockHolderAt(world, at),
         ...votesAt(world, at, memberId),
       });
