@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { namespacePool } from './test/namespace-pool.ts';
 import { LongestFirst } from './test/sequence.ts';
+import { COMPILED_DIRECTORY } from './test/tools.ts';
 
 const project = (
   name: string,
@@ -24,6 +25,8 @@ const project = (
     ...(options.concurrency === undefined ? {} : { maxConcurrency: options.concurrency }),
     // Projects of one number run together, before those of the next.
     sequence: { groupOrder: options.order ?? 0 },
+    // For programs that tests start from their sources.
+    env: { NODE_COMPILE_CACHE: COMPILED_DIRECTORY },
     globalSetup: [...(options.setup ?? [])],
   },
 });

@@ -22,6 +22,9 @@ export const ETCD_DIRECTORY = defaultEtcdDirectory(homedir(), process.env['XDG_C
 
 export const MOTO_VERSION = '5.2.5';
 
+/** Where Node keeps the compiled form of the sources: a start then takes less than half the processor time. */
+export const COMPILED_DIRECTORY = join(CACHE_DIRECTORY, 'compiled');
+
 /** The virtual environment that has moto; its name changes with what is in it. */
 export const MOTO_DIRECTORY = join(CACHE_DIRECTORY, `moto-${MOTO_VERSION}`);
 

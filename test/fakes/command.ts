@@ -1,12 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { CACHE_DIRECTORY } from '../tools.ts';
-
-/** Where Node keeps the compiled form of the sources: a start then takes less than half the processor time. */
-const COMPILED = join(CACHE_DIRECTORY, 'compiled');
+import { COMPILED_DIRECTORY } from '../tools.ts';
 
 /** How a command ended. */
 export interface Ended {
@@ -18,7 +14,7 @@ export interface Ended {
 /** Runs the program as a process, with nothing in its environment but HOME, Node's cache and what is given. */
 export async function runMain(words: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const child = spawn(process.execPath, ['src/main.ts', ...words], {
-    env: { HOME: tmpdir(), NODE_COMPILE_CACHE: COMPILED, ...env },
+    env: { HOME: tmpdir(), NODE_COMPILE_CACHE: COMPILED_DIRECTORY, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [out, err, [code]] = await Promise.all([
