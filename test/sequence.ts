@@ -6,7 +6,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * nothing is left to wait for alone at the end. A fresh checkout knows no times of earlier runs.
  */
 const LONG: readonly string[] = [
-  'test/network/survivor.test.ts',
   'test/e2e/crashes.test.ts',
   'test/network/sick.test.ts',
   'test/e2e/scaling.test.ts',

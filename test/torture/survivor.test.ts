@@ -1,6 +1,6 @@
 import { test } from 'vitest';
 import { fleetForTest } from '../e2e/harness.ts';
-import { survive } from './partitions.ts';
+import { survive } from '../network/partitions.ts';
 
 test('a member that sees nobody while all others are replaced comes back as what it is', async (context) => {
   const fleet = await fleetForTest(context, {
