@@ -68,12 +68,16 @@ export interface UpgradePlan {
  */
 export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
   const view = workOf(seen);
-  if (view.kind === 'unknown') return idle('upgrade-unknown', view.why);
+  const target = downgradeTarget(seen);
+  if (view.kind === 'unknown') {
+    // Who is silent may have to come back with nothing, or be replaced, and nobody can join while a downgrade is under way.
+    if (target === null || !seen.record.known) return idle('upgrade-unknown', view.why);
+    return { action: underWay(seen) ?? cancelDowngrade(seen), checks: [], waiting: [] };
+  }
   const work = view.kind === 'work' ? view.work : null;
   const checks = work === null ? [] : checksOf(seen, work);
   const waiting = work === null ? [] : work.candidates.map((it) => it.member.name);
   const stopped = work === null ? null : stoppedBy(seen, work);
-  const target = downgradeTarget(seen);
   if (target !== null && (stopped !== null || !isDowngradeWanted(target, work, checks)))
     return { action: underWay(seen) ?? cancelDowngrade(seen), checks, waiting };
   switch (view.kind) {

@@ -378,6 +378,24 @@ const none: readonly Case[] = [
   ['all is done', looksAt(three('3.7.3')), 'upgrade-done'],
   ['one is pinned', looksAt([runs(1, '3.5.35', {}, { wanted: '3.5' }), runs(2, '3.6.16')]), 'upgrade-held'],
   ['the record is unknown', { ...looksAt(three('3.5.35')), record: DARK }, 'upgrade-unknown'],
+  [
+    'a downgrade is under way, and the record is unknown',
+    { ...looksAt(three('3.6.16'), { downgradeTarget: '3.5.0' }), record: DARK },
+    'upgrade-unknown',
+  ],
+  [
+    'a downgrade is under way, and a member that is silent may have to come back with nothing',
+    looksAt([runs(1, '3.6.16'), runs(2, '3.6.16'), runs(3, '3.6.16', { version: null, answer: DARK })], DOWN),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'the same, while another steps',
+    looksAt([runs(1, '3.6.16'), runs(2, '3.6.16'), runs(3, '3.6.16', { version: null, answer: DARK })], {
+      ...DOWN,
+      lockedBy: 'i-3',
+    }),
+    'upgrade-locked',
+  ],
   ['members are apart', looksAt(three('3.4.45', '3.6.16', '3.4.45')), 'upgrade-apart'],
   ['etcd raises its version', looksAt(three('3.6.16'), { cluster: '3.5' }), 'upgrade-settling'],
   ['paused', looksAt(three('3.5.35'), { record: { paused: PAUSED } }), 'upgrade-paused'],
