@@ -13,6 +13,8 @@ const project = (
     pool?: typeof namespacePool;
     /** Tests of one file that run at a time, where they may. */
     concurrency?: number;
+    /** Whether files share what they import, where none of them changes it. */
+    shared?: boolean;
   } = {},
 ) => ({
   test: {
@@ -21,6 +23,7 @@ const project = (
     testTimeout: options.timeout ?? 10_000,
     hookTimeout: options.timeout ?? 10_000,
     ...(options.workers === undefined ? {} : { maxWorkers: options.workers }),
+    ...(options.shared === true ? { isolate: false } : {}),
     ...(options.pool === undefined ? {} : { pool: options.pool }),
     ...(options.concurrency === undefined ? {} : { maxConcurrency: options.concurrency }),
     // Projects of one number run together, before those of the next.
@@ -36,8 +39,8 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       // They start processes and wait for them: two cores are busy only with more files than cores at a time.
-      project('unit', { workers: 4 }),
-      project('property', { timeout: 60_000, workers: 4 }),
+      project('unit', { workers: 4, shared: true }),
+      project('property', { timeout: 60_000, workers: 4, shared: true }),
       project('contract', { timeout: 60_000, workers: 4 }),
       project('integration', { timeout: 60_000, workers: 4 }),
       // What kills etcds that are upgraded, and how they pass: real etcds of all minors, without any appliance.
