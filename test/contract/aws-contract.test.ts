@@ -34,6 +34,7 @@ const MOTO_DEVIATIONS: Readonly<Record<string, string>> = {
   'a description of forbidden characters is refused': 'takes any description',
   'a new change is pending first': 'has every change in sync at once',
   'creating what exists with other values is refused': 'compares values where AWS compares names and types',
+  'a set can have the values again that it had before': 'looks for the change among those of the past',
   'a batch of which one set exists already does nothing':
     'compares values where AWS compares names and types',
   'a batch of which one name is of another zone does nothing':

@@ -475,6 +475,14 @@ const ZONES: Readonly<Record<string, Behaviour>> = {
     );
     expect(await zone.own()).toMatchObject([records(zone.name, 'TXT', '"one"')]);
   },
+  'a set can have the values again that it had before': async (aws) => {
+    const zone = await makeZone(aws);
+    const set = (...values: readonly string[]) => records(zone.name, 'A', ...values);
+    await zone.send(change('CREATE', set('10.0.0.1', '10.0.0.2')));
+    await zone.send(change('DELETE', set('10.0.0.1', '10.0.0.2')), change('CREATE', set('10.0.0.1')));
+    await zone.send(change('DELETE', set('10.0.0.1')), change('CREATE', set('10.0.0.1', '10.0.0.2')));
+    expect(await zone.own()).toMatchObject([set('10.0.0.1', '10.0.0.2')]);
+  },
   'deleting what is not exactly so changes nothing': async (aws) => {
     const zone = await makeZone(aws);
     await zone.send(change('CREATE', records(zone.name, 'A', '10.0.0.1')));

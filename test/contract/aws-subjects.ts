@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { CreateHostedZoneCommand } from '@aws-sdk/client-route-53';
 import { createCloudServer } from '../../src/sandbox/server.ts';
-import { motoServer } from '../tools.ts';
+import { type MotoServer, motoServer } from '../tools.ts';
 import { createClients } from '../unit/sandbox/cloud-fixture.ts';
 import type { AwsSubject } from './aws-contract.ts';
 
@@ -55,8 +55,8 @@ export async function openSandbox(): Promise<OpenSubject> {
 }
 
 /** moto, which strangers wrote, with what a group needs there. */
-export async function openMoto(): Promise<OpenSubject> {
-  const moto = await motoServer();
+export async function openMoto(start: () => Promise<MotoServer> = motoServer): Promise<OpenSubject> {
+  const moto = await start();
   const clients = createClients(moto.url, 'AKIAOPERATOR');
   const LaunchTemplateData = { ImageId: 'ami-12c6146b', InstanceType: 't3.micro' } as const;
   await clients.ec2.send(new CreateLaunchTemplateCommand({ LaunchTemplateName: 'etcd', LaunchTemplateData }));

@@ -36,7 +36,8 @@ import type { Region } from '../../src/sandbox/region.ts';
 import { regionPlaces } from '../../src/sandbox/regions.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { createStateDir, removeSandbox, startGuard } from '../../src/sandbox/state-dir.ts';
-import { ETCD_DIRECTORY, motoServer } from '../tools.ts';
+import { forgetfulMoto } from '../forgetful-moto.ts';
+import { ETCD_DIRECTORY } from '../tools.ts';
 import { createClients } from '../unit/sandbox/cloud-fixture.ts';
 import { program } from './build.ts';
 
@@ -66,7 +67,7 @@ export interface MotoSandbox extends AsyncDisposable {
 /** Starts moto, with a network of its own for the machines, and nothing in it. */
 export async function createMotoSandbox(): Promise<MotoSandbox> {
   await using making = new AsyncDisposableStack();
-  const moto = making.use(await motoServer());
+  const moto = making.use(await forgetfulMoto());
   const clients = createClients(moto.url, 'AKIAOPERATOR');
   making.defer(() => clients.destroy());
   const prefix = `127.${130 + (process.pid % 120)}`;
