@@ -164,7 +164,7 @@ async function prepareDebian(): Promise<readonly string[]> {
     await rm(work, { recursive: true, force: true });
     await mkdir(CACHE_DIRECTORY, { recursive: true });
     const rootfs = join(work, 'rootfs');
-    await run('debootstrap', ['--variant=minbase', 'bookworm', rootfs, await debianMirror()], {
+    await run('debootstrap', ['--variant=minbase', 'bookworm', rootfs, ...(await debianMirror())], {
       maxBuffer: 1 << 26,
     });
     const rest = ['./var/cache/apt/*', './var/lib/apt/lists/*', './dev/*', './proc/*', './sys/*'];
@@ -180,11 +180,14 @@ async function prepareDebian(): Promise<readonly string[]> {
   }
 }
 
-/** Where this machine has its Debian from, a mirror perhaps; where it is no Debian 12, the project's own servers. */
-async function debianMirror(): Promise<string> {
+/** Where this machine has its Debian 12 from, a mirror perhaps; nothing where it is none, and debootstrap knows where to go. */
+async function debianMirror(): Promise<readonly string[]> {
   const wanted = ['Created-By: Packages', 'Codename: bookworm', 'Component: main'];
   const { stdout } = await run('apt-get', ['indextargets', '--format', '$(REPO_URI)', ...wanted]);
-  return stdout.split('\n')[0] || 'http://deb.debian.org/debian';
+  return stdout
+    .split('\n')
+    .slice(0, 1)
+    .filter((uri) => uri !== '');
 }
 
 /** Whether this user may make network namespaces: half of what can go wrong is tested in them. */
