@@ -9,6 +9,7 @@ import { known } from '../../src/core/known.ts';
 import { reason } from '../../src/core/reason.ts';
 import { createState } from '../../src/daemon/state.ts';
 import { createLog } from '../../src/http/log.ts';
+import { status } from '../fixtures/core/world.ts';
 import { LINTERS_DIRECTORY } from '../tools.ts';
 import type { Tree, Value } from './cloudformation.ts';
 import { at, listOf, readTemplate, resourcesOf, TEMPLATE_FILE, textAt } from './cloudformation.ts';
@@ -204,18 +205,7 @@ describe('the metrics of the log', () => {
 
   it('count an etcd without space, for as long as it says so', async () => {
     const line = await standing((state) => {
-      state.ownStatus = known({
-        clusterId: '1',
-        memberId: '2',
-        version: '3.6.16',
-        leader: '2',
-        raftIndex: 1,
-        raftAppliedIndex: 1,
-        raftTerm: 1,
-        learner: false,
-        dbSizeBytes: 1,
-        errors: ['memberID:2 alarm:NOSPACE '],
-      });
+      state.ownStatus = known(status(1, { errors: ['memberID:2 alarm:NOSPACE '] }));
     });
     expect(metricsOf(line)).toEqual(['ServesNot', 'NoSpace']);
   });

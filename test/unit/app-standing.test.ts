@@ -3,6 +3,7 @@ import { standingLine } from '../../src/app-standing.ts';
 import { known } from '../../src/core/known.ts';
 import { reason } from '../../src/core/reason.ts';
 import { createState } from '../../src/daemon/state.ts';
+import { status } from '../fixtures/core/world.ts';
 
 it('says of an appliance that has just started that it does not serve', () => {
   expect(standingLine(createState())).toEqual({
@@ -28,18 +29,7 @@ it('says what etcd says of itself, that it serves, and that it keeps house', () 
   state.phase = 'running';
   state.notReady = null;
   state.keepsHouse = true;
-  state.ownStatus = known({
-    clusterId: '1',
-    memberId: '2',
-    version: '3.6.16',
-    leader: '2',
-    raftIndex: 1,
-    raftAppliedIndex: 1,
-    raftTerm: 1,
-    learner: false,
-    dbSizeBytes: 1,
-    errors: ['memberID:2 alarm:NOSPACE ', 'etcdserver: no leader'],
-  });
+  state.ownStatus = known(status(1, { errors: ['memberID:2 alarm:NOSPACE ', 'etcdserver: no leader'] }));
   expect(standingLine(state)).toMatchObject({
     phase: 'running',
     ready: true,

@@ -10,7 +10,8 @@ import { freshMemory, keepHouse } from '../../../src/daemon/keep-house.ts';
 import { createMaintenanceLock } from '../../../src/daemon/maintenance-lock.ts';
 import { startEtcd } from '../../../src/daemon/starter.ts';
 import { createChronicle, createState } from '../../../src/daemon/state.ts';
-import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { voterIdentity } from '../../fakes/bench-voter.ts';
+import { createBench, NEVER } from '../../fakes/bench.ts';
 import { createFakeFirewall } from '../../fakes/fake-firewall.ts';
 import { addressOf, CLUSTER, fleet, idOf, instance, REGION, self } from '../../fixtures/core/world.ts';
 
@@ -216,21 +217,7 @@ describe('in an appliance', () => {
     const bench = createBench(2);
     await bench.form();
     const { context, letIn } = appliance(bench);
-    await context.ports.data.writeIdentity(
-      {
-        format: 1,
-        instanceId: 'i-01',
-        token: TOKEN,
-        epoch: 1,
-        clusterId: null,
-        memberId: null,
-        formed: true,
-        voter: true,
-        version: null,
-        register: '',
-      },
-      NEVER,
-    );
+    await context.ports.data.writeIdentity(voterIdentity(bench.host(0)), NEVER);
     const { steps } = await bench.soon(explain(context, NEVER));
     expect(steps.find((it) => it.kind === 'firewall')).toMatchObject({
       code: 'firewall-opens',
