@@ -22,6 +22,8 @@ const SPOT_NOTICE_MS = 120_000;
 /** A refresh gives up on a step after so long; ms. */
 const REFRESH_STEP_MS = 5 * 60_000;
 const REFRESH_LOOK_MS = 1_000;
+/** How long Auto Scaling waits for an instance in standby, unless told otherwise; then the refresh has failed. */
+const REFRESH_STANDBY_MS = 60 * 60_000;
 
 /** What Auto Scaling, EC2 and people do with instances. */
 export const SCALING_INCIDENTS: Strikes<
@@ -105,7 +107,7 @@ export const SCALING_INCIDENTS: Strikes<
     });
   },
   refresh: (world, { minHealthyPercent }) => {
-    const olds = present(world);
+    const olds = alive(world).filter((it) => it.state === 'up' && isRefreshed(it));
     // As Auto Scaling answers: a refresh is in progress.
     if (olds.length === 0 || world.refreshing) return false;
     announce(
@@ -166,10 +168,19 @@ function refreshNext(world: World, olds: readonly Machine[], minHealthyPercent: 
     return;
   }
   const next = (): void => refreshNext(world, rest, minHealthyPercent);
-  if (old.state !== 'up' || old.place !== 'group') {
-    next();
-    return;
-  }
+  const isBack = (): boolean => old.state !== 'up' || old.place !== 'standby';
+  within(world, REFRESH_STANDBY_MS, isBack, () => {
+    if (old.state === 'up' && old.place === 'group') replace(world, old, minHealthyPercent, next);
+    else next();
+  });
+}
+
+/** An instance that is in standby is replaced when it comes back. */
+function isRefreshed({ place }: Machine): boolean {
+  return place === 'group' || place === 'standby';
+}
+
+function replace(world: World, old: Machine, minHealthyPercent: number, next: () => void): void {
   const extra = minHealthyPercent >= 100 ? 1 : 0;
   world.surplus += extra;
   reconcileSoon(world);
