@@ -35,7 +35,7 @@ export function crashing(version: string): ImagePart {
 }
 
 /** The prepared etcd of a minor as another patch release: the same program, that calls itself by the other version. */
-export async function asPatch(minor: string, version: string): Promise<ImagePart> {
+export async function asPatch(minor: string, version: string): Promise<Exclude<ImagePart, string>> {
   const { etcd, version: own } = await etcdBinary(minor);
   if (own.length !== version.length)
     throw new Error(`${own} cannot be called ${version}: as many characters`);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { asPatch } from '../e2e/upgrade-images.ts';
+import { asPatch, type ImagePart } from '../e2e/upgrade-images.ts';
 import { configureInPlace, refresh, replaceOneByOne, watchLaunches } from '../e2e/upgrade-ways.ts';
 import { order, upgradedTo, upgradeFleet, type UpgradeFleet } from '../e2e/upgrades.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
@@ -32,12 +32,10 @@ describe.concurrent('in place', () => {
   });
 
   test('a patch release', async (context) => {
-    const { version } = await etcdBinary('3.5');
-    const newer = version.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10));
+    const patch = await nextPatch();
     const fleet = await upgradeFleet(context, { size: 3, from: '3.5' });
-    const image = await fleet.image(['3.5', await asPatch('3.5', newer)]);
-    await configureInPlace(fleet, { ETCD_DIR: image });
-    await upgradedTo(fleet, newer);
+    await configureInPlace(fleet, { ETCD_DIR: await fleet.image(['3.5', patch]) });
+    await upgradedTo(fleet, patch.version);
   });
 
   test('down from 3.7 to 3.5 by an order, and up again when it is taken back', async (context) => {
@@ -48,6 +46,15 @@ describe.concurrent('in place', () => {
     await upgradedTo(fleet, '3.7');
   });
 });
+
+/** What stands in for the patch release after the prepared one. */
+async function nextPatch(): Promise<Exclude<ImagePart, string>> {
+  const { version } = await etcdBinary('3.5');
+  return await asPatch(
+    '3.5',
+    version.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10)),
+  );
+}
 
 /** Writes requests of the old API into every log, as monitoring of 3.4 does. */
 async function askHealth(fleet: UpgradeFleet): Promise<void> {
@@ -85,6 +92,17 @@ describe.concurrent('by new images', () => {
     await replaceOneByOne(fleet, 'whole');
     await upgradedTo(fleet, '3.5');
   });
+
+  test.for(['whole', 'voter'] as const)(
+    'a patch release, in images that have no other of its minor, each when the last is %s',
+    async (haste, context) => {
+      const patch = await nextPatch();
+      const fleet = await upgradeFleet(context, { size: 3, from: '3.5', image: ['3.5'] });
+      fleet.launchWith({ ETCD_DIR: await fleet.image([patch]) });
+      await replaceOneByOne(fleet, haste);
+      await upgradedTo(fleet, patch.version);
+    },
+  );
 });
 
 describe.concurrent('by an instance refresh', () => {
@@ -93,6 +111,7 @@ describe.concurrent('by an instance refresh', () => {
     { from: '3.4', to: '3.5', size: 3, order: 'old-first' as const },
     { from: '3.5', to: '3.7', size: 3, order: 'old-first' as const },
     { from: '3.6', to: '3.7', size: 1, order: 'new-first' as const },
+    { from: '3.5', to: '3.6', size: 5, order: 'new-first' as const },
   ])('$size from $from to $to, $order', async ({ from, to, size, order: how }, context) => {
     const fleet = await upgradeFleet(context, { size, from, image: [from], hooks: true });
     const launches = watchLaunches(fleet);
