@@ -69,11 +69,8 @@ export interface UpgradePlan {
 export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
   const view = workOf(seen);
   const target = downgradeTarget(seen);
-  if (view.kind === 'unknown') {
-    // Who is silent may have to come back with nothing, or be replaced, and nobody can join while a downgrade is under way.
-    if (target === null || !seen.record.known) return idle('upgrade-unknown', view.why);
-    return { action: underWay(seen) ?? cancelDowngrade(seen), checks: [], waiting: [] };
-  }
+  if (view.kind === 'unknown')
+    return { action: planUnknown(seen, view.why, target), checks: [], waiting: [] };
   const work = view.kind === 'work' ? view.work : null;
   const checks = work === null ? [] : checksOf(seen, work);
   const waiting = work === null ? [] : work.candidates.map((it) => it.member.name);
@@ -95,6 +92,12 @@ export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
     case 'work':
       return { action: stopped ?? underWay(seen) ?? next(seen, view.work, checks), checks, waiting };
   }
+}
+
+/** Who steps is silent meanwhile; else who is may have to come back with nothing, or be replaced, and no downgrade lets it join. */
+function planUnknown(seen: UpgradeObservation, why: string, target: string | null): UpgradeAction {
+  if (!seen.record.known) return nobody('upgrade-unknown', why);
+  return underWay(seen) ?? (target === null ? nobody('upgrade-unknown', why) : cancelDowngrade(seen));
 }
 
 function apart({ members }: UpgradeObservation, lowest: string, highest: string): string {

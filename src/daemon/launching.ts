@@ -13,6 +13,12 @@ const COMPLETION_TRIES = 5;
 /** Where nobody knows whether it was completed, it is tried less and less often, down to this: it may be denied for good. */
 const UNKNOWN_INTERVAL_MAX_MS = 60_000;
 
+/**
+ * What there is to do may be unknown for as long as somebody who steps is silent, or leadership moves. Who is silent for
+ * longer holds up no launch.
+ */
+const UNKNOWN_LIMIT_MS = 30_000;
+
 /** What a round goes on with by itself. */
 const PENDING: ReadonlySet<UpgradeCode> = new Set([
   'upgrade-step',
@@ -30,7 +36,12 @@ const PENDING: ReadonlySet<UpgradeCode> = new Set([
 export async function completeLaunch(context: Context, signal: AbortSignal): Promise<void> {
   const { clock, hooks } = context.ports;
   let beatAt = clock.now();
-  while (context.state.notReady !== null || isToStep(context)) {
+  let knownAt = clock.now();
+  for (;;) {
+    const unknown = isUnknown(context);
+    if (!unknown) knownAt = clock.now();
+    const mayStep = unknown ? clock.now() - knownAt < UNKNOWN_LIMIT_MS : isToStep(context);
+    if (context.state.notReady === null && !mayStep) break;
     await clock.sleep(LOOK_MS, signal);
     if (clock.now() - beatAt < HEARTBEAT_INTERVAL_MS) continue;
     beatAt = clock.now();
@@ -50,7 +61,13 @@ function isToStep({ state, ports }: Context): boolean {
   const { upgrade } = state;
   if (upgrade === null) return true;
   const { code } = upgrade.action.reason;
-  return code === 'upgrade-settling' || (PENDING.has(code) && upgrade.waiting.includes(ports.self.id));
+  // Who is still to step is not known while the one who steps is silent.
+  const isWaiting = upgrade.waiting.length === 0 || upgrade.waiting.includes(ports.self.id);
+  return code === 'upgrade-settling' || (PENDING.has(code) && isWaiting);
+}
+
+function isUnknown({ state }: Context): boolean {
+  return state.swap === null && state.upgrade?.action.reason.code === 'upgrade-unknown';
 }
 
 async function complete(context: Context, signal: AbortSignal): Promise<void> {

@@ -112,6 +112,7 @@ describe.concurrent('by an instance refresh', () => {
     { from: '3.5', to: '3.7', size: 3, order: 'old-first' as const },
     { from: '3.6', to: '3.7', size: 1, order: 'new-first' as const },
     { from: '3.5', to: '3.6', size: 5, order: 'new-first' as const },
+    { from: '3.5', to: '3.6', size: 5, order: 'old-first' as const },
   ])('$size from $from to $to, $order', async ({ from, to, size, order: how }, context) => {
     const fleet = await upgradeFleet(context, { size, from, image: [from], hooks: true });
     const launches = watchLaunches(fleet);

@@ -396,6 +396,19 @@ const none: readonly Case[] = [
     }),
     'upgrade-locked',
   ],
+  [
+    'one is silent',
+    looksAt([...three('3.5.35').slice(0, 2), runs(3, '3.5.35', { version: null })]),
+    'upgrade-unknown',
+  ],
+  [
+    'one is silent, as another holds the lock',
+    looksAt([...three('3.5.35').slice(0, 2), runs(3, '3.5.35', { version: null })], {
+      lockedBy: 'i-3',
+      record: { step: { ...STEP, by: 'i-3' } },
+    }),
+    'upgrade-locked',
+  ],
   ['members are apart', looksAt(three('3.4.45', '3.6.16', '3.4.45')), 'upgrade-apart'],
   ['etcd raises its version', looksAt(three('3.6.16'), { cluster: '3.5' }), 'upgrade-settling'],
   ['paused', looksAt(three('3.5.35'), { record: { paused: PAUSED } }), 'upgrade-paused'],

@@ -58,6 +58,8 @@ describe('the launching hook', () => {
     ['its step is next', () => planned('upgrade-step', host.self.id)],
     ['its step comes after another', () => planned('upgrade-locked', 'i-other', host.self.id)],
     ['the next minor may begin in a moment', () => planned('upgrade-settling')],
+    ['another steps, and nobody knows meanwhile who is next', () => planned('upgrade-locked')],
+    ['it is not known for a moment what there is to do', () => planned('upgrade-unknown')],
   ])('waits while %s', async (_, plan) => {
     waitAtHook();
     host.context.state.upgrade = plan();
@@ -81,6 +83,21 @@ describe('the launching hook', () => {
     launch();
     await bench.clock.advance(300);
     expect(calls()).toEqual(['complete']);
+  });
+
+  it('is completed where it is not known for long what there is to do', async () => {
+    waitAtHook();
+    host.context.state.upgrade = planned('upgrade-unknown');
+    host.context.state.notReady = null;
+    launch();
+    await bench.clock.advance(29_000);
+    host.context.state.upgrade = planned('upgrade-step', host.self.id);
+    await bench.clock.advance(2_000);
+    host.context.state.upgrade = planned('upgrade-unknown');
+    await bench.clock.advance(29_000);
+    expect(calls()).not.toContain('complete');
+    await bench.clock.advance(2_000);
+    expect(calls().at(-1)).toBe('complete');
   });
 
   it('is completed again where nobody knows whether it was, less and less often, and says so once', async () => {
