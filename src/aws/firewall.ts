@@ -4,9 +4,10 @@ import type { Known } from '../core/known.ts';
 import type { IngressRule, SecurityGroup } from '../core/plan-firewall.ts';
 import type { Ec2Calls } from './calls.ts';
 import type { AwsClients } from './clients.ts';
-import { ask, clauseOf, failureOf } from './failure.ts';
+import { clauseOf, failureOf } from './failure.ts';
 import { STACK_TAG } from './identity.ts';
 import { describeInstances } from './instances.ts';
+import { pagesOf } from './pages.ts';
 
 /** What became of rules that were to be added or removed. */
 export type FirewallOutcome =
@@ -41,8 +42,6 @@ export interface Firewall {
   ): Promise<FirewallOutcome>;
 }
 
-const MOST_PAGES = 100;
-
 /** Makes the firewall of the stack of this name. */
 export function createFirewall(stack: string, clients: Pick<AwsClients, 'ec2'>): Firewall {
   return {
@@ -61,28 +60,24 @@ export function createFirewall(stack: string, clients: Pick<AwsClients, 'ec2'>):
       const used = [first, ...more].find((it) => inUse.has(it.GroupId ?? ''));
       return used === undefined ? known(null) : groupOf(used, region);
     },
-    open: async (region, groupId, rules, signal) =>
-      await change(
-        region,
-        rules,
-        'InvalidPermission.Duplicate',
-        async (some) =>
-          await clients
-            .ec2(region)
-            .authorizeSecurityGroupIngress({ GroupId: groupId, IpPermissions: some.map(described) }, signal),
-        signal,
-      ),
-    close: async (region, groupId, rules, signal) =>
-      await change(
-        region,
-        rules,
-        'InvalidPermission.NotFound',
-        async (some) =>
-          await clients
-            .ec2(region)
-            .revokeSecurityGroupIngress({ GroupId: groupId, IpPermissions: some.map(permission) }, signal),
-        signal,
-      ),
+    open: async (region, groupId, rules, signal) => {
+      const ec2 = clients.ec2(region);
+      const send: Send = async (some) =>
+        await ec2.authorizeSecurityGroupIngress(
+          { GroupId: groupId, IpPermissions: some.map(described) },
+          signal,
+        );
+      return await change(region, rules, send, 'InvalidPermission.Duplicate', signal);
+    },
+    close: async (region, groupId, rules, signal) => {
+      const ec2 = clients.ec2(region);
+      const send: Send = async (some) =>
+        await ec2.revokeSecurityGroupIngress(
+          { GroupId: groupId, IpPermissions: some.map(permission) },
+          signal,
+        );
+      return await change(region, rules, send, 'InvalidPermission.NotFound', signal);
+    },
   };
 }
 
@@ -93,22 +88,20 @@ async function groupsOfStack(
   signal: AbortSignal,
 ): Promise<Known<readonly Ec2Group[]>> {
   const groups: Ec2Group[] = [];
-  let token: string | undefined;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const input = {
-      Filters: [{ Name: `tag:${STACK_TAG}`, Values: [stack] }],
-      ...(token !== undefined && { NextToken: token }),
-    };
-    const answer = await ask(`EC2 in ${region}`, signal, () => ec2.describeSecurityGroups(input, signal));
-    if (!answer.known) return answer;
-    // A filter knows wildcards: only the exact name is ours.
-    const isOurs = (it: Ec2Group): boolean =>
-      (it.Tags ?? []).some(({ Key, Value }) => Key === STACK_TAG && Value === stack);
-    groups.push(...(answer.value.SecurityGroups ?? []).filter(isOurs));
-    token = answer.value.NextToken;
-    if (token === undefined || token === '') return known(groups);
+  const question = { Filters: [{ Name: `tag:${STACK_TAG}`, Values: [stack] }] };
+  const pages = pagesOf(
+    `EC2 in ${region}`,
+    async (start) => await ec2.describeSecurityGroups({ ...question, ...start }, signal),
+    signal,
+  );
+  // A filter knows wildcards: only the exact name is ours.
+  const isOurs = (it: Ec2Group): boolean =>
+    (it.Tags ?? []).some(({ Key, Value }) => Key === STACK_TAG && Value === stack);
+  for await (const page of pages) {
+    if (!page.known) return page;
+    groups.push(...(page.value.SecurityGroups ?? []).filter(isOurs));
   }
-  return unknown(`EC2 in ${region} answers with more than ${MOST_PAGES} pages`);
+  return known(groups);
 }
 
 function groupOf(group: Ec2Group, region: string): Known<SecurityGroup> {
@@ -137,15 +130,17 @@ function described(rule: IngressRule): IpPermission {
   };
 }
 
+type Send = (rules: readonly IngressRule[]) => Promise<unknown>;
+
 /**
- * Sends a change of several rules; where one of them is as wanted already, EC2 refuses all, and they are sent one by one:
- * another appliance may be at the same.
+ * Sends a change of several rules; where one of them is as wanted already (EC2 says `fine`), EC2 refuses all, and they are
+ * sent one by one: another appliance may be at the same.
  */
 async function change(
   region: string,
   rules: readonly IngressRule[],
+  send: Send,
   fine: string,
-  send: (rules: readonly IngressRule[]) => Promise<unknown>,
   signal: AbortSignal,
 ): Promise<FirewallOutcome> {
   try {
@@ -161,7 +156,7 @@ async function change(
     if (rules.length === 1) return { kind: 'done' };
   }
   for (const rule of rules) {
-    const outcome = await change(region, [rule], fine, send, signal);
+    const outcome = await change(region, [rule], send, fine, signal);
     if (outcome.kind !== 'done') return outcome;
   }
   return { kind: 'done' };

@@ -2,8 +2,8 @@ import type { AutoScalingGroup, DescribeAutoScalingGroupsCommandInput } from '@a
 import { known, unknown } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
 import type { AutoScalingCalls } from './calls.ts';
-import { ask } from './failure.ts';
 import { STACK_TAG } from './identity.ts';
+import { pagesOf } from './pages.ts';
 
 /** A group with what Auto Scaling lists in it. */
 export interface ListedGroup {
@@ -21,8 +21,6 @@ export interface ListedInstance {
   readonly zone: string;
   readonly lifecycle: string;
 }
-
-const MOST_PAGES = 100;
 
 /** The groups that carry the stack's tag, all pages. */
 export async function groupsOfStack(
@@ -55,22 +53,20 @@ async function describeGroups(
   signal: AbortSignal,
 ): Promise<Known<readonly ListedGroup[]>> {
   const found: ListedGroup[] = [];
-  let token: string | undefined;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const input = { ...question, ...(token !== undefined && { NextToken: token }) };
-    const answer = await ask(`Auto Scaling in ${region}`, signal, () =>
-      autoScaling.describeAutoScalingGroups(input, signal),
-    );
-    if (!answer.known) return answer;
-    for (const group of answer.value.AutoScalingGroups ?? []) {
+  const pages = pagesOf(
+    `Auto Scaling in ${region}`,
+    async (start) => await autoScaling.describeAutoScalingGroups({ ...question, ...start }, signal),
+    signal,
+  );
+  for await (const page of pages) {
+    if (!page.known) return page;
+    for (const group of page.value.AutoScalingGroups ?? []) {
       const listed = listedGroup(group);
       if (listed === null) return unknown(`Auto Scaling in ${region} describes a group incompletely`);
       found.push(listed);
     }
-    token = answer.value.NextToken;
-    if (token === undefined || token === '') return known(found);
   }
-  return unknown(`Auto Scaling in ${region} answers with more than ${MOST_PAGES} pages`);
+  return known(found);
 }
 
 /** The SDK reads a number that is none as NaN. */

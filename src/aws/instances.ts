@@ -4,7 +4,7 @@ import type { Ec2State } from '../core/fleet.ts';
 import { known, unknown } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
 import type { Ec2Calls } from './calls.ts';
-import { ask } from './failure.ts';
+import { pagesOf } from './pages.ts';
 
 /** An instance as EC2 describes it. */
 export interface Ec2Instance {
@@ -20,9 +20,6 @@ export interface Ec2Instance {
 
 /** EC2 takes 200 values in one filter. */
 const MOST_IDS = 200;
-
-/** A service that hands out page after page for ever would keep us for ever. */
-const MOST_PAGES = 100;
 
 /**
  * Describes instances by their ids. Asked by filter: asked by InstanceIds, one unknown id makes the whole call fail.
@@ -60,15 +57,15 @@ async function describeChunk(
   signal: AbortSignal,
 ): Promise<Known<ReadonlyMap<string, Ec2Instance>>> {
   const found = new Map<string, Ec2Instance>();
-  let token: string | undefined;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const input = {
-      Filters: [{ Name: 'instance-id', Values: [...ids] }],
-      ...(token !== undefined && { NextToken: token }),
-    };
-    const answer = await ask(`EC2 in ${region}`, signal, () => ec2.describeInstances(input, signal));
-    if (!answer.known) return answer;
-    for (const instance of (answer.value.Reservations ?? []).flatMap(
+  const question = { Filters: [{ Name: 'instance-id', Values: [...ids] }] };
+  const pages = pagesOf(
+    `EC2 in ${region}`,
+    async (start) => await ec2.describeInstances({ ...question, ...start }, signal),
+    signal,
+  );
+  for await (const page of pages) {
+    if (!page.known) return page;
+    for (const instance of (page.value.Reservations ?? []).flatMap(
       (reservation) => reservation.Instances ?? [],
     )) {
       if (instance.InstanceId === undefined)
@@ -90,10 +87,8 @@ async function describeChunk(
         tags: new Map((instance.Tags ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? ''])),
       });
     }
-    token = answer.value.NextToken;
-    if (token === undefined || token === '') return known(found);
   }
-  return unknown(`EC2 in ${region} answers with more than ${MOST_PAGES} pages`);
+  return known(found);
 }
 
 function stateOf(name: string | undefined): Ec2State | null {
