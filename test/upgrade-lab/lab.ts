@@ -1,9 +1,10 @@
+import { expect } from 'vitest';
 import type { LogReplay } from '../../src/core/inspection.ts';
 import type { MemberVersions } from '../../src/core/members.ts';
 import type { EtcdAdmin } from '../../src/etcd/admin.ts';
 import { createInspection, type Inspection } from '../../src/etcd/inspect.ts';
 import type { RunningEtcd } from '../../src/etcd/process.ts';
-import { calm, labCluster, type LabMember, labMember, must, untilServing } from '../etcd-lab.ts';
+import { calm, endOf, labCluster, type LabMember, labMember, must, untilServing } from '../etcd-lab.ts';
 import { ETCD_DIRECTORY, eventually } from '../tools.ts';
 
 const SILENT = { debug: silent, info: silent, warn: silent, error: silent };
@@ -63,6 +64,13 @@ export async function swapWhole(lab: Lab, slot: Slot, minor: string, keys: numbe
   await untilServing(lab.admin, slot.member);
   const has = await keysAt(lab, slot);
   if (has !== keys) throw new Error(`${slot.member.name} on ${minor} has ${has} keys of ${keys}`);
+}
+
+/** An etcd ends by itself, and its last words have these in them; none of them is about damaged data. */
+export async function dies(running: RunningEtcd, code: number, words: string): Promise<void> {
+  const exit = await endOf(running);
+  expect(exit).toMatchObject({ code, saysDamaged: null });
+  expect(exit.lastWords).toContain(words);
 }
 
 /** One member after the other, each serving before the next; then the cluster runs at that minor. */
