@@ -37,7 +37,8 @@ const SAID_AGAIN_MS = 60_000;
 
 /**
  * Asks metadata who this instance is, for as long as it takes: without it nothing can be decided. A public address that it
- * is to be known by and does not have is waited for, too: an Elastic IP is given after the start.
+ * is to be known by and does not have is waited for, too: an Elastic IP is given after the start. But not by who was known by
+ * one on this instance before: its etcd may live, or its data be what quorum needs, and what it is known by stays the same.
  */
 export async function whoAmI(
   config: Config,
@@ -57,7 +58,15 @@ export async function whoAmI(
       'this instance has no public address (yet), and is to be known by one: give it one, or set ADVERTISE=private',
     );
   };
-  const address = await untilKnown('public address', ask, log, signal);
+  const first = await ask();
+  if (first.known) return { identity, own: { address: first.value, listen } };
+  const kept = await keptAddress(config, identity);
+  if (kept !== null) {
+    const { reason } = first;
+    log.warn({ address: kept, reason }, 'metadata give no public address: the one that was kept is used');
+    return { identity, own: { address: kept, listen } };
+  }
+  const address = await untilKnown('public address', ask, log, signal, first);
   return { identity, own: { address, listen } };
 }
 
@@ -145,30 +154,46 @@ async function keep(config: Config, residence: Residence): Promise<void> {
 
 /** What was kept, if it is of this instance and this configuration: a cloned disk or a new zone makes it worthless. */
 async function readKept(config: Config, { identity, own }: OwnIdentity): Promise<Residence | null> {
+  const kept = await readFileOf(config, identity);
+  const same = kept?.hostedZone === config.hostedZone && kept.residence.self.address === own.address;
+  return same ? kept.residence : null;
+}
+
+/** The public address by which this same instance was known; null where none is kept. */
+async function keptAddress(config: Config, identity: InstanceIdentity): Promise<string | null> {
+  const { self, listen } = (await readFileOf(config, identity))?.residence ?? {};
+  return self === undefined || self.address === listen ? null : self.address;
+}
+
+/** What the file says, if it is of this instance with this interface. */
+async function readFileOf(
+  config: Config,
+  { instanceId, address: listen }: InstanceIdentity,
+): Promise<{ readonly hostedZone: string | null; readonly residence: Residence } | null> {
   try {
-    const kept = JSON.parse(await readFile(join(config.dataDir, FILE), 'utf8')) as Kept;
-    const residence = { ...kept.residence, listen: kept.residence.listen ?? kept.residence.self.address };
-    const same =
-      kept.format === 1 &&
-      kept.hostedZone === config.hostedZone &&
-      residence.self.id === identity.instanceId &&
-      residence.listen === own.listen &&
-      residence.self.address === own.address;
-    return same ? residence : null;
+    const {
+      format,
+      hostedZone,
+      residence: written,
+    } = JSON.parse(await readFile(join(config.dataDir, FILE), 'utf8')) as Kept;
+    const residence = { ...written, listen: written.listen ?? written.self.address };
+    const same = format === 1 && residence.self.id === instanceId && residence.listen === listen;
+    return same ? { hostedZone, residence } : null;
   } catch {
     return null;
   }
 }
 
+/** Asks until there is an answer, and says why there is none. `first`: what the first question gave, where it was put already. */
 async function untilKnown<T>(
   what: string,
   ask: () => Promise<Known<T>>,
   log: Log,
   signal: AbortSignal,
+  first: Known<T> | null = null,
 ): Promise<T> {
   let said = { reason: '', at: 0 };
-  for (;;) {
-    const answer = await ask();
+  for (let answer = first ?? (await ask()); ; answer = await ask()) {
     if (answer.known) return answer.value;
     const { reason } = answer;
     const at = performance.now();

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { advertiseOf, findResidence, whoAmI } from '../../src/app-place.ts';
-import { known } from '../../src/core/known.ts';
+import { known, unknown } from '../../src/core/known.ts';
 import { NO_FILE } from '../../src/config-content.ts';
 import { readConfig } from '../../src/config.ts';
 import { ec2Answer, zonesAnswer } from '../fakes/wire-answers.ts';
@@ -14,9 +14,15 @@ const never = new AbortController().signal;
 const FIRST = { id: 'Z1', name: 'example.org' };
 const SECOND = { id: 'Z2', name: 'example.org', private: true };
 
+async function directory() {
+  const place = await temporaryDirectory();
+  onTestFinished(() => place[Symbol.asyncDispose]());
+  return place;
+}
+
 /** An AWS with these zones, and the directory of one appliance that looks for its place in it. */
 async function world() {
-  const place = await temporaryDirectory();
+  const place = await directory();
   let zones = [FIRST];
   let answers = true;
   const { clients } = await wireAwsForTest(({ service }) =>
@@ -26,7 +32,6 @@ async function world() {
         ? ec2Answer([{ id: 'i-1', tags: WIRE_TAGS }])
         : zonesAnswer(zones),
   );
-  onTestFinished(() => place[Symbol.asyncDispose]());
   const errors: string[] = [];
   const quiet = (): void => undefined;
   const log = {
@@ -95,24 +100,83 @@ test('within one region instances are known by private addresses, over several b
   ]);
 });
 
-test('an instance that is to be known by a public address waits for it, and listens at its private one', async () => {
-  const said: object[] = [];
-  const quiet = (): void => undefined;
-  const log = { debug: quiet, info: quiet, error: quiet, warn: (fields: object) => void said.push(fields) };
+/** Metadata that give these public addresses one after the other, the last for ever; null: none, a text with a blank: why not. */
+function metadataWith(...addresses: readonly (string | null)[]) {
   let asked = 0;
-  const metadata = {
+  return {
+    asked: () => asked,
     identity: async () => await Promise.resolve(known(WIRE_IDENTITY)),
-    publicAddress: async () => await Promise.resolve(known((asked += 1) > 1 ? '203.0.113.1' : null)),
+    publicAddress: async () => {
+      const address = addresses[Math.min(asked, addresses.length - 1)] ?? null;
+      asked += 1;
+      return await Promise.resolve(address?.includes(' ') === true ? unknown(address) : known(address));
+    },
     targetState: async () => await Promise.resolve(known(null)),
     spotNotice: async () => await Promise.resolve(known(null)),
   };
-  const config = configOf({ ADVERTISE: 'public' });
-  const { own } = await whoAmI(config, metadata, log, never);
+}
+
+/** A log of which the warnings are kept. */
+function warningLog() {
+  const said: object[] = [];
+  const quiet = (): void => undefined;
+  return { said, debug: quiet, info: quiet, error: quiet, warn: (fields: object) => void said.push(fields) };
+}
+
+test('an instance that is to be known by a public address waits for it, and listens at its private one', async () => {
+  const log = warningLog();
+  const { path } = await directory();
+  const config = configOf({ ADVERTISE: 'public', DATA_DIR: path });
+  const { own } = await whoAmI(config, metadataWith(null, '203.0.113.1'), log, never);
   expect(own).toEqual({ address: '203.0.113.1', listen: '10.0.0.1' });
+  expect(log.said).toMatchObject([{ what: 'public address' }]);
+  const metadata = metadataWith('203.0.113.1');
+  expect((await whoAmI(configOf({ DATA_DIR: path }), metadata, log, never)).own.address).toBe('10.0.0.1');
+  expect(metadata.asked()).toBe(0);
+});
+
+test.each([
+  { what: 'is taken off', now: null },
+  { what: 'is not told', now: 'metadata answered 500' },
+])(
+  'who comes back to its data where the public address $what goes on under the kept one',
+  async ({ now }) => {
+    const { find, dataDir } = await world();
+    await find({ ...ME, own: { address: '203.0.113.1', listen: '10.0.0.1' } });
+    const log = warningLog();
+    const metadata = metadataWith(now);
+    const env = { ADVERTISE: 'public', HOSTED_ZONE: 'example.org', DATA_DIR: dataDir };
+    const { own } = await whoAmI(configOf(env), metadata, log, AbortSignal.timeout(5_000));
+    expect(own).toEqual({ address: '203.0.113.1', listen: '10.0.0.1' });
+    expect([metadata.asked(), log.said]).toMatchObject([1, [{ address: '203.0.113.1' }]]);
+    // An address that metadata do give is the one that holds.
+    const { own: another } = await whoAmI(configOf(env), metadataWith('203.0.113.2'), log, never);
+    expect(another.address).toBe('203.0.113.2');
+  },
+);
+
+test.each([
+  { what: 'another instance', kept: { id: 'i-2' } },
+  { what: 'another interface', kept: { listen: '10.0.0.2' } },
+  { what: 'a time when it was known by its private address', kept: { address: '10.0.0.1' } },
+])('what was kept of $what gives nobody an address: it is waited for', async ({ kept }) => {
+  const { find, dataDir } = await world();
+  const { id = WIRE_IDENTITY.instanceId, listen = '10.0.0.1', address = '203.0.113.1' } = kept;
+  await find({ ...ME, own: { address: '203.0.113.1', listen: '10.0.0.1' } });
+  const file = join(dataDir, 'place.json');
+  const before = JSON.parse(await readFile(file, 'utf8')) as { residence: { self: object } };
+  const self = { ...before.residence.self, id, address };
+  await writeFile(file, JSON.stringify({ ...before, residence: { ...before.residence, listen, self } }));
+  const waits = new AbortController();
+  const said: object[] = [];
+  const warn = (fields: object): void => {
+    said.push(fields);
+    waits.abort();
+  };
+  const env = { ADVERTISE: 'public', HOSTED_ZONE: 'example.org', DATA_DIR: dataDir };
+  const found = whoAmI(configOf(env), metadataWith(null), { ...warningLog(), warn }, waits.signal);
+  await expect(found).rejects.toThrow('aborted');
   expect(said).toMatchObject([{ what: 'public address' }]);
-  asked = 0;
-  expect((await whoAmI(configOf({}), metadata, log, never)).own.address).toBe('10.0.0.1');
-  expect(asked).toBe(0);
 });
 
 test('what was kept is used while AWS is silent, unless one of the addresses is another by now', async () => {
