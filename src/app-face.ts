@@ -1,3 +1,4 @@
+import { whyNotReady } from './app-standing.ts';
 import { standingOf } from './core/upgrade-standing.ts';
 import type { Appliance } from './daemon/appliance.ts';
 import type { Check, Face, MemberRow, MembersView, StatusView, UpgradePlanView } from './http/face.ts';
@@ -182,16 +183,16 @@ function health({ state, context }: Appliance): Check {
 }
 
 function ready({ state }: Appliance): Check {
-  if (state.phase === 'leaving') return { ok: false, reason: 'it leaves' };
-  return state.notReady === null
+  const why = whyNotReady(state);
+  return why === null
     ? { ok: true, reason: 'a voter of a formed cluster that answers linearizably' }
-    : { ok: false, reason: state.notReady };
+    : { ok: false, reason: why };
 }
 
 function sample(appliance: Appliance, metrics: Metrics): void {
   const { state, context } = appliance;
   metrics.sampled({
-    ready: state.notReady === null,
+    ready: whyNotReady(state) === null,
     leader: state.ownStatus.known && state.ownStatus.value.leader === state.ownStatus.value.memberId,
     claim: claimOf(appliance)?.state ?? (context.register.claim().known ? 'none' : null),
     members: new Map(state.members.map((it) => [it.name || it.id, it.unhealthy === null])),

@@ -18,7 +18,8 @@ export interface StandingLine {
 
 /** How an appliance stands now. Everything is in memory; nothing is asked. */
 export function standingLine(state: Readonly<ApplianceState>): StandingLine {
-  const { phase, notReady, keepsHouse, upgrade, ownStatus } = state;
+  const { phase, keepsHouse, upgrade, ownStatus } = state;
+  const notReady = whyNotReady(state);
   const codes = new Set([...state.plans.values()].flat().map(({ code }) => code));
   return {
     phase,
@@ -29,4 +30,17 @@ export function standingLine(state: Readonly<ApplianceState>): StandingLine {
     errors: ownStatus.known ? ownStatus.value.errors.join(' ') : '',
     codes: ` ${[...codes].toSorted().join(' ')} `,
   };
+}
+
+/** Why this member is not to be counted on by clients; null where it serves, and stays. The one answer for face, metrics and log. */
+export function whyNotReady({ phase, notReady }: Readonly<ApplianceState>): string | null {
+  switch (phase) {
+    case 'leaving':
+      return 'it leaves';
+    case 'stopped':
+      return 'it has stopped';
+    case 'starting':
+    case 'running':
+      return notReady;
+  }
 }

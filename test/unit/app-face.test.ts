@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createFace } from '../../src/app-face.ts';
 import { createAppliance } from '../../src/daemon/appliance.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
+import type { Face } from '../../src/http/face.ts';
 import type { Bench } from '../fakes/bench.ts';
 import { createBench, NEVER } from '../fakes/bench.ts';
 
@@ -71,5 +72,19 @@ describe('health', () => {
     await bench.clock.advance(91_000);
     state.turns.set('member', bench.clock.now());
     expect(face.health()).toEqual({ ok: false, reason: 'no turn for 90 s: housekeeping' });
+  });
+});
+
+describe('readiness', () => {
+  const gauge = async (face: Face): Promise<string | undefined> =>
+    /^etcd_appliance_ready (\d)$/m.exec((await face.metrics()).text)?.[1];
+
+  it('is the same on the face and in the metrics, and over as soon as it leaves', async () => {
+    const { face, state } = await subject();
+    expect([face.ready(), await gauge(face)]).toEqual([{ ok: false, reason: 'it starts' }, '0']);
+    Object.assign(state, { phase: 'running', notReady: null });
+    expect([face.ready().ok, await gauge(face)]).toEqual([true, '1']);
+    state.phase = 'leaving';
+    expect([face.ready(), await gauge(face)]).toEqual([{ ok: false, reason: 'it leaves' }, '0']);
   });
 });

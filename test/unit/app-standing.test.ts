@@ -48,3 +48,14 @@ it('says how an upgrade stands', () => {
   };
   expect(standingLine(state).upgrade).toBe('stands');
 });
+
+it.each([
+  ['leaving', 'it leaves'],
+  ['stopped', 'it has stopped'],
+] as const)(
+  'says of an appliance that is %s that it is not ready, though its etcd may still serve',
+  (phase, why) => {
+    const state = { ...createState(), phase, notReady: null };
+    expect(standingLine(state)).toMatchObject({ ready: false, notReady: why });
+  },
+);
