@@ -26,6 +26,26 @@ export function birthVersion(founders: readonly Equipped[]): BirthVersion {
   return { kind: 'none', why: each.join(', ') };
 }
 
+/**
+ * The most instances that have a minor in common which one of them is for, and that minor; of as many, those of the lowest.
+ * Null: what any of them is for is on none of them, or one does not say what it has.
+ */
+export function largestShare<Instance extends Equipped>(
+  instances: readonly Instance[],
+): { readonly minor: string; readonly sharing: readonly Instance[] } | null {
+  const said = instances.flatMap(({ etcd }) => (etcd === null ? [] : [etcd]));
+  if (said.length < instances.length) return null;
+  const shares = said
+    .flatMap((it) => targetOf(it) ?? [])
+    .toSorted(compareVersions)
+    .map((minor) => ({
+      minor,
+      sharing: instances.filter(({ etcd }) => etcd !== null && pickVersion(etcd.installed, minor) !== null),
+    }));
+  const most = Math.max(0, ...shares.map((it) => it.sharing.length));
+  return most === 0 ? null : (shares.find((it) => it.sharing.length === most) ?? null);
+}
+
 /** The binary that an instance founds with: the version that it wishes for where that is of the minor, else its newest of it. */
 export function foundingVersion({ installed, wanted }: EtcdAtHand, minor: string): string | null {
   return pickVersion(installed, wanted !== null && minorOf(wanted) === minor ? wanted : minor);

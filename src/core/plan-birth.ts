@@ -1,5 +1,5 @@
 import type { BirthAnswer, EtcdAtHand } from './birth.ts';
-import { birthVersion } from './birth-version.ts';
+import { birthVersion, largestShare } from './birth-version.ts';
 import type { Claim, Founder, StandingClaim } from './claim.ts';
 import { claimRecord, formedClaim, foundingClaim, formingLimitMs } from './claim.ts';
 import type { Fleet, Instance } from './fleet.ts';
@@ -142,17 +142,44 @@ export function planClaim(
   }
   const desired = desiredSize(fleet);
   const complete = candidates.empty.length >= desired && candidates.silent.length === 0;
-  if (!complete) {
-    const late = seen.waitedMs >= seen.bootstrapWaitMs && candidates.empty.length >= quorumOf(desired);
-    if (!late) return wait('fleet-incomplete', incomplete(candidates, desired));
-  }
-  const version = birthVersion(candidates.empty.map(({ founder, etcd }) => ({ ...founder, etcd })));
-  if (version.kind === 'none')
-    return wait('birth-versions', `no etcd that a founder is to start is on all of them: ${version.why}`);
-  const [first] = candidates.empty.map((it) => it.founder.instanceId).sort();
+  const late = seen.waitedMs >= seen.bootstrapWaitMs;
+  if (!complete && !(late && candidates.empty.length >= quorumOf(desired)))
+    return wait('fleet-incomplete', incomplete(candidates, desired));
+  const founding = chooseFounders(candidates.empty, late ? quorumOf(desired) : null);
+  if ('why' in founding)
+    return wait('birth-versions', `no etcd that a founder is to start is on all of them: ${founding.why}`);
+  const ids = founding.founders.map((it) => it.founder.instanceId).sort();
+  if (!ids.includes(seen.self.id))
+    return wait(
+      'birth-versions',
+      `no etcd ${founding.etcd ?? ''} is here: ${ids.join(', ')} are born without this instance`,
+    );
+  const [first] = ids;
   const turnOver = seen.standing.code === 'not-my-turn' && seen.standing.forMs >= CLAIM_TURN_MS;
   if (first !== seen.self.id && !turnOver) return wait('not-my-turn', `${first ?? 'nobody'} claims first`);
-  return claimName(seen, fleet, records, replaced, candidates.empty, { complete, etcd: version.minor });
+  return claimName(seen, fleet, records, replaced, founding);
+}
+
+/** Who founds, and what all of them start; null: each decides for itself. */
+interface Founding {
+  readonly founders: readonly Candidate[];
+  readonly etcd: string | null;
+}
+
+/**
+ * All candidates, with the minor that they have in common. Where they have none, and `enough` is given, that many or more who
+ * have one: an image that lacks it must not hold up a birth for ever, as little as one that lacks any etcd.
+ */
+function chooseFounders(
+  candidates: readonly Candidate[],
+  enough: number | null,
+): Founding | { readonly why: string } {
+  const equipped = candidates.map((it) => ({ ...it, instanceId: it.founder.instanceId }));
+  const version = birthVersion(equipped);
+  if (version.kind === 'chosen') return { founders: candidates, etcd: version.minor };
+  const share = enough === null ? null : largestShare(equipped);
+  if (enough === null || share === null || share.sharing.length < enough) return { why: version.why };
+  return { founders: share.sharing, etcd: share.minor };
 }
 
 function incomplete(candidates: Candidates, desired: number): string {
@@ -216,8 +243,7 @@ function claimName(
   fleet: Fleet,
   records: readonly RecordSet[],
   replaced: StandingClaim | null,
-  candidates: readonly Candidate[],
-  { complete, etcd }: { readonly complete: boolean; readonly etcd: string | null },
+  { founders: candidates, etcd }: Founding,
 ): StartAction {
   const founders = candidates.map((it) => it.founder);
   const claim = foundingClaim({
@@ -229,6 +255,8 @@ function claimName(
     before: replaced?.claim ?? null,
   });
   const who = `${founders.length} of ${desiredSize(fleet)} instances`;
+  const all = fleet.instances.filter(isJoinable).length;
+  const complete = founders.length >= Math.max(desiredSize(fleet), all);
   const code: StartCode = replaced !== null ? 'forming-replaced' : complete ? 'birth' : 'birth-of-majority';
   const why = replaced === null ? '' : `epoch ${replaced.claim.epoch} was never formed; `;
   return {

@@ -45,12 +45,23 @@ describe('a birth of', () => {
   });
 
   it('images that have no minor in common: nobody claims, until one is mended', async () => {
-    const history = await beginWith([image(['3.4.45']), image(['3.4.45']), image(['3.6.16'])]);
+    const history = await beginWith([image(['3.4.45']), image(['3.5.35']), image(['3.6.16'])]);
     const { world } = history;
-    await history.pass(MINUTE_MS);
+    await history.pass(3 * MINUTE_MS);
     expect(world.reasons).toContain('start:birth-versions');
     expect(standingClaim(world)).toBe(null);
     expect(clusterIds(world)).toEqual([]);
+    for (const it of present(world)) it.image.versions = ALL;
+    history.faulted(0);
+    await history.settled(5 * MINUTE_MS);
+  });
+
+  it('images of which two have a minor in common: they are born after the wait, and the third joins when it is mended', async () => {
+    const history = await beginWith([image(['3.4.45']), image(['3.6.16']), image(['3.6.16'])]);
+    const { world } = history;
+    await history.waitFor('two are born', () => standingClaim(world)?.state === 'formed', 3 * MINUTE_MS);
+    expect(world.reasons).toContain('start:birth-versions');
+    expect(standingClaim(world)?.voters).toHaveLength(2);
     for (const it of present(world)) it.image.versions = ALL;
     history.faulted(0);
     await history.settled(5 * MINUTE_MS);

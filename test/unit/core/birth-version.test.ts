@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { birthVersion, foundingVersion } from '../../../src/core/birth-version.ts';
+import { birthVersion, foundingVersion, largestShare } from '../../../src/core/birth-version.ts';
 import type { EtcdAtHand } from '../../../src/core/birth.ts';
 import { compareVersions, minorOf } from '../../../src/core/versions.ts';
 
@@ -66,6 +66,31 @@ describe('the minor of a birth', () => {
         expect(all.map((it) => minorOf(foundingVersion(it, minor) ?? ''))).toEqual(all.map(() => minor));
       }),
     );
+  });
+});
+
+describe('the most that share a minor', () => {
+  const share = (...all: readonly (EtcdAtHand | null)[]): readonly [string, ...string[]] | null => {
+    const found = largestShare(all.map((etcd, index) => ({ instanceId: `i-${index + 1}`, etcd })));
+    return found === null ? null : [found.minor, ...found.sharing.map((it) => it.instanceId)];
+  };
+
+  it.each([
+    [
+      'are those of the minor that most have',
+      [has(['3.4.45']), has(['3.6.16']), has(['3.5.35', '3.6.16'])],
+      ['3.6', 'i-2', 'i-3'],
+    ],
+    ['are of as many those of the lowest', [has(['3.6.16']), has(['3.4.45'])], ['3.4', 'i-2']],
+    [
+      'have what one of them is for',
+      [has(['3.4.45', '3.5.35'], '3.5'), has(['3.4.45', '3.6.16'], '3.6')],
+      ['3.5', 'i-1'],
+    ],
+    ['are none where nobody has what it is for', [has(['3.5.35'], '3.6'), has([])], null],
+    ['are none where one does not say what it has', [has(['3.5.35']), null], null],
+  ])('%s', (_name, all, expected) => {
+    expect(share(...all)).toEqual(expected);
   });
 });
 

@@ -106,6 +106,31 @@ const versions: readonly StartCase[] = [
     says: ['i-1 has 3.6.16 and is to have 3.6'],
   },
   {
+    name: 'a majority has a minor in common after the bootstrap wait: it is born without the other',
+    seen: start({ ...equipped(['3.4.45'], ['3.6.16'], ['3.4.45', '3.6.16']), waitedMs: 120_000 }),
+    kind: 'register',
+    code: 'birth-of-majority',
+    changes: created(recordOf(newborn([1, 3], null, '3.4')), markOf(1, 'fresh-token', 'fresh-nonce')),
+  },
+  {
+    name: 'the image here lacks what the majority has after the bootstrap wait: it claims nothing, however long the others take',
+    seen: start({
+      ...equipped(['3.7.3'], ['3.6.16'], ['3.4.45', '3.6.16']),
+      waitedMs: 120_000,
+      standing: { code: 'not-my-turn', forMs: 60_000 },
+    }),
+    kind: 'wait',
+    code: 'birth-versions',
+    says: ['no etcd 3.6 is here: i-2, i-3 are born without this instance'],
+  },
+  {
+    name: 'no majority has a minor in common after the bootstrap wait: nobody claims',
+    seen: start({ ...equipped(['3.4.45'], ['3.5.35'], ['3.6.16']), waitedMs: 120_000 }),
+    kind: 'wait',
+    code: 'birth-versions',
+    says: ['i-1 has 3.4.45, i-2 has 3.5.35, i-3 has 3.6.16'],
+  },
+  {
     name: 'no etcd is installed here',
     seen: start(equipped([], ['3.5.35'], ['3.5.35'])),
     kind: 'wait',
