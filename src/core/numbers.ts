@@ -147,6 +147,12 @@ export const UPGRADE_LOCK_TTL_SECONDS = 60;
  */
 export const UPGRADE_PAIR_WAIT_MS = 60_000;
 
+/**
+ * A downgrade that is under way, with nobody at work on it and the preflight barring its next step, is cancelled after this
+ * long: etcd takes in nobody meanwhile. A restart is over by then; what lasts longer may last for days.
+ */
+export const UPGRADE_DOWNGRADE_IDLE_MS = 30_000;
+
 /** A step of an upgrade is over within this time, or taken back. */
 export const UPGRADE_STEP_LIMIT_MS = 2 * 60_000;
 

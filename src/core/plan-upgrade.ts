@@ -75,7 +75,7 @@ export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
   const checks = work === null ? [] : checksOf(seen, work);
   const waiting = work === null ? [] : work.candidates.map((it) => it.member.name);
   const stopped = work === null ? null : stoppedBy(seen, work);
-  if (target !== null && (stopped !== null || !isDowngradeWanted(target, work, checks)))
+  if (target !== null && (stopped !== null || !isDowngradeWanted(seen, target, work, checks)))
     return { action: underWay(seen) ?? cancelDowngrade(seen), checks, waiting };
   switch (view.kind) {
     case 'apart':

@@ -1,5 +1,6 @@
 import { hasWayDown } from './upgrade-edges.ts';
-import type { Check, UpgradeMember, UpgradeObservation } from './upgrade.ts';
+import { UPGRADE_DOWNGRADE_IDLE_MS } from './numbers.ts';
+import type { Check, CheckCode, UpgradeMember, UpgradeObservation } from './upgrade.ts';
 import type { Work } from './upgrade-work.ts';
 import { minorOf } from './versions.ts';
 
@@ -38,14 +39,22 @@ function isStoredAs({ storage }: UpgradeMember, minor: string): boolean {
 
 /**
  * Whether a downgrade under way is one that members go down by now. While it is not, it only keeps joiners out: etcd takes
- * in nobody until it is over, and what was stepped down stays down without it.
+ * in nobody until it is over, and what was stepped down stays down without it. What bars the next step may be over in a
+ * moment, but for two things; once nothing does, the downgrade is begun again.
  */
-export function isDowngradeWanted(target: string, work: Work | null, checks: readonly Check[]): boolean {
+export function isDowngradeWanted(
+  { downgradeIdleForMs = null }: UpgradeObservation,
+  target: string,
+  work: Work | null,
+  checks: readonly Check[],
+): boolean {
   const goes = work !== null && work.kind === 'down' && minorOf(target) === work.to;
-  return (
-    goes && checks.every((it) => it.ok || !(it.code === 'upgrade-release' || it.code === 'upgrade-lacks'))
-  );
+  const isIdle = downgradeIdleForMs !== null && downgradeIdleForMs >= UPGRADE_DOWNGRADE_IDLE_MS;
+  return goes && checks.every((it) => it.ok || !(isIdle || LASTING.has(it.code)));
 }
+
+/** What only an operator mends. */
+const LASTING: ReadonlySet<CheckCode> = new Set(['upgrade-release', 'upgrade-lacks']);
 
 /** Who can cancel a downgrade: one that is well, and whose etcd tells of it. */
 export function canCancel({ version, learner, unhealthy, answer }: UpgradeMember): boolean {

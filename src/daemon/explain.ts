@@ -70,7 +70,13 @@ export async function explain(context: Context, signal: AbortSignal): Promise<Pl
 }
 
 /** Who looks once remembers nothing: what rests on it is told as if it had only just begun. */
-const NOTHING_REMEMBERED = { orphan: null, left: false, pairSince: null, members: [] };
+const NOTHING_REMEMBERED = {
+  orphan: null,
+  left: false,
+  pairSince: null,
+  downgradeIdleSince: null,
+  members: [],
+};
 
 /** The upgrade's plan: a step where it is this instance's turn. What the preflight of it lacks is told line by line. */
 async function explainUpgrade(context: Context, signal: AbortSignal): Promise<PlanReport> {

@@ -17,6 +17,8 @@ export interface UpgradeMemory extends OrphanMemory {
   left: boolean;
   /** Since when there have been just two voters, on the clock; null: there are others. */
   pairSince: number | null;
+  /** Since when a downgrade has been under way at which nobody else works, on the clock; null: there is none. */
+  downgradeIdleSince: number | null;
   /** The members as last looked at. */
   members: readonly MemberLook[];
 }
@@ -45,8 +47,21 @@ export async function observeUpgrade(
   memory.members = members;
   memory.pairSince = isPair ? (memory.pairSince ?? clock.now()) : null;
   memory.left = isLeft(observation);
-  const pairForMs = memory.pairSince === null ? null : clock.now() - memory.pairSince;
-  return known({ ...observation, pairForMs });
+  memory.downgradeIdleSince = isDowngradeIdle(observation)
+    ? (memory.downgradeIdleSince ?? clock.now())
+    : null;
+  const since = (at: number | null): number | null => (at === null ? null : clock.now() - at);
+  return known({
+    ...observation,
+    pairForMs: since(memory.pairSince),
+    downgradeIdleForMs: since(memory.downgradeIdleSince),
+  });
+}
+
+/** Who cancels it under the lock counts on. */
+function isDowngradeIdle({ versions, lockedBy, self }: UpgradeObservation): boolean {
+  const isUnderWay = versions.known && versions.value.downgradeTarget !== null;
+  return isUnderWay && (lockedBy === null || lockedBy === self);
 }
 
 /** Nobody else would ever end the step of an instance that is gone, where there is nothing more to do. */

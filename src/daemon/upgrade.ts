@@ -28,7 +28,13 @@ const RENEW_INTERVAL_MS = (UPGRADE_LOCK_TTL_SECONDS * 1000) / 6;
 /** Steps the own etcd through an upgrade, when it is its turn. Ends with the signal. */
 export async function keepUpgraded(context: Context, signal: AbortSignal): Promise<void> {
   const { clock, self } = context.ports;
-  const memory: UpgradeMemory = { orphan: null, left: false, pairSince: null, members: [] };
+  const memory: UpgradeMemory = {
+    orphan: null,
+    left: false,
+    pairSince: null,
+    downgradeIdleSince: null,
+    members: [],
+  };
   const lock = createLeasedLock(
     {
       key: UPGRADE_LOCK_KEY,

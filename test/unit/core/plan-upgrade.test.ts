@@ -30,6 +30,12 @@ function loweredTo35(...versions: readonly string[]): readonly UpgradeMember[] {
 
 const DOWN = { record: { to: '3.5' }, downgradeTarget: '3.5.0' } as const;
 
+/** Its etcd serves, and its appliance does not. */
+const withSilentAppliance: readonly UpgradeMember[] = [
+  ...three('3.6.16').slice(0, 2),
+  runs(3, '3.6.16', { answer: DARK }),
+];
+
 /** The action in short. */
 function short(action: UpgradeAction): string {
   const { code } = action.reason;
@@ -260,6 +266,40 @@ const downgrades: readonly Case[] = [
   [
     'waits where members are mixed, and the version is not the lower one',
     looksAt(loweredTo35('3.6.16', '3.5.35', '3.5.35'), { record: { to: '3.5' }, cluster: '3.6' }),
+    'upgrade-settling',
+  ],
+  [
+    'waits a while for an appliance that is silent',
+    looksAt(withSilentAppliance, { ...DOWN, cluster: '3.5', downgradeIdleForMs: 29_999 }),
+    'upgrade-silent',
+  ],
+  [
+    'is cancelled where an appliance stays silent: nobody could join before it answers',
+    looksAt(withSilentAppliance, { ...DOWN, cluster: '3.5', downgradeIdleForMs: 30_000 }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is cancelled where the leader cannot be known for long, half way',
+    looksAt(loweredTo35('3.5.35', '3.6.16', '3.6.16'), {
+      ...DOWN,
+      leaderId: null,
+      downgradeIdleForMs: 30_000,
+    }),
+    'upgrade-cancel-downgrade cancel-downgrade: i-2',
+  ],
+  [
+    'is not cancelled beside the lock of another',
+    looksAt(withSilentAppliance, { ...DOWN, lockedBy: 'i-2', downgradeIdleForMs: 30_000 }),
+    'upgrade-locked',
+  ],
+  [
+    'is not begun while an appliance is silent',
+    looksAt(withSilentAppliance, { record: { to: '3.5' } }),
+    'upgrade-silent',
+  ],
+  [
+    'waits for etcd for however long it takes, where nothing else is in the way',
+    looksAt(three('3.6.16'), { ...DOWN, cluster: '3.6', downgradeIdleForMs: 1e9 }),
     'upgrade-settling',
   ],
   [
