@@ -56,11 +56,19 @@ async function deploy() {
   const { GroupId: clientGroup = '' } = await clients.ec2.send(
     new CreateSecurityGroupCommand({ GroupName: 'clients', Description: 'Clients', VpcId: Vpc?.VpcId }),
   );
+  const place = { Vpc: Vpc?.VpcId ?? '', Subnets: subnets.join(','), HostedZoneName: 'example.org' };
+  const small = await createStack(moto.url, 'etcd-small', {
+    ...place,
+    ClusterName: 'small',
+    ClusterSize: '1',
+    Image: 'registry.example.org:5000/etcd-appliance:0.1.0',
+    Alarms: 'no',
+  });
+  const zone = small.resources.get('Zone') ?? '';
   const stack = await createStack(moto.url, 'etcd-main', {
+    ...place,
+    HostedZoneId: zone,
     ClusterName: 'main',
-    Vpc: Vpc?.VpcId ?? '',
-    Subnets: subnets.join(','),
-    HostedZoneName: 'example.org',
     Image: `${REGISTRY}/etcd-appliance:0.1.0`,
     ImageRepository: 'etcd-appliance',
     ClientCidr: '10.0.0.0/8',
@@ -70,8 +78,7 @@ async function deploy() {
     ActiveRegions: 'eu-central-1,eu-west-1',
     Bucket: 'yes',
   });
-  const place = { Vpc: Vpc?.VpcId ?? '', Subnets: subnets.join(','), HostedZoneName: 'example.org' };
-  return { url: moto.url, ...clients, place, clientGroup, stack };
+  return { url: moto.url, ...clients, clientGroup, small, zone, stack };
 }
 
 let cloud: Awaited<ReturnType<typeof deploy>>;
@@ -85,7 +92,7 @@ beforeAll(async () => {
   );
   const { UserData = '' } = LaunchTemplateVersions?.[0]?.LaunchTemplateData ?? {};
   // moto's ids are random, and not all of them begin with a Z, as AWS's do.
-  script = Buffer.from(UserData, 'base64').toString('utf8').replaceAll(made('Zone'), ZONE_ID);
+  script = Buffer.from(UserData, 'base64').toString('utf8').replaceAll(cloud.zone, ZONE_ID);
 });
 
 const made = (name: string): string => stack.resources.get(name) ?? '';
@@ -106,7 +113,8 @@ describe('a stack, deployed on moto', () => {
     // moto makes rules of security groups, and says no id of theirs.
     const nameless = ['MembersToMembers', 'ClientsByAddress', 'ClientsBySecurityGroup'];
     const dropped = Object.keys(template.Resources).filter((name) => DROPPED.test(name));
-    expect(missing.toSorted()).toEqual([...nameless, ...dropped].toSorted());
+    // The zone is the one that it was given.
+    expect(missing.toSorted()).toEqual(['Zone', ...nameless, ...dropped].toSorted());
   });
 
   it('has three instances in its group, with both volumes', async () => {
@@ -167,7 +175,7 @@ describe('a stack, deployed on moto', () => {
     const pattern = (of('AnswerTheHooks')?.Resource ?? '').split('*').map((it) => it.replaceAll('.', '\\.'));
     expect(AutoScalingGroupARN).toMatch(new RegExp(`^${pattern.join('.*')}$`));
     expect(of('WriteTheNamesOfThisCluster')).toMatchObject({
-      Resource: `arn:aws:route53:::hostedzone/${made('Zone')}`,
+      Resource: `arn:aws:route53:::hostedzone/${cloud.zone}`,
       Condition: {
         'ForAllValues:StringLike': {
           'route53:ChangeResourceRecordSetsNormalizedRecordNames': ['main.example.org', '*.main.example.org'],
@@ -178,12 +186,9 @@ describe('a stack, deployed on moto', () => {
     expect(of('LetEachOtherIn')).toBeDefined();
   });
 
-  it('has a private zone of its own, and says what to look up', async () => {
-    const { ResourceRecordSets } = await cloud.route53.send(
-      new ListResourceRecordSetsCommand({ HostedZoneId: made('Zone') }),
-    );
-    expect(ResourceRecordSets?.map((it) => it.Name)).toContain('example.org.');
+  it('says what to look up, and where', () => {
     expect(Object.fromEntries(stack.outputs)).toMatchObject({
+      ZoneId: cloud.zone,
       Name: 'main.example.org',
       Endpoint: 'http://main.example.org:2379',
       ClientRecord: '_etcd-client._tcp.main.example.org',
@@ -194,23 +199,23 @@ describe('a stack, deployed on moto', () => {
 });
 
 describe('a stack with as little as can be asked for', () => {
-  it('is complete, too: one member, in a zone that is there', async () => {
-    const small = await createStack(cloud.url, 'etcd-small', {
-      ...cloud.place,
-      ClusterName: 'small',
-      ClusterSize: '1',
-      Image: 'registry.example.org:5000/etcd-appliance:0.1.0',
-      HostedZoneId: made('Zone'),
-      Alarms: 'no',
-    });
+  it('is complete, too: one member', async () => {
+    const { small } = cloud;
     expect(small.status).toBe('CREATE_COMPLETE');
-    expect(small.outputs.get('ZoneId')).toBe(made('Zone'));
     expect(small.outputs.has('BucketName')).toBe(false);
-    expect(['Zone', 'Backups', 'ClientsByAddress'].filter((name) => small.resources.has(name))).toEqual([]);
+    expect(['Backups', 'ClientsByAddress'].filter((name) => small.resources.has(name))).toEqual([]);
     const { AutoScalingGroups } = await cloud.autoScaling.send(
       new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [small.resources.get('Group') ?? ''] }),
     );
     expect(AutoScalingGroups?.[0]?.Instances).toHaveLength(1);
+  });
+
+  it('has a private zone of its own, and says which', async () => {
+    expect(cloud.small.outputs.get('ZoneId')).toBe(cloud.zone);
+    const { ResourceRecordSets } = await cloud.route53.send(
+      new ListResourceRecordSetsCommand({ HostedZoneId: cloud.zone }),
+    );
+    expect(ResourceRecordSets?.map((it) => it.Name)).toContain('example.org.');
   });
 });
 

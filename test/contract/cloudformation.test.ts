@@ -69,6 +69,49 @@ describe('the template', () => {
   });
 });
 
+/** What a rule's function comes to, of those that ours use; parameters that are not given have their defaults. */
+function holds(value: Value, given: Readonly<Record<string, string>>): Value {
+  if (typeof value !== 'object' || value === null) return value;
+  const [[name, operand] = ['', ''] as const] = Object.entries(value);
+  if (name === 'Ref') return given[String(operand)] ?? at(template.Parameters[String(operand)], 'Default');
+  const [first = null, second = null] = listOf(operand).map((it) => holds(it, given));
+  if (name === 'Fn::Equals') return first === second;
+  if (name === 'Fn::Not') return first !== true;
+  throw new Error(`${name} is not expected in a rule`);
+}
+
+/** The rules that refuse these parameters. */
+const refusing = (given: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(template.Rules)
+    .filter(([, rule]) => holds(at(rule, 'RuleCondition'), given) === true)
+    .filter(([, rule]) => listOf(at(rule, 'Assertions')).some((it) => !holds(at(it, 'Assert'), given)))
+    .map(([name]) => name);
+
+describe('the rules', () => {
+  const HostedZoneId = 'Z0123456789ABC';
+  const ActiveRegions = 'eu-central-1,eu-west-1';
+
+  it.each([
+    [{}, []],
+    [{ HostedZoneId }, []],
+    [{ ActiveRegions, HostedZoneId, ClusterSize: '2' }, []],
+    [{ ClusterSize: '2' }, ['TwoAreForSeveralRegions']],
+    // A zone made by each stack would be a register each: two clusters under one name.
+    [{ ActiveRegions }, ['SeveralRegionsShareAZone']],
+  ])('hold %j against what goes together', (given, expected) => {
+    expect(refusing(given)).toEqual(expected);
+  });
+});
+
+describe('the zone that the stack makes', () => {
+  it('stays when the stack goes, or is given it as the one to use: the claim is in it', () => {
+    expect(template.Resources['Zone']).toMatchObject({
+      DeletionPolicy: 'RetainExceptOnCreate',
+      UpdateReplacePolicy: 'Retain',
+    });
+  });
+});
+
 interface Statement {
   readonly actions: readonly Value[];
   readonly resources: readonly Value[];

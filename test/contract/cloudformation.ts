@@ -17,6 +17,7 @@ export type Section = Readonly<Record<string, Tree>>;
 
 export interface Template {
   readonly Parameters: Section;
+  readonly Rules: Section;
   readonly Conditions: Section;
   readonly Resources: Section;
   readonly Outputs: Section;
