@@ -22,8 +22,10 @@ export interface ForwarderOptions {
   /** Where it listens; port 0 takes a free one. */
   readonly at: Place;
   readonly to: Place;
-  /** Called once for each connection; what it gives is asked whenever something is to be done with it. Never rejects. */
+  /** Called once for each connection; what it gives is asked whenever something is to be done with it. */
   readonly wayOf: (client: Socket) => Promise<() => Way>;
+  /** After how long a connection that nobody answers is asked for again, in ms; each time after that twice as long. Default: 1 s. */
+  readonly firstRetryMs?: number;
 }
 
 export interface Forwarder {
@@ -34,8 +36,10 @@ export interface Forwarder {
   readonly close: () => Promise<void>;
 }
 
-/** When TCP asks again for a connection that nobody answers, after the time before: RFC 6298 with Linux's first second. */
+/** When TCP asks again for a connection that nobody answers: RFC 6298 with Linux's first second. */
 const FIRST_RETRY_MS = 1_000;
+/** How often Linux asks (net.ipv4.tcp_syn_retries, and the first time): after 127 s in all it gives up. */
+const MOST_TRIES = 7;
 /** What waits in one direction before no more is read; more than any message of etcd. */
 const MOST_WAITING_BYTES = 4 * 1024 * 1024;
 
@@ -45,13 +49,17 @@ export async function startForwarder(options: ForwarderOptions): Promise<Forward
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (client) => {
     client.on('error', () => undefined);
     // Who is gone before it is known who he was needs no way any more.
-    void options.wayOf(client).then((way) => {
-      if (client.destroyed || !server.listening) return client.destroy();
+    const begin = (way: () => Way): void => {
+      if (client.destroyed || !server.listening) return void client.destroy();
       const link = new Link(client, options.to, way);
       links.add(link);
       client.on('close', () => links.delete(link));
-      return link.open();
-    });
+      link.open(options.firstRetryMs ?? FIRST_RETRY_MS);
+    };
+    options
+      .wayOf(client)
+      .then(begin)
+      .catch(() => client.destroy());
   });
   await listen(server, options.at);
   const { port } = server.address() as AddressInfo;
@@ -83,14 +91,18 @@ class Link {
     client.on('close', () => this.#stopWaiting());
   }
 
-  /** Takes the way if it is open, and else looks again when TCP would ask again. */
-  open(retryMs = FIRST_RETRY_MS): void {
+  /**
+   * Takes the way if it is open, and else looks again when TCP would ask again. Who waits is not read, so that nothing tells
+   * that it went: it is held no longer than Linux would ask.
+   */
+  open(retryMs: number, triesLeft = MOST_TRIES): void {
     const { opens, carries, delayMs } = this.#way();
     if (opens && carries) {
       // There and back: only then a client knows that it is connected, and says something.
       this.#after(2 * delayMs, () => this.#connect(delayMs));
     } else {
-      this.#after(retryMs, () => this.open(2 * retryMs));
+      const more = triesLeft > 1;
+      this.#after(retryMs, () => (more ? this.open(2 * retryMs, triesLeft - 1) : this.#giveUp()));
     }
   }
 
@@ -104,6 +116,11 @@ class Link {
     this.#stopWaiting();
     this.#client.destroy();
     this.#target?.destroy();
+  }
+
+  /** As near to "no answer" as one can come who has taken the connection already: an error, not an end. */
+  #giveUp(): void {
+    this.#client.resetAndDestroy();
   }
 
   #connect(delayMs: number): void {
