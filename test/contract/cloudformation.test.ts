@@ -73,7 +73,7 @@ describe('the template', () => {
 function holds(value: Value, given: Readonly<Record<string, string>>): Value {
   if (typeof value !== 'object' || value === null) return value;
   const [[name, operand] = ['', ''] as const] = Object.entries(value);
-  if (name === 'Ref') return given[String(operand)] ?? at(template.Parameters[String(operand)], 'Default');
+  if (typeof operand === 'string') return given[operand] ?? at(template.Parameters[operand], 'Default');
   const [first = null, second = null] = listOf(operand).map((it) => holds(it, given));
   if (name === 'Fn::Equals') return first === second;
   if (name === 'Fn::Not') return first !== true;
