@@ -38,6 +38,8 @@ type Machines = ReadonlyMap<string, Machine>;
 export function createEdge(network: MachineNetwork, deps: EdgeDeps): Edge {
   const machines = new Map<string, Machine>();
   const forwarders = new Map<string, readonly Forwarder[]>();
+  /** When a machine is all there; nothing of it is undone before that. Never rejects. */
+  const arrivals = new Map<string, Promise<void>>();
   const callerOf = createCallers(network, deps.stateDir, machines);
   const borders = createBorders(network, deps, machines);
 
@@ -64,7 +66,16 @@ export function createEdge(network: MachineNetwork, deps: EdgeDeps): Edge {
     }
   };
 
+  const arrive = async (machine: Machine): Promise<void> => {
+    await network.attach(machine);
+    machines.set(machine.instanceId, machine);
+    if (machine.publicAddress !== null) await open(machine, machine.publicAddress);
+    await borders.arrived(machine);
+  };
+
   const close = async (instanceId: string): Promise<void> => {
+    await arrivals.get(instanceId);
+    arrivals.delete(instanceId);
     const made = forwarders.get(instanceId) ?? [];
     forwarders.delete(instanceId);
     machines.delete(instanceId);
@@ -75,17 +86,17 @@ export function createEdge(network: MachineNetwork, deps: EdgeDeps): Edge {
   return {
     ...network,
     attach: async (machine) => {
-      await network.attach(machine);
-      machines.set(machine.instanceId, machine);
-      if (machine.publicAddress !== null) await open(machine, machine.publicAddress);
-      await borders.arrived(machine);
+      const arriving = arrive(machine);
+      const arrived = arriving.catch(() => undefined);
+      arrivals.set(machine.instanceId, arrived);
+      await arriving;
     },
     detach: async (machine) => {
       await close(machine.instanceId);
       await network.detach(machine);
     },
     close: async () => {
-      await Promise.all([...machines.keys()].map(close));
+      await Promise.all([...arrivals.keys()].map(close));
       await network.close();
     },
     cut: borders.cut,

@@ -100,6 +100,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     rangesOf: (region) => server.rangesOf(region),
     distanceMs: () => server.cloud.settings().distanceMs,
   });
+  making.defer(() => network.close());
   const addresses = addressesOf(options, network, stateDir);
 
   const events = createEventLog(createSystemClock());
@@ -167,7 +168,6 @@ async function ownNetwork(
   if (options.inside !== undefined) {
     const where = { hub: hubOf(stateDir), prefix: NAMESPACE_NETWORK, awsPort: AWS_PORT };
     const network = await createNamespaceNetwork(where);
-    making.defer(() => network.close());
     await listen(control, { host: `${network.prefix}.0.1`, port: CONTROL_PORT });
     return network;
   }

@@ -47,8 +47,8 @@ afterEach(async () => {
   await rm(stateDir, { recursive: true, force: true });
 });
 
-async function machine(name: string, region: string, host: number): Promise<Machine> {
-  const made: Machine = {
+function machineOf(name: string, region: string, host: number): Machine {
+  return {
     instanceId: `i-${name}`,
     region,
     zone: `${region}a`,
@@ -59,6 +59,10 @@ async function machine(name: string, region: string, host: number): Promise<Mach
     launchedAtMs: 0,
     metadataEndpoint: '',
   };
+}
+
+async function machine(name: string, region: string, host: number): Promise<Machine> {
+  const made = machineOf(name, region, host);
   await edge.attach(made);
   return made;
 }
@@ -182,6 +186,20 @@ describe('a public address', () => {
     await edge.detach(other);
     expect(await talk.ended).toMatch(/the end|ECONNRESET/);
     expect(await asks(one, other).ended).toBe('ECONNREFUSED');
+  });
+
+  test.each([
+    { what: 'its machine is gone', end: (one: Machine) => edge.detach(one) },
+    { what: 'the sandbox ends', end: () => edge.close() },
+  ])('listens nowhere when $what before it was all there', async ({ end }) => {
+    const one = machineOf('one', 'here', 10);
+    const [attached] = await Promise.allSettled([edge.attach(one), end(one)]);
+    expect(attached.status).toBe('fulfilled');
+    for (const port of [2378, 2379, 2380]) {
+      const free = createServer();
+      await listen(free, { host: one.publicAddress ?? '', port });
+      await closeServer(free);
+    }
   });
 
   test('says that nothing listens on the private one', async () => {
