@@ -1,6 +1,6 @@
 import type { Known } from './known.ts';
 import type { MemberList, MemberStatus } from './members.ts';
-import { quorumOf, votersOf } from './members.ts';
+import { isOutOfSpace, quorumOf, votersOf } from './members.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 
@@ -60,7 +60,7 @@ export interface LeaveObservation {
   readonly announced: boolean;
   /** Whether no client record names this instance any more, or its time for that is over. */
   readonly outOfDns: boolean;
-  /** Whether another member steps to another etcd just now, and may be away for a moment. */
+  /** Whether another member steps to another etcd just now, or may: it is away for a moment then. */
   readonly stepElsewhere: boolean;
   /** Whether the machine's or the hook's grace is almost over. */
   readonly graceOver: boolean;
@@ -123,8 +123,10 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
     ),
   };
   if (seen.departure.kind === 'restart') {
-    // Who would step to another etcd just now is to know: two away at once may be one too many.
-    if (!seen.announced && status.known && seen.list.known && !seen.graceOver) return announce;
+    // Who would step to another etcd just now is to know: two away at once may be one too many. An etcd without space takes
+    // no word, nor does it give anybody the lock.
+    const takesWord = status.known && seen.list.known && !isOutOfSpace(status.value);
+    if (!seen.announced && takesWord && !seen.graceOver) return announce;
     if (leads && target !== undefined && !seen.graceOver) return handOver(target);
     if (seen.stepElsewhere && !seen.graceOver) return waitForStep;
     return stop('leave-restart', `stops, and stays a member: ${seen.departure.why}`);

@@ -164,7 +164,10 @@ async function observe(
     formed: state.identity?.formed ?? true,
     announced: announced === leaving.departure().kind,
     outOfDns: !named || now >= memory.began + LEAVE_DNS_MS,
-    stepElsewhere: step.known && step.value !== null && step.value.value !== ports.self.id,
+    // Unknown is not nobody; but without a quorum nobody steps, nor beside an own etcd that is silent.
+    stepElsewhere: step.known
+      ? step.value !== null && step.value.value !== ports.self.id
+      : status.known && seen.known,
     graceOver: isGraceOver(now, leaving, memory),
   };
 }
@@ -284,8 +287,6 @@ async function announce(
   signal: AbortSignal,
 ): Promise<void> {
   const { admin } = context.ports;
-  // A restart does not wait for an etcd that takes no word, as one without space: there nobody can take the lock either.
-  if (as === 'restart') memory.announced = as;
   if (memory.leaseId === null) {
     const lease = await admin.grantLease(own, LEAVING_LEASE_SECONDS, signal);
     if (!lease.known) return;

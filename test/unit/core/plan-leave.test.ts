@@ -112,6 +112,16 @@ const cases: readonly Case[] = [
     'stop',
     'leave-restart',
   ],
+  [
+    'a restart without space: nobody takes its word, nor can anybody take the lock',
+    seen({
+      departure: RESTART,
+      announced: false,
+      status: known(status(1, { leader: memberIdOf(2), errors: ['memberID:1 alarm:NOSPACE '] })),
+    }),
+    'stop',
+    'leave-restart',
+  ],
   ['first it tells the others', seen({ announced: false, outOfDns: false }), 'announce', 'leave-announce'],
   ['then it leaves DNS', seen({ outOfDns: false }), 'wait', 'leave-dns'],
   ['while another steps', seen({ stepElsewhere: true }), 'wait', 'leave-step'],

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Known } from '../../../src/core/known.ts';
 import { known, unknown } from '../../../src/core/known.ts';
 import type { Departure } from '../../../src/core/plan-leave.ts';
+import { UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { leave } from '../../../src/daemon/departure.ts';
 import type { Housekeeper } from '../../../src/daemon/housekeeper.ts';
@@ -364,9 +365,57 @@ describe('a process that is only restarted', () => {
     expect(ending.left).toBe(true);
   });
 
-  it('does not wait for an etcd that takes no word, as one without space', async () => {
+  /** One that fails the first time it is called, as at a change of leader. */
+  function onceAway<Call extends unknown[], Answer>(
+    call: (...call: Call) => Promise<Known<Answer>>,
+    fails: (...call: Call) => boolean,
+  ): (...call: Call) => Promise<Known<Answer>> {
+    let failed = false;
+    return async (...args) => {
+      if (failed || !fails(...args)) return await call(...args);
+      failed = true;
+      return unknown('the leader has changed');
+    };
+  }
+
+  const saysWord: (...call: Parameters<AdminPort['put']>) => boolean = (_endpoint, key) =>
+    key.startsWith(RESTARTING_PREFIX);
+
+  it.each<readonly [what: string, instead: () => Partial<AdminPort>]>([
+    ['the lease of its word', () => ({ grantLease: onceAway(host.ports.admin.grantLease, () => true) })],
+    ['its word', () => ({ put: onceAway(host.ports.admin.put, saysWord) })],
+  ])(
+    'tells again where %s was not taken: who takes the lock would not see that it goes',
+    async (_what, instead) => {
+      const admin = instead();
+      let heard = false;
+      const ending = await depart(RESTART, true, { admin });
+      await bench.clock.until(() => {
+        heard ||= cluster.readPrefix(RESTARTING_PREFIX).length > 0;
+        return ending.lifeOver || steps.includes('stop');
+      }, 5_000);
+      expect(steps).toContain('stop');
+      expect(heard).toBe(true);
+    },
+  );
+
+  it('waits where it cannot read who has the lock: somebody may step', async () => {
+    const noLock: AdminPort['read'] = async (...call) =>
+      call[1] === UPGRADE_LOCK_KEY ? unknown('the leader has changed') : await host.ports.admin.read(...call);
+    const ending = await depart(RESTART, true, { admin: { read: noLock } });
+    await bench.clock.advance(15_000);
+    expect(steps).not.toContain('stop');
+    await bench.clock.advance(7_000);
+    expect(ending.left).toBe(true);
+  });
+
+  it('does not wait for an etcd without space: it takes no word', async () => {
     const noLease = async (): Promise<Known<string>> => await Promise.resolve(unknown('no space'));
-    const ending = await depart(RESTART, false, { admin: { grantLease: noLease } });
+    const status: AdminPort['status'] = async (...call) => {
+      const said = await host.ports.admin.status(...call);
+      return said.known ? known({ ...said.value, errors: ['memberID:1 alarm:NOSPACE '] }) : said;
+    };
+    const ending = await depart(RESTART, false, { admin: { grantLease: noLease, status } });
     await bench.clock.advance(3_000);
     expect(cluster.readPrefix(RESTARTING_PREFIX)).toEqual([]);
     expect(ending.left).toBe(true);
