@@ -44,6 +44,8 @@ export interface HouseMemory {
   writeFailures: number;
   /** Monotonic time before which no batch is sent; ms. */
   writeAfter: number;
+  /** Looks at the security groups in a row that left something open. */
+  rulesFailures: number;
   named: readonly string[];
   published: string;
   /** Monotonic time at which a follower last looked at what it shows; ms. */
@@ -61,6 +63,7 @@ export function freshMemory(): HouseMemory {
     awsBackoffMs: BUSY_AWS_INTERVAL_MS,
     writeFailures: 0,
     writeAfter: Number.NEGATIVE_INFINITY,
+    rulesFailures: 0,
     named: [],
     published: '',
     shownAt: Number.NEGATIVE_INFINITY,
@@ -70,6 +73,7 @@ export function freshMemory(): HouseMemory {
 /** Before the house is kept again: the next turn asks for fleet and records, which another may have changed since. */
 export function lookAnew(memory: HouseMemory): void {
   memory.unfinished = true;
+  memory.rulesFailures = 0;
   memory.membersKey = '';
   memory.healthy = new Set();
 }
@@ -138,9 +142,13 @@ export async function keepHouse(
   const written = await writeRecords(context, right, plan, memory, signal);
   if (written && context.register.last().known) memory.named = namedBy(latest.value, doubtful, leaving);
   const names = new Set(latest.value.list.members.map((it) => it.name));
-  const letIn = fleet?.known === true ? await context.firewall.tend(fleet.value, names, right, signal) : true;
-  // Where Route 53 refuses for longer, the fleet has no answer to it.
-  memory.unfinished = (!written && memory.writeFailures < 2) || !letIn || isUnfinished(latest.value);
+  if (fleet?.known === true) {
+    const letIn = await context.firewall.tend(fleet.value, names, right, signal);
+    memory.rulesFailures = letIn ? 0 : memory.rulesFailures + 1;
+  }
+  // Where Route 53 refuses for longer, or a region does not say what its group lets in, the fleet has no answer to it.
+  const hurries = (!written && memory.writeFailures < 2) || memory.rulesFailures === 1;
+  memory.unfinished = hurries || isUnfinished(latest.value);
   await publish(context, right, endpoint, memory, signal);
   return false;
 }

@@ -8,6 +8,7 @@ import { explain } from '../../../src/daemon/explain.ts';
 import { createFirewall } from '../../../src/daemon/firewall.ts';
 import { freshMemory, keepHouse } from '../../../src/daemon/keep-house.ts';
 import { createMaintenanceLock } from '../../../src/daemon/maintenance-lock.ts';
+import type { FleetPort } from '../../../src/daemon/ports.ts';
 import { startEtcd } from '../../../src/daemon/starter.ts';
 import { createChronicle, createState } from '../../../src/daemon/state.ts';
 import { voterIdentity } from '../../fakes/bench-voter.ts';
@@ -195,9 +196,26 @@ describe('in an appliance', () => {
     const silent = async () => await Promise.resolve(unknown('it is silent'));
     const peers = { askBirth: silent, askUpgrade: silent };
     const wanted = { regions: [me.region], ports: [{ from: 2378, to: 2380 }], withOwnRegion: true };
+    let looks = 0;
+    const observe: FleetPort['observe'] = async (signal) => {
+      looks += 1;
+      return await ports.fleet.observe(signal);
+    };
+    const fleetPort = { ...ports.fleet, observe };
     return {
+      firewall,
+      region: me.region,
       letIn: () => (firewall.rules.get(me.region) ?? []).map((it) => it.address),
-      context: createContext({ ...context.options, firewall: wanted }, { ...ports, firewall, peers }),
+      /** How often AWS was asked for the fleet since this was asked last. */
+      looks: () => {
+        const count = looks;
+        looks = 0;
+        return count;
+      },
+      context: createContext(
+        { ...context.options, firewall: wanted },
+        { ...ports, fleet: fleetPort, firewall, peers },
+      ),
     };
   };
 
@@ -240,5 +258,32 @@ describe('in an appliance', () => {
     await bench.soon(lock.take(NEVER));
     await bench.soon(keepHouse(context, lock, memory, NEVER));
     expect(letIn()).toContain('10.0.0.4');
+  });
+
+  test('who keeps house comes back once where a region does not answer, and then with the next look at AWS', async () => {
+    const bench = createBench(3);
+    await bench.form();
+    const { context, firewall, region, looks, letIn } = appliance(bench);
+    const lock = createMaintenanceLock(context);
+    expect(await bench.soon(lock.take(NEVER))).toBe(true);
+    const memory = freshMemory();
+    const { housekeepingIntervalMs: interval } = context.options;
+    const keepFor = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 2_000) {
+        await bench.soon(lock.look(NEVER));
+        await bench.soon(keepHouse(context, lock, memory, NEVER));
+        await bench.clock.advance(2_000);
+      }
+    };
+    // The first turns have more to do than rules.
+    await keepFor(interval);
+    firewall.rules.set(region, []);
+    firewall.refuse(region, { kind: 'unknown', message: 'UnauthorizedOperation' });
+    looks();
+    await keepFor(2 * interval);
+    expect(looks()).toBeLessThanOrEqual(4);
+    firewall.refuse(region, null);
+    await keepFor(interval);
+    expect(letIn()).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
   });
 });
