@@ -1,7 +1,14 @@
 /**
- * Makes ready what the tests need and npm does not bring: binaries of four minors of etcd, moto, linters, and tools of Debian;
- * for `torture`, so called, what only its tests need, too. Run before every test run: with all there it takes less than
- * a second and says so. What cannot be had is one line.
+ * Makes ready what the tests need and npm does not bring; `npm test` and `npm run torture` (which has more needs: `node
+ * test/prepare.ts torture`) begin with it. With all there it takes about a second.
+ *
+ * - etcd, four minors: downloaded, else built, else Debian's package, unpacked; kept in the cache of this user.
+ * - moto and linters: by pip, in virtual environments, kept in the cache, too.
+ * - Programs of Debian's packages: the only things that are installed on the machine, and only by root. For anybody else
+ *   it says what to install.
+ * - That this user may make network namespaces: it says if not.
+ *
+ * Each thing that cannot be had is one line on standard error, and the end is 1: no test has run.
  */
 import { execFile } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
@@ -32,29 +39,40 @@ const run = promisify(execFile);
 const root = process.getuid?.() === 0;
 const signal = new AbortController().signal;
 
-/** Programs that tests run, and the packages of Debian that have them. */
-const PROGRAMS = [
-  { name: 'dig', package: 'bind9-dnsutils' },
+interface Program {
+  readonly name: string;
+  /** The package of Debian that has it. */
+  readonly package: string;
+  /** Arguments with which it only succeeds if all of it is there: Debian has its parts in several packages. */
+  readonly proof?: readonly string[];
+}
+
+/** Programs that tests run, or that make ready what they run. */
+const PROGRAMS: readonly Program[] = [
+  { name: 'python3', package: 'python3-venv', proof: ['-c', 'import ensurepip, venv'] },
   { name: 'ip', package: 'iproute2' },
   { name: 'iptables', package: 'iptables' },
   { name: 'unshare', package: 'util-linux' },
   { name: 'strace', package: 'strace' },
-] as const;
+];
 
 /** What only the tests of `torture` run. */
-const TORTURE_PROGRAMS = [
+const TORTURE_PROGRAMS: readonly Program[] = [
   { name: 'dockerd', package: 'docker.io' },
   { name: 'docker', package: 'docker.io' },
   { name: 'debootstrap', package: 'debootstrap' },
-] as const;
+];
 
-interface Program {
-  readonly name: string;
-  readonly package: string;
-}
+const sources = installSources({
+  baseUrl: process.env['ETCD_RELEASES_URL'] ?? OFFICIAL_RELEASES,
+  env: process.env,
+  platform: process.platform,
+  arch: process.arch,
+  root,
+});
 
 async function main(torture: boolean): Promise<void> {
-  // What apt has comes first: the venv and Debian's etcd may need the lists that it refreshes.
+  // What apt has comes first: the virtual environments need Python, and Debian's etcd the lists that it refreshes.
   const failures = [...(await preparePrograms(torture ? [...PROGRAMS, ...TORTURE_PROGRAMS] : PROGRAMS))];
   failures.push(
     ...(await Promise.all([prepareEtcd(), prepareMoto(), prepareLinters(), checkNamespaces()])).flat(),
@@ -65,6 +83,7 @@ async function main(torture: boolean): Promise<void> {
   if (failures.length > 0) process.exitCode = 1;
 }
 
+/** A binary of each minor. Like all that follow it prints what is there and what it does, and returns what cannot be had. */
 async function prepareEtcd(): Promise<readonly string[]> {
   const { binaries } = await listBinaries(ETCD_DIRECTORY, signal);
   const failures: string[] = [];
@@ -88,14 +107,6 @@ async function prepareEtcd(): Promise<readonly string[]> {
   return failures;
 }
 
-const sources = installSources({
-  baseUrl: process.env['ETCD_RELEASES_URL'] ?? OFFICIAL_RELEASES,
-  env: process.env,
-  platform: process.platform,
-  arch: process.arch,
-  root,
-});
-
 /** A virtual environment of Python with these packages, whole or not at all; its name changes with what is in it. */
 async function preparePython(
   name: string,
@@ -114,14 +125,15 @@ async function preparePython(
   try {
     await run('python3', ['-m', 'venv', directory]);
   } catch (error) {
-    return [
-      `${name} needs python3 with its venv module (Debian: apt-get install python3-venv): ${oneLine(error)}`,
-    ];
+    return [`${name} needs a virtual environment of Python, and there is none: ${oneLine(error)}`];
   }
+  const pip = join(directory, 'bin', 'pip');
   try {
-    await run(join(directory, 'bin', 'pip'), ['install', '--quiet', ...wanted], { maxBuffer: 1 << 26 });
+    await run(pip, ['install', '--quiet', ...wanted], { maxBuffer: 1 << 26 });
   } catch (error) {
-    return [`${content} could not be had by pip: ${oneLine(error)}`];
+    // Its last line is seldom the cause: it takes a server that it cannot reach for one that has nothing.
+    const again = [pip, 'install', ...wanted.map((it) => `'${it}'`)].join(' ');
+    return [`${name} could not be installed: ${oneLine(error)} (more says: ${again})`];
   }
   await writeFile(`${stamp}.new`, content);
   await rename(`${stamp}.new`, stamp);
@@ -136,7 +148,7 @@ async function prepareMoto(): Promise<readonly string[]> {
 }
 
 async function prepareLinters(): Promise<readonly string[]> {
-  return await preparePython(LINTERS.join(' and '), LINTERS_DIRECTORY, LINTERS);
+  return await preparePython('cfn-lint with shellcheck', LINTERS_DIRECTORY, LINTERS);
 }
 
 async function prepareHadolint(): Promise<readonly string[]> {
@@ -147,7 +159,7 @@ async function prepareHadolint(): Promise<readonly string[]> {
 
 /** Python 3.11 is the last that it was made for; later ones may refuse it. */
 async function prepareSenza(): Promise<readonly string[]> {
-  return await preparePython(SENZA[0], SENZA_DIRECTORY, SENZA);
+  return await preparePython('senza', SENZA_DIRECTORY, SENZA);
 }
 
 /** The smallest Debian 12, as a file for `docker import`: no registry of images need be reachable. */
@@ -167,9 +179,9 @@ async function prepareDebian(): Promise<readonly string[]> {
     await run('debootstrap', ['--variant=minbase', 'bookworm', rootfs, ...(await debianMirror())], {
       maxBuffer: 1 << 26,
     });
-    const rest = ['./var/cache/apt/*', './var/lib/apt/lists/*', './dev/*', './proc/*', './sys/*'];
+    const leftOut = ['./var/cache/apt/*', './var/lib/apt/lists/*', './dev/*', './proc/*', './sys/*'];
     const archive = join(work, 'archive.tar');
-    await run('tar', ['-C', rootfs, ...rest.map((it) => `--exclude=${it}`), '-cf', archive, '.']);
+    await run('tar', ['-C', rootfs, ...leftOut.map((it) => `--exclude=${it}`), '-cf', archive, '.']);
     await rename(archive, DEBIAN_ARCHIVE);
     console.log(`${name} is made`);
     return [];
@@ -180,10 +192,11 @@ async function prepareDebian(): Promise<readonly string[]> {
   }
 }
 
-/** Where this machine has its Debian 12 from, a mirror perhaps; nothing where it is none, and debootstrap knows where to go. */
+/** Where this machine has its Debian 12 from, a mirror perhaps; nothing where it is none: debootstrap knows where to go. */
 async function debianMirror(): Promise<readonly string[]> {
   const wanted = ['Created-By: Packages', 'Codename: bookworm', 'Component: main'];
-  const { stdout } = await run('apt-get', ['indextargets', '--format', '$(REPO_URI)', ...wanted]);
+  const targets = run('apt-get', ['indextargets', '--format', '$(REPO_URI)', ...wanted]);
+  const { stdout } = await targets.catch(() => ({ stdout: '' }));
   return stdout
     .split('\n')
     .slice(0, 1)
@@ -193,31 +206,33 @@ async function debianMirror(): Promise<readonly string[]> {
 /** Whether this user may make network namespaces: half of what can go wrong is tested in them. */
 async function checkNamespaces(): Promise<readonly string[]> {
   try {
+    // The program that does nothing, in a namespace.
     await run(IN_NAMESPACE, [], { env: { ...process.env, REAL_NODE: 'true' } });
     console.log('network namespaces can be made');
     return [];
   } catch (error) {
-    return [`the tests of partitions need network namespaces, as root or as any user: ${oneLine(error)}`];
+    const way = root
+      ? 'in a container, root needs the capability SYS_ADMIN for them'
+      : 'root may make them, or whom the kernel lets: user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns';
+    return [`no network namespaces, in which partitions are tested: ${oneLine(error)} (${way})`];
   }
 }
 
 async function preparePrograms(programs: readonly Program[]): Promise<readonly string[]> {
-  const present = await Promise.all(programs.map(({ name }) => isOnPath(name)));
-  const missing = programs.filter((_, index) => present[index] === false);
+  const there = await Promise.all(programs.map(isThere));
+  const missing = programs.filter((_, index) => there[index] === false);
   if (missing.length === 0) {
     console.log(`${programs.map(({ name }) => name).join(', ')} are there`);
     return [];
   }
-  const names = missing.map(({ name }) => name).join(', ');
-  const packages = missing.map((program) => program.package);
-  if (!root || !(await isOnPath('apt-get'))) {
-    console.log(`${names} are missing; not root on Debian, so not installed`);
-    return missing.map((program) => `${program.name} is missing: install ${program.package}`);
-  }
-  console.log(`${names} are being installed (${packages.join(' ')})`);
+  const packages = [...new Set(missing.map((program) => program.package))];
+  const what = `${missing.map(({ name }) => name).join(', ')} (Debian: apt-get install ${packages.join(' ')})`;
+  if (!root || !(await isOnPath('apt-get'))) return [`missing, or not whole: ${what}`];
+  console.log(`being installed: ${what}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const install = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
   try {
+    // A fresh machine has no lists of packages, an old one has lists of packages that are gone.
     await run('apt-get', install, { env }).catch(async () => {
       await run('apt-get', ['update', '-qq'], { env });
       await run('apt-get', install, { env });
@@ -228,7 +243,16 @@ async function preparePrograms(programs: readonly Program[]): Promise<readonly s
   return [];
 }
 
+async function isThere({ name, proof }: Program): Promise<boolean> {
+  if (proof === undefined) return await isOnPath(name);
+  return await run(name, [...proof]).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function isOnPath(name: string): Promise<boolean> {
+  // The latter two are not on every user's path; namespace.sh adds them.
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   const found = await Promise.all(
     folders.map((folder) =>
