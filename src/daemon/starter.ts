@@ -51,7 +51,10 @@ export async function startEtcd(
     if (standing.code !== action.reason.code) standing = { code: action.reason.code, since: turn };
     const result = await execute(context, action, seen, signal);
     context.chronicle.turn('start', turn);
-    if ('pid' in result) return result;
+    if ('pid' in result) {
+      context.chronicle.done('firewall');
+      return result;
+    }
     if (result.nextInMs > 0) await context.lifeBell.wait(result.nextInMs, signal);
   }
 }

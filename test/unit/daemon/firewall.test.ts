@@ -231,6 +231,15 @@ describe('in an appliance', () => {
     await expect(bench.soon(start)).rejects.toThrow('seen enough');
   });
 
+  test('who has started shows no more whom it let in: that is for who keeps house to say', async () => {
+    const bench = createBench(1);
+    const { context, letIn } = appliance(bench);
+    await bench.soon(startEtcd(context, { afterCrash: false, damagedStarts: 0 }, NEVER));
+    expect(letIn()).toEqual(['10.0.0.1']);
+    expect(context.state.events.map((it) => it.code)).toContain('firewall-opens');
+    expect(context.state.plans.get('firewall')).toBeUndefined();
+  });
+
   test('who plans says whom it would let in, and lets in nobody', async () => {
     const bench = createBench(2);
     await bench.form();
