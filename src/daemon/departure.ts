@@ -18,7 +18,7 @@ import { reason } from '../core/reason.ts';
 import type { Context } from './context.ts';
 import type { Housekeeper } from './housekeeper.ts';
 import type { Look } from './look.ts';
-import { look } from './look.ts';
+import { endpointOf, look } from './look.ts';
 import { readLeaving, sayLeaving } from './leaving-word.ts';
 import { decodePublished, PUBLISHED_KEY } from './published.ts';
 import type { TerminatingHook } from './terminating-hook.ts';
@@ -152,7 +152,7 @@ async function observe(
   const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
   const named = !(await namedNoMore(context, own, signal));
   memory.voters = seen.known ? votersKey(seen.value.list) : '';
-  memory.wellAt = others.map((it) => clientUrl(it.address));
+  memory.wellAt = seen.known ? endpointsOf(seen.value, others) : [];
   const now = ports.clock.now();
   return {
     departure: leaving.departure(),
@@ -209,6 +209,12 @@ function healthyOthers(seen: Look, ownId: string): Look['members'] {
     .sort((a, b) => index(b) - index(a));
 }
 
+/** Where the look asked them: a member may have published another client URL than its address's. */
+function endpointsOf({ list }: Look, looks: Look['members']): readonly string[] {
+  const ids = new Set(looks.map((it) => it.id));
+  return list.members.filter((it) => ids.has(it.id)).map(endpointOf);
+}
+
 function votersKey({ members }: MemberList): string {
   return votersOf(members)
     .map((it) => it.id)
@@ -249,7 +255,11 @@ async function act(
     case 'remove-self': {
       state.handsOver = true;
       await housekeeper.release(signal);
-      if (!(await isAsSeen(context, memory, signal))) return;
+      const changed = await whyNotAsSeen(context, memory, signal);
+      if (changed !== null) {
+        memory.refused = reason('unhealthy-cluster', `${changed}: looks again`);
+        return;
+      }
       const outcome = await ports.admin.removeMember(own, action.memberId, signal);
       if (outcome.ok) chronicle.event('remove-self', action.reason, { memberId: action.memberId });
       memory.refused = outcome.ok ? null : reason(outcome.code, outcome.message);
@@ -264,18 +274,20 @@ async function act(
 }
 
 /**
- * Law 5: whether those that were counted on are still there and answer. Several may leave at once, and a look takes as long
- * as its slowest member, which may be a learner that has yet to serve.
+ * Law 5: whether those that were counted on are still there and answer; null: they do. Several may leave at once, and a look
+ * takes as long as its slowest member, which may be a learner that has yet to serve.
  */
-async function isAsSeen(
+async function whyNotAsSeen(
   { ports: { admin, self } }: Context,
   memory: Memory,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<string | null> {
   const list = await admin.memberList(clientUrl(self.address), { linearizable: true }, signal);
-  if (!list.known || votersKey(list.value) !== memory.voters) return false;
+  if (!list.known) return list.reason;
+  if (votersKey(list.value) !== memory.voters) return 'the voters are others than a moment ago';
   const asked = await Promise.all(memory.wellAt.map((it) => admin.status(it, signal)));
-  return asked.every((it) => it.known);
+  const silent = asked.find((it) => !it.known);
+  return silent === undefined ? null : `another voter that it counts on does not answer: ${silent.reason}`;
 }
 
 /** Tells the others, under a lease: planDns leaves out who goes, and nobody steps to another etcd while one is away. */
@@ -289,7 +301,10 @@ async function announce(
   const { admin } = context.ports;
   if (memory.leaseId === null) {
     const lease = await admin.grantLease(own, LEAVING_LEASE_SECONDS, signal);
-    if (!lease.known) return;
+    if (!lease.known) {
+      memory.refused = reason('no-answer', lease.reason);
+      return;
+    }
     memory.leaseId = lease.value;
   }
   if (!(await sayLeaving(context, as, memory.leaseId, signal))) return;

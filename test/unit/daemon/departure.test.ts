@@ -196,6 +196,45 @@ describe('an instance that goes', () => {
     expect(cluster.members).toHaveLength(3);
   });
 
+  it('says why it stays where the plan reads as if it removed itself', async () => {
+    cluster.lead(cluster.members[1]?.id ?? '');
+    publish([]);
+    let asked = 0;
+    // Well whenever it is looked at, and silent when it is asked once more.
+    const status: AdminPort['status'] = async (...call) => {
+      if (call[0] === bench.host(1).url && (asked += 1) % 2 === 0) return unknown('it hangs');
+      return await host.ports.admin.status(...call);
+    };
+    await depart(GOING, false, { admin: { status } });
+    await bench.clock.advance(10_000);
+    expect(steps).not.toContain('remove');
+    const said = 'another voter that it counts on does not answer: it hangs';
+    expect(bench.log.filter((line) => line.includes(said))).toHaveLength(1);
+  });
+
+  it('asks the others where they say that they are: one that came from elsewhere has another client URL', async () => {
+    const [, second] = cluster.members;
+    const elsewhere = 'http://10.0.0.2:4001';
+    publish([]);
+    const own = host.ports.admin;
+    const memberList: AdminPort['memberList'] = async (...call) => {
+      const list = await own.memberList(...call);
+      if (!list.known) return list;
+      const members = list.value.members.map((it) =>
+        it.id === second?.id ? { ...it, clientUrls: [elsewhere] } : it,
+      );
+      return known({ ...list.value, members });
+    };
+    const status: AdminPort['status'] = async (endpoint, signal) => {
+      if (endpoint === bench.host(1).url) return unknown('nobody listens there');
+      return await own.status(endpoint === elsewhere ? bench.host(1).url : endpoint, signal);
+    };
+    const ending = await depart(GOING, false, { admin: { memberList, status } });
+    await bench.clock.advance(10_000);
+    expect(steps).toContain('remove');
+    expect(ending.left).toBe(true);
+  });
+
   it('stays where another that it counted on has left since it looked', async () => {
     await form(4);
     const [, second, third] = cluster.members;
