@@ -9,8 +9,14 @@ import type { Peers } from './http/peers.ts';
 export interface OwnAddress {
   /** Advertised: in the fleet, in the claim, in URLs and in names. */
   readonly address: string;
-  /** Where the own etcd and face listen. EC2 translates a public address: no interface has it. */
+  /** The interface's: where the own etcd and face are asked. EC2 translates a public address: no interface has it. */
   readonly listen: string;
+}
+
+/** The addresses, and how they are used. */
+export interface OwnReachOptions extends OwnAddress {
+  /** Where the own etcd is told to listen: LISTEN_ADDRESS, else `listen`. */
+  readonly bind: string;
   /** What a call to a member may take. */
   readonly callMs?: number;
 }
@@ -28,7 +34,7 @@ export interface OwnReach {
  * etcd or face goes to where it listens, and not out to the internet and back, past a security group that need not allow it.
  */
 export function openOwnReach(
-  { address, listen, callMs }: OwnAddress,
+  { address, listen, bind, callMs }: OwnReachOptions,
   { process, peers }: Pick<OwnReach, 'process' | 'peers'>,
 ): OwnReach {
   const host = (asked: string): string => (asked === address ? listen : asked);
@@ -38,8 +44,9 @@ export function openOwnReach(
     probe: { probe: async (asked, signal) => await probeEtcd(host(asked), signal) },
     process: {
       ...process,
-      start: async (start, signal) => await process.start({ listenAddress: listen, ...start }, signal),
-      preflight: async (version, asked, signal) => await process.preflight(version, host(asked), signal),
+      start: async (start, signal) => await process.start({ ...start, listenAddress: bind }, signal),
+      preflight: async (version, asked, signal) =>
+        await process.preflight(version, asked === address ? bind : asked, signal),
     },
     peers: {
       askBirth: async (asked, hint, signal) => await peers.askBirth(host(asked), hint, signal),

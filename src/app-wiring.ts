@@ -62,8 +62,7 @@ export async function runHere(
   const world = await openWorld(config, deps, parts, cleanup, stop);
   const appliance = createAppliance(world.options, world.ports);
   const face = createFace({ appliance, metrics, version: deps.version, cluster: world.options.cluster });
-  const address = config.listenAddress ?? world.listen;
-  const server = await startFaceServer({ address, port: config.statusPort }, { face, log });
+  const server = await startFaceServer({ address: world.bind, port: config.statusPort }, { face, log });
   cleanup.defer(async () => await server.close());
   log.info({ ...world.ports.self, cluster: world.options.cluster }, 'runs');
   const running = appliance.run(stop);
@@ -96,8 +95,8 @@ export async function planHere(
 interface World {
   readonly options: DaemonOptions;
   readonly ports: Ports;
-  /** The interface's address. */
-  readonly listen: string;
+  /** Where etcd and face listen. */
+  readonly bind: string;
 }
 
 interface WorldParts {
@@ -126,7 +125,8 @@ async function openWorld(
   const { self, listen } = residence;
   const peers = createPeers({ port: config.statusPort });
   const regional = regionalOptions(config, self.region);
-  const own = { address: self.address, listen, ...(regional.far && { callMs: FAR_CALL_MS }) };
+  const bind = config.listenAddress ?? listen;
+  const own = { address: self.address, listen, bind, ...(regional.far && { callMs: FAR_CALL_MS }) };
   const reach = openOwnReach(own, { process: processes, peers });
   cleanup.use(reach.admin);
   const aws = openAws(config, clients, residence, cluster);
@@ -157,7 +157,7 @@ async function openWorld(
     etcdVersion: config.etcdVersion,
     ...regional,
   };
-  return { options, ports, listen };
+  return { options, ports, bind };
 }
 
 /** Rules are needed where instances come from outside each other's security group: of another region, or by public addresses. */
@@ -184,7 +184,6 @@ function openEtcd(config: Config, deps: AppDeps): EtcdProcesses {
     {
       etcdDirectory: config.etcdDir,
       dataDirectory: config.dataDir,
-      listenAddress: config.listenAddress,
       extraFlags: config.etcdExtraFlags,
       env: deps.env,
     },

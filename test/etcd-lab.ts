@@ -62,7 +62,6 @@ export async function labMember(
     {
       etcdDirectory: ETCD_DIRECTORY,
       dataDirectory: place.path,
-      listenAddress: null,
       extraFlags,
       env: process.env,
     },

@@ -36,7 +36,7 @@ export interface EtcdStart {
     readonly token: string;
   } | null;
   readonly snapshotCount?: number | null;
-  /** The interface's address, where `address` is one that EC2 translates; left out: `address`. */
+  /** Where it listens, where that is not `address`: EC2 translates a public one, and an operator may say. */
   readonly listenAddress?: string;
   readonly timing?: { readonly heartbeatMs: number; readonly electionMs: number };
 }
@@ -67,8 +67,6 @@ export interface EtcdProcessOptions {
   readonly etcdDirectory: string;
   /** The appliance's DATA_DIR. */
   readonly dataDirectory: string;
-  /** An operator's choice; null: the interface's address. */
-  readonly listenAddress: string | null;
   /** The operator's flags, free of collisions (`collidingFlags`). */
   readonly extraFlags: readonly string[];
   /** The appliance's own environment, of which etcd gets a few variables. */
@@ -117,7 +115,7 @@ export function createEtcdProcesses(options: EtcdProcessOptions, deps: EtcdProce
     preflight: async (version, address, signal) => {
       const there = pickBinary(await catalogue.list(signal), version) !== null;
       const missing = there ? null : await preflightBinary(options.etcdDirectory, version, signal);
-      return missing ?? preflight(layout.root, options.listenAddress ?? address);
+      return missing ?? preflight(layout.root, address);
     },
   };
 }
@@ -180,7 +178,7 @@ function flagsOf(binary: EtcdServer, start: EtcdStart, options: EtcdProcessOptio
     name: start.name,
     dataDirectory: dataLayout(options.dataDirectory).etcd,
     address: start.address,
-    listenAddress: options.listenAddress ?? start.listenAddress ?? start.address,
+    listenAddress: start.listenAddress ?? start.address,
     initial: start.initial,
     snapshotCount: start.snapshotCount ?? null,
     timing: start.timing ?? null,

@@ -153,7 +153,6 @@ describe('the process adapter', () => {
       {
         etcdDirectory: ETCD_DIRECTORY,
         dataDirectory: member.directory,
-        listenAddress: null,
         extraFlags: [],
         env: process.env,
       },
@@ -187,7 +186,6 @@ describe('the process adapter', () => {
       const processes = createEtcdProcesses(${JSON.stringify({
         etcdDirectory: ETCD_DIRECTORY,
         dataDirectory: member.directory,
-        listenAddress: null,
         extraFlags: [],
         env: {},
       })}, { log, onLine() {} });
@@ -237,7 +235,6 @@ describe('the process adapter', () => {
       {
         etcdDirectory: ETCD_DIRECTORY,
         dataDirectory: member.directory,
-        listenAddress: null,
         extraFlags: [],
         env: {
           ETCD_NAME: 'other',

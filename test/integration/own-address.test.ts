@@ -15,7 +15,7 @@ import { eventually, freePort, ownAddress } from '../tools.ts';
 test('an etcd that advertises an address of no interface is asked where it listens', async () => {
   await using stack = new AsyncDisposableStack();
   const member = stack.use(await labMember('3.6'));
-  const own = { address: ownAddress(), listen: member.address };
+  const own = { address: ownAddress(), listen: member.address, bind: member.address };
   const port = await freePort(own.listen);
   const { admin, probe, process, peers } = openOwnReach(own, {
     process: member.processes,
