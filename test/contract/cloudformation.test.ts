@@ -7,7 +7,7 @@ import { IAM_ACTIONS } from '../../src/aws/actions.ts';
 import { standingLine } from '../../src/app-standing.ts';
 import { known } from '../../src/core/known.ts';
 import { reason } from '../../src/core/reason.ts';
-import { createState } from '../../src/daemon/state.ts';
+import { createChronicle, createState } from '../../src/daemon/state.ts';
 import { createLog } from '../../src/http/log.ts';
 import { status } from '../fixtures/core/world.ts';
 import { LINTERS_DIRECTORY } from '../tools.ts';
@@ -190,13 +190,36 @@ const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(
 const metricsOf = (line: string): readonly string[] =>
   filters.filter(({ pattern }) => finds(pattern, line)).map(({ metric }) => metric);
 
-/** The line that the appliance writes. */
-async function logged(fields: object, message: string): Promise<string> {
+/** The appliance's log, and its lines. */
+async function openLog() {
   const lines: string[] = [];
   const output = { write: (line: string) => void lines.push(line), flush: async () => undefined };
-  const log = await createLog({ level: 'info', pretty: false, output });
-  log.component('app').info(fields, message);
+  const log = (await createLog({ level: 'info', pretty: false, output })).component('app');
+  return { lines, log };
+}
+
+/** The line that the appliance writes. */
+async function logged(fields: object, message: string): Promise<string> {
+  const { lines, log } = await openLog();
+  log.info(fields, message);
   return lines.join('');
+}
+
+/** A chronicle with the lines that it writes, and the state that it keeps. */
+async function chronicled() {
+  const { lines, log } = await openLog();
+  const state = createState();
+  const none = (): void => undefined;
+  const clock = { now: () => 0, wallTime: () => '', sleep: async () => undefined };
+  const meter = {
+    planned: none,
+    acted: none,
+    restarted: none,
+    evicted: none,
+    dnsWritten: none,
+    ticked: none,
+  };
+  return { ...createChronicle(state, { clock, log, meter }), lines, state };
 }
 
 /** The line of each minute, of an appliance whose state was changed so. */
@@ -235,6 +258,7 @@ describe('the metrics of the log', () => {
     ['quorum-lost', 'QuorumLost'],
     ['name-taken', 'WaitsForPerson'],
     ['fleet-unknown', 'AwsRefuses'],
+    ['firewall-unknown', 'AwsRefuses'],
     ['lock-no-space', 'NoSpace'],
   ])('count a plan with %s', async (code, metric) => {
     const line = await standing((state) => void state.plans.set('start', [reason(code, 'because')]));
@@ -264,11 +288,38 @@ describe('the metrics of the log', () => {
     expect(metricsOf(line)).toEqual(['ServesNot', 'UpgradeStands']);
   });
 
-  it('count troubles, and lines of etcd', async () => {
-    const trouble = { what: 'change-records', reason: 'busy', sentence: 'throttled' };
-    expect(metricsOf(await logged(trouble, 'failed, will try again'))).toEqual(['AwsRefuses']);
-    const ended = { what: 'etcd', reason: 'etcd-ended', sentence: 'it ended' };
-    expect(metricsOf(await logged(ended, 'acted'))).toEqual(['EtcdEnded']);
+  it.each([
+    'busy',
+    'unknown',
+    'names-refused',
+    'firewall-refused',
+    'firewall-full',
+    'firewall-unknown',
+    'fleet-unknown',
+  ])('count %s once, where AWS does not do what was asked', async (code) => {
+    const chronicle = await chronicled();
+    if (code === 'fleet-unknown') chronicle.plan('start', [reason(code, 'no answer')]);
+    else chronicle.trouble('change', reason(code, 'throttled'));
+    const lines = [...chronicle.lines, await logged(standingLine(chronicle.state), 'stands')];
+    expect(lines.flatMap(metricsOf).toSorted()).toEqual(['AwsRefuses', 'ServesNot']);
+  });
+
+  it.each([
+    ['liveness-failed', 'etcd-ended'],
+    ['start-hangs', 'etcd-ended'],
+    [null, 'etcd-ended'],
+    [null, 'start-failed'],
+  ])('count an etcd that comes to an end once (%s, %s)', async (hangs, ends) => {
+    const chronicle = await chronicled();
+    if (hangs !== null) {
+      chronicle.plan('liveness', [reason(hangs, 'it is silent')]);
+      chronicle.trouble('restart-etcd', reason(hangs, 'it is silent'));
+    }
+    chronicle.trouble('etcd', reason(ends, 'it is over'));
+    expect(chronicle.lines.flatMap(metricsOf)).toEqual(['EtcdEnded']);
+  });
+
+  it('count lines of etcd', () => {
     const slow = '{"component":"etcd","level":"warn","msg":"slow fdatasync","took":"1.2s"}';
     expect(metricsOf(slow)).toEqual(['SlowDisk']);
   });
@@ -284,6 +335,12 @@ describe('the metrics of the log', () => {
 });
 
 describe('the alarms', () => {
+  it('bear the loss of one line in a period where each minute has to have one', () => {
+    const alarm = at(template.Resources['ServesNotAlarm'], 'Properties');
+    const lines = Number(at(alarm, 'Period')) / 60;
+    expect(at(alarm, 'Threshold')).toBe(lines - 1);
+  });
+
   it('each have a section of the runbook, and it names them', async () => {
     const text = await page('alarms.md');
     const sections = new Map(text.split(/^## /m).map((it) => [it.split('\n')[0] ?? '', it]));
