@@ -18,8 +18,7 @@ export async function answerBirth(
   signal: AbortSignal,
 ): Promise<BirthAnswer> {
   const { ports, register } = context;
-  const reading = register.claim();
-  const epoch = reading.known && reading.value.kind === 'claim' ? reading.value.claim.epoch : 0;
+  const epoch = register.standing()?.epoch ?? 0;
   if (hint.epoch > epoch) {
     register.forget();
     context.lifeBell.ring();

@@ -189,8 +189,7 @@ async function keepAnnounced(
 /** The own etcd is silent: whether the others serve without it is asked of them, as claim and last look name them. */
 async function lookElsewhere(context: Context, signal: AbortSignal): Promise<Known<Look>> {
   const { ports, state, register } = context;
-  const claim = register.claim();
-  const claimed = claim.known && claim.value.kind === 'claim' ? claim.value.claim.voters : [];
+  const claimed = register.standing()?.voters ?? [];
   const addresses = [...state.members.filter((it) => !it.learner), ...claimed].map((it) => it.address);
   for (const address of new Set(addresses)) {
     if (address === ports.self.address) continue;

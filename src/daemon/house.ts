@@ -96,8 +96,7 @@ async function gatherEvidence(
  * nobody does: no other region's "not found" says anything of it.
  */
 function regionOf(context: Context, instanceId: string): string | null {
-  const reading = context.register.claim();
-  const claim = reading.known && reading.value.kind === 'claim' ? reading.value.claim : null;
+  const claim = context.register.standing();
   const claimed = [...(claim?.voters ?? []), ...(claim?.founders ?? [])].find(
     (it) => it.instanceId === instanceId,
   );

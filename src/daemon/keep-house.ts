@@ -5,6 +5,7 @@ import { AWS_BACKOFF_MAX_MS, BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
 import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
 import type { ChangeOutcome } from '../core/records.ts';
+import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
 import { changeClaimAndNames } from './change-names.ts';
 import type { Context } from './context.ts';
@@ -16,9 +17,6 @@ import { mayBecomeVoter, removeMember } from './remove-member.ts';
 import type { HouseRight } from './unlocked.ts';
 import { readLeaving } from './leaving-word.ts';
 import { encodePublished, PUBLISHED_KEY } from './published.ts';
-
-/** Upgrades hold this key; while it exists, housekeeping keeps its hands off (design.md, "Upgrade"). */
-const UPGRADE_LOCK_KEY = '_upgrade_lock';
 
 /** After a batch that was not taken; doubling. */
 const WRITE_PAUSE_MS = 2_000;
@@ -99,6 +97,7 @@ export async function keepHouse(
   state.lookedAt = ports.clock.wallTime();
   state.publishedBy = null;
   state.publishedEpoch = null;
+  // While an upgrade's lock exists, housekeeping keeps its hands off (design.md, "Upgrade").
   const upgrade = await ports.admin.read(endpoint, UPGRADE_LOCK_KEY, { serializable: true }, signal);
   if (!upgrade.known || upgrade.value !== null) {
     const why = upgrade.known
@@ -277,16 +276,12 @@ async function publish(
   const { ports, register, fleetView } = context;
   const fence = right.fence();
   if (fence === null) return;
-  const reading = register.claim();
-  const claim =
-    reading.known && reading.value.kind === 'claim' && reading.value.claim.state === 'formed'
-      ? reading.value.claim
-      : null;
+  const claim = register.standing();
   const fleet = fleetView.last();
   const content = {
     format: 1 as const,
     by: ports.self.id,
-    claim: claim === null ? null : { token: claim.token, epoch: claim.epoch },
+    claim: claim?.state === 'formed' ? { token: claim.token, epoch: claim.epoch } : null,
     fleet: fleet.known ? fleet.value : null,
     named: memory.named,
   };

@@ -97,7 +97,5 @@ export async function votersList(
 }
 
 function claimedEndpoints(context: Context): readonly string[] {
-  const reading = context.register.claim();
-  if (!reading.known || reading.value.kind !== 'claim') return [];
-  return reading.value.claim.voters.map((it) => clientUrl(it.address));
+  return (context.register.standing()?.voters ?? []).map((it) => clientUrl(it.address));
 }

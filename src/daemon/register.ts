@@ -1,4 +1,4 @@
-import type { ClaimReading } from '../core/claim.ts';
+import type { Claim, ClaimReading } from '../core/claim.ts';
 import { readClaim } from '../core/claim.ts';
 import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
@@ -19,6 +19,8 @@ export interface Register {
   last(): Known<readonly RecordSet[]>;
   /** The claim in the last known answer. */
   claim(): Known<ClaimReading>;
+  /** That claim where one stands there and can be read; null: none does, or nobody knows. */
+  standing(): Claim | null;
   /**
    * Sends a batch. What it made is known afterwards without asking; after a conflict or a doubt the next read asks. While
    * Route 53 takes nothing, and for a batch that it refused against the records as they are, no call is made in a pause
@@ -63,6 +65,13 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
     }
   };
 
+  const claim = (): Known<ClaimReading> => {
+    if (!records.known) return records;
+    if (reading?.of !== records.value)
+      reading = { of: records.value, claim: readClaim(claimName, records.value) };
+    return known(reading.claim);
+  };
+
   return {
     async read(maxAgeMs, signal) {
       const at = clock.now();
@@ -85,11 +94,10 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
       return answer;
     },
     last: () => records,
-    claim() {
-      if (!records.known) return records;
-      if (reading?.of !== records.value)
-        reading = { of: records.value, claim: readClaim(claimName, records.value) };
-      return known(reading.claim);
+    claim,
+    standing() {
+      const read = claim();
+      return read.known && read.value.kind === 'claim' ? read.value.claim : null;
     },
     async change(changes, signal) {
       if (changes.length === 0) return { kind: 'done' };

@@ -29,9 +29,7 @@ export async function mayBecomeVoter(
 async function isClaimed(context: Context, memberId: string, signal: AbortSignal): Promise<boolean | null> {
   const { register } = context;
   if (!(await register.read(0, signal)).known) return null;
-  const reading = register.claim();
-  if (!reading.known || reading.value.kind !== 'claim') return null;
-  return reading.value.claim.voters.some((it) => it.memberId === memberId);
+  return register.standing()?.voters.some((it) => it.memberId === memberId) ?? null;
 }
 
 /** Removes a member under the lock; true: again at once. What it means by now is looked at right before. */

@@ -59,8 +59,7 @@ export async function gatherFact(
     case 'quorum':
       return await gatherQuorum(context, facts, how, signal);
     case 'evidence': {
-      const claim = standingClaim(context);
-      const voters = claim?.voters ?? [];
+      const voters = context.register.standing()?.voters ?? [];
       const instances = voters.map((it) => ({ id: it.instanceId, region: it.region }));
       return { evidence: await fleetView.evidence(instances, signal) };
     }
@@ -71,11 +70,6 @@ export async function gatherFact(
     case 'preflight':
       return { preflight: await gatherPreflight(context, facts, signal) };
   }
-}
-
-function standingClaim(context: Context): Claim | null {
-  const reading = context.register.claim();
-  return reading.known && reading.value.kind === 'claim' ? reading.value.claim : null;
 }
 
 /** The joinable instances of the fleet but the own one, that have an address. */
@@ -132,7 +126,7 @@ async function gatherQuorum(
   signal: AbortSignal,
 ): Promise<DemandedFacts> {
   const { ports, fleetView } = context;
-  const claim = standingClaim(context);
+  const claim = context.register.standing();
   const claimed = [...(claim?.voters ?? []), ...(claim?.founders ?? [])].map((it) => it.address);
   const named = facts.births === undefined ? null : namedCluster(facts.births, ports.self.stack);
   const wanted = {
@@ -156,7 +150,7 @@ async function gatherQuorum(
 
 /** The cluster id that a forming claim's token and founders give. */
 export function formingClusterId(context: Context): string | null {
-  const claim = standingClaim(context);
+  const claim = context.register.standing();
   if (claim?.state !== 'forming') return null;
   return context.ports.ids.clusterId(
     claim.founders.map((it) => peerUrl(it.address)),
@@ -170,7 +164,7 @@ async function gatherPreflight(
   facts: DemandedFacts,
   signal: AbortSignal,
 ): Promise<Obstacle | null> {
-  const starting = { quorum: facts.quorum, claim: standingClaim(context) };
+  const starting = { quorum: facts.quorum, claim: context.register.standing() };
   const version = await versionToStart(context, starting, signal);
   if (version.kind === 'missing') return { kind: 'other', why: version.why };
   return await context.ports.process.preflight(version.version, context.ports.self.address, signal);

@@ -95,12 +95,8 @@ export async function nameAgain(held: Held): Promise<void> {
  */
 export function endpointsOf(context: Context, members: readonly MemberLook[]): readonly string[] {
   const { address: own } = context.ports.self;
-  const voters = members.length === 0 ? claimedVoters(context) : members.filter((it) => !it.learner);
+  const voters =
+    members.length === 0 ? (context.register.standing()?.voters ?? []) : members.filter((it) => !it.learner);
   const others = voters.map((it) => it.address).filter((it) => it !== own);
   return [...others, own].map(clientUrl);
-}
-
-function claimedVoters({ register }: Context): readonly { readonly address: string }[] {
-  const reading = register.claim();
-  return reading.known && reading.value.kind === 'claim' ? reading.value.claim.voters : [];
 }

@@ -38,7 +38,22 @@ describe('the register', () => {
   it('knows nothing before it has asked', () => {
     expect(register.last().known).toBe(false);
     expect(register.claim().known).toBe(false);
+    expect(register.standing()).toBe(null);
     expect(zone.calls()).toBe(0);
+  });
+
+  it('tells the claim that stands, and null of one that cannot be read', async () => {
+    await register.read(0, NEVER);
+    expect(register.standing()).toBe(null);
+    await register.change([{ action: 'CREATE', record: claim('one') }], NEVER);
+    expect(register.standing()?.token).toBe('one');
+    const foreign = { ...claim('two'), values: ['"another format"'] };
+    const changes = [
+      { action: 'DELETE' as const, record: claim('one') },
+      { action: 'CREATE' as const, record: foreign },
+    ];
+    await register.change(changes, NEVER);
+    expect(register.standing()).toBe(null);
   });
 
   it('asks no more often than its reader needs', async () => {
