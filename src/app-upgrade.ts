@@ -74,12 +74,12 @@ async function lookThrough(
   const clock = { now: () => performance.now() };
   const ask = async (address: string, cut: AbortSignal) =>
     await peers.askUpgrade(address, { from: OPERATOR, fresh: false }, cut);
-  let why = 'no address of a member is known';
+  let last = unknown('no address of a member is known');
   for (const address of memory.addresses) {
     const sight = { admin, clock, endpoint: clientUrl(address), ask, self: '' };
     const seen = await lookAtUpgrade(sight, memory, signal);
     if (!seen.known) {
-      why = seen.reason;
+      last = seen;
       continue;
     }
     // Who answered is asked first again.
@@ -87,5 +87,5 @@ async function lookThrough(
     memory.addresses = [...new Set([address, ...found])];
     return known(seen.value.observation);
   }
-  return unknown(why);
+  return last;
 }

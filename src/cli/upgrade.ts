@@ -4,7 +4,7 @@ import { openRefreshes } from '../app-refresh.ts';
 import { openClusterUpgrade } from '../app-upgrade.ts';
 import type { ClusterUpgrade } from '../app-upgrade.ts';
 import type { Config } from '../config.ts';
-import { known } from '../core/known.ts';
+import { isRefused, known } from '../core/known.ts';
 import { planUpgrade } from '../core/plan-upgrade.ts';
 import type { UpgradePlan } from '../core/plan-upgrade.ts';
 import type { UpgradeObservation } from '../core/upgrade.ts';
@@ -137,7 +137,7 @@ async function firstLook(upgrade: ClusterUpgrade, signal: AbortSignal): Promise<
   for (;;) {
     const seen = await upgrade.look(signal);
     if (seen.known) return seen.value;
-    if (performance.now() >= until)
+    if (isRefused(seen) || performance.now() >= until)
       throw new ApplianceError({ code: 'unavailable', service: 'etcd' }, seen.reason);
     await delay(LOOK_AGAIN_MS, undefined, { signal });
   }

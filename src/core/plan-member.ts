@@ -1,8 +1,8 @@
 import type { Claim, ClaimReading } from './claim.ts';
 import { claimRecord, claimWithVoter, formedClaim } from './claim.ts';
 import type { Fleet, Self } from './fleet.ts';
-import type { Known } from './known.ts';
-import { unknown } from './known.ts';
+import type { Known, Unknown } from './known.ts';
+import { isRefused, unknown } from './known.ts';
 import type { DataIdentity } from './local-data.ts';
 import type { MemberList, MemberStatus } from './members.ts';
 import { isStarted, votersOf } from './members.ts';
@@ -42,6 +42,7 @@ export type MemberCode =
   | 'member-steady'
   | 'member-no-answer'
   | 'member-no-quorum'
+  | 'member-refused'
   | 'member-removed'
   | 'member-other-id'
   | 'foreign-claim'
@@ -91,6 +92,7 @@ export function planMember(seen: MemberObservation): MemberAction {
       ),
     };
   }
+  if (isRefused(status)) return none('member-refused', `etcd runs, and is left alone: ${status.reason}`);
   if (!status.known) return none('member-no-answer', `the own etcd does not answer: ${status.reason}`);
   if (runsAsAnother(identity, status.value)) {
     return {
@@ -103,8 +105,15 @@ export function planMember(seen: MemberObservation): MemberAction {
   }
   if (status.value.learner) return planPromotion(seen, status.value);
   if (!identity.formed) return planFormation(seen, status.value);
-  if (!seen.list.known) return none('member-no-quorum', `no linearizable answer: ${seen.list.reason}`);
+  if (!seen.list.known) return unlisted(seen.list);
   return none('member-steady', `member ${status.value.memberId} serves`);
+}
+
+/** 3.4, and some patches of others, tell their status to everybody, and nothing else. */
+function unlisted(list: Unknown): MemberAction {
+  return isRefused(list)
+    ? none('member-refused', `etcd runs, and is left alone: ${list.reason}`)
+    : none('member-no-quorum', `no linearizable answer: ${list.reason}`);
 }
 
 /** A joiner's etcd takes its id from the first peer that it reaches, which may not know yet that a predecessor is gone (law 3). */
@@ -170,7 +179,7 @@ function planFormation(seen: MemberObservation, status: MemberStatus): MemberAct
   if (claim.state === 'formed') {
     return { kind: 'note-formed', reason: reason('note-formed', `epoch ${claim.epoch} is formed`) };
   }
-  if (!seen.list.known) return none('member-no-quorum', `no linearizable answer: ${seen.list.reason}`);
+  if (!seen.list.known) return unlisted(seen.list);
   const { list } = seen;
   if (list.value.clusterId !== seen.formingClusterId) {
     return none(

@@ -1,9 +1,9 @@
-import { unknown } from '../core/known.ts';
+import { isRefused, unknown } from '../core/known.ts';
 import type { EtcdExit } from '../core/local-data.ts';
 import { planLiveness } from '../core/liveness.ts';
 import type { MemberStatus } from '../core/members.ts';
 import { LOOK_INTERVAL_MS, SETTLE_MS } from '../core/numbers.ts';
-import type { MemberObservation } from '../core/plan-member.ts';
+import type { MemberCode, MemberObservation } from '../core/plan-member.ts';
 import { planMember } from '../core/plan-member.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
 import type { Context } from './context.ts';
@@ -121,8 +121,11 @@ async function tick(
   const cannotForm = !seen.list.known || action.reason.code === 'form-lost-majority';
   if (!identity.formed && cannotForm && !seen.leaving) await memory.formingWatch.look(signal);
   const settled = action.reason.code === 'member-steady' && context.state.notReady === null;
-  return !settled && action.reason.code !== 'claim-reseeding' && !longSilent(context, memory);
+  return !settled && !PATIENT.has(action.reason.code) && !longSilent(context, memory);
 }
+
+/** What lasts until an operator says otherwise, or a reseeding is over. */
+const PATIENT: ReadonlySet<MemberCode> = new Set<MemberCode>(['claim-reseeding', 'member-refused']);
 
 /** Without an answer for a while there is no hurry: what is waited for takes its time. */
 function longSilent(context: Context, memory: Memory): boolean {
@@ -140,7 +143,8 @@ function silentMs(context: Context, memory: Memory): number {
  */
 function judgeHealth(context: Context, seen: MemberObservation, memory: Memory): boolean {
   const now = context.ports.clock.now();
-  if (seen.status.known) {
+  // A refusal is an answer: the process lives.
+  if (seen.status.known || isRefused(seen.status)) {
     memory.silentSince = null;
     memory.answeredOnce = true;
   } else {

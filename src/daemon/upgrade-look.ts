@@ -52,7 +52,7 @@ export async function lookAtUpgrade(
   const context = { ports: { admin } };
   // The lock first: who took it since has everything else before its own first act.
   const lock = await admin.read(endpoint, UPGRADE_LOCK_KEY, { serializable: false }, signal);
-  if (!lock.known) return unknown(`the upgrade lock cannot be read: ${lock.reason}`);
+  if (!lock.known) return { ...lock, reason: `the upgrade lock cannot be read: ${lock.reason}` };
   const seen = await look(context, endpoint, signal);
   if (!seen.known) return unknown(`the members are unknown: ${seen.reason}`);
   const { list, members: looks } = seen.value;

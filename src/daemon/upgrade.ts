@@ -1,4 +1,5 @@
 import { UPGRADE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
+import { isRefused } from '../core/known.ts';
 import type { UpgradeAction, UpgradeCode, UpgradePlan } from '../core/plan-upgrade.ts';
 import { planUpgrade } from '../core/plan-upgrade.ts';
 import type { Reason } from '../core/reason.ts';
@@ -88,6 +89,8 @@ async function look(
   signal: AbortSignal,
 ): Promise<UpgradePlan | null> {
   memory.left = false;
+  const { ownStatus } = context.state;
+  if (isRefused(ownStatus)) return waitFor(reason('upgrade-auth', ownStatus.reason));
   if (!hasSay(context)) return context.state.noWayBack === null ? null : waitFor(context.state.noWayBack);
   context.state.noWayBack = null;
   if (!(await hasReason(context, signal))) return { action: DONE, checks: [], waiting: [] };
@@ -96,7 +99,8 @@ async function look(
 
 async function planNow(context: Context, memory: UpgradeMemory, signal: AbortSignal): Promise<UpgradePlan> {
   const seen = await observeUpgrade(context, memory, signal);
-  return seen.known ? planUpgrade(seen.value) : waitFor(reason('upgrade-unknown', seen.reason));
+  if (seen.known) return planUpgrade(seen.value);
+  return waitFor(reason(isRefused(seen) ? 'upgrade-auth' : 'upgrade-unknown', seen.reason));
 }
 
 function waitFor(why: Reason<UpgradeCode>): UpgradePlan {

@@ -1,5 +1,5 @@
 import type { Etcd3, IKeyValue } from 'etcd3';
-import { type Known, known, unknown } from '../core/known.ts';
+import { type Known, known, refused, unknown } from '../core/known.ts';
 import type { MemberList, MemberStatus } from '../core/members.ts';
 import type { Caller } from './admin-caller.ts';
 import type { CallOptions, ClientPool } from './admin-client.ts';
@@ -7,7 +7,7 @@ import { type UpgradeCalls, upgradeCalls } from './admin-upgrade.ts';
 import { listOf, signed } from './answers.ts';
 import { decimalId, hexId } from './ids.ts';
 import { keepLeaseAlive } from './keep-alive.ts';
-import { type AdminOutcome, isDisconnected, refusalOf } from './refusals.ts';
+import { type AdminOutcome, isDisconnected, isNotLetIn, refusalOf } from './refusals.ts';
 
 /** A key as read. The shape of the daemon's KeyValue. */
 export interface KeyValue {
@@ -104,7 +104,12 @@ export function createAdmin({ deadlineMs = 2_000, dial = (it) => it }: AdminOpti
       return known(await call(endpoint, signal, act));
     } catch (error) {
       signal.throwIfAborted();
-      return unknown(`${endpoint} failed: ${refusalOf(error).message}`);
+      const { message } = refusalOf(error);
+      return isNotLetIn(error)
+        ? refused(
+            `authentication is on in etcd, and appliances have no user (${endpoint}: ${message}): switch it off with etcdctl auth disable`,
+          )
+        : unknown(`${endpoint} failed: ${message}`);
     }
   };
 

@@ -47,6 +47,14 @@ export function refusalOf(error: unknown): { readonly code: AdminRefusal; readon
   return { code, message };
 }
 
+/** What etcd says where authentication is on, to who comes without a user or may not do that. Every version says it before it looks at anything else. */
+const NOT_LET_IN = /etcdserver: (user name is empty|permission denied|invalid auth token)/;
+
+/** Whether a failed call's error is etcd's word that it does not let the caller in. */
+export function isNotLetIn(error: unknown): boolean {
+  return NOT_LET_IN.test(describeError(error));
+}
+
 /** Whether the connection itself failed, so that the next call had better make a new one. */
 export function isDisconnected(error: unknown): boolean {
   const message = describeError(error);

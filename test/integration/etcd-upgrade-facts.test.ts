@@ -69,6 +69,13 @@ describe.each(TESTED_MINORS)('etcd %s says what a step has to know', (minor) => 
     await client.auth.authEnable();
     expect(await admin.authEnabled(endpoint, calm)).toEqual({ known: true, value: true });
     expect((await admin.versions(endpoint, calm)).known).toBe(minor < '3.6');
+    // That it lives is in every answer, and that nobody is let in.
+    const sentence = /^authentication is on in etcd, .*switch it off with etcdctl auth disable$/;
+    const notLetIn = { known: false, refused: true, reason: expect.stringMatching(sentence) };
+    expect(await admin.read(endpoint, 'any', { serializable: false }, calm)).toMatchObject(notLetIn);
+    const status = await admin.status(endpoint, calm);
+    if (!status.known) expect(status).toMatchObject(notLetIn);
+    expect(status.known).toBe(minor === '3.4');
   });
 });
 

@@ -73,6 +73,9 @@ const MEMBER: Readonly<Record<MemberCode, Reach>> = {
   'member-steady': 'reached',
   'member-no-answer': 'reached',
   'member-no-quorum': 'reached',
+  'member-refused': unreachable(
+    'the simulated etcd has no users; test/torture/authentication.test.ts shows it',
+  ),
   'member-removed': 'reached',
   'member-other-id': unreachable('a joiner waits while a member that is behind lists its predecessor'),
   'foreign-claim': unreachable('no operator releases a claim in a history'),

@@ -1,43 +1,12 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
-import type { TestContext } from 'vitest';
 import type { Report } from '../../src/cli/upgrade-report.ts';
 import { encodePart, UPGRADE_KEYS, UPGRADE_PREFIX } from '../../src/core/upgrade-record.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
-import { OPERATOR_ACCESS_KEY } from '../../src/sandbox/caller.ts';
-import { program } from '../e2e/build.ts';
 import type { Fleet } from '../e2e/harness.ts';
+import { operatorOf } from '../e2e/operator.ts';
 import { upgradeFleet } from '../e2e/upgrades.ts';
 
 const calm = new AbortController().signal;
-
-/** `etcd-appliance upgrade` of the fleet's cluster, as an operator calls it whose output is no terminal. */
-function operatorOf({ onTestFinished }: TestContext, { sandbox }: Fleet) {
-  const { aws, clusterName } = sandbox.addresses;
-  const env = {
-    PATH: process.env['PATH'],
-    HOSTED_ZONE: 'example.org',
-    AWS_ENDPOINT_URL: aws,
-    AWS_ACCESS_KEY_ID: OPERATOR_ACCESS_KEY,
-    AWS_SECRET_ACCESS_KEY: 'any',
-  };
-  return (words: readonly string[], onLine: (line: string) => void = () => undefined) => {
-    const args = [program(), 'upgrade', clusterName, ...words];
-    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    const out: string[] = [];
-    const err: string[] = [];
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      out.push(line);
-      onLine(line);
-    });
-    createInterface({ input: child.stderr }).on('line', (line) => void err.push(line));
-    const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
-    return { child, ended };
-  };
-}
 
 async function keysOf(fleet: Fleet): Promise<Readonly<Record<string, string>>> {
   const { address } = await fleet.leader();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClaimReading } from '../../../src/core/claim.ts';
 import type { Claim } from '../../../src/core/claim.ts';
 import type { Known } from '../../../src/core/known.ts';
-import { known } from '../../../src/core/known.ts';
+import { known, refused } from '../../../src/core/known.ts';
 import type { MemberAction, MemberCode, MemberObservation } from '../../../src/core/plan-member.ts';
 import { planMember } from '../../../src/core/plan-member.ts';
 import type { RecordChange } from '../../../src/core/records.ts';
@@ -95,6 +95,24 @@ const cases: readonly Case[] = [
     seen: seen({ status: DARK }),
     kind: 'none',
     code: 'member-no-answer',
+  },
+  {
+    name: 'authentication is on: etcd answers, and says nothing to an appliance',
+    seen: seen({ status: refused('who are you'), list: DARK }),
+    kind: 'none',
+    code: 'member-refused',
+  },
+  {
+    name: 'authentication is on, and etcd says its status to everybody',
+    seen: seen({ list: refused('who are you') }),
+    kind: 'none',
+    code: 'member-refused',
+  },
+  {
+    name: 'a founder whose etcd was born with authentication on',
+    seen: founding({ list: refused('who are you') }),
+    kind: 'none',
+    code: 'member-refused',
   },
   {
     name: 'quorum is lost: etcd is left alone',
@@ -483,6 +501,7 @@ describe('planMember', () => {
         'member-steady': true,
         'member-no-answer': true,
         'member-no-quorum': true,
+        'member-refused': true,
         'member-removed': true,
         'member-other-id': true,
         'foreign-claim': true,

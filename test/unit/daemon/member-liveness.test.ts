@@ -1,15 +1,18 @@
 import { expect, it } from 'vitest';
 import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim.ts';
-import { unknown } from '../../../src/core/known.ts';
+import { refused, unknown } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { live } from '../../../src/daemon/life.ts';
-import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
+import type { AdminPort } from '../../../src/daemon/ports.ts';
+import { type Bench, createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
 import { voterIdentity } from '../../fakes/bench-voter.ts';
+import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 
-// Measured with 3.4.23, 3.5.35 and 3.6.16: an etcd that has had no quorum since it was started does not open its client
-// port (30 s and more); its peer port answers /version and /members.
-it('leaves an etcd alone whose cluster has no quorum', async () => {
+/** An appliance whose member is a voter of a cluster of three, and whose own etcd's status is what `status` makes of it. */
+async function voterWith(
+  status: (bench: Bench, cluster: EtcdCluster, asked: AdminPort['status']) => AdminPort['status'],
+): Promise<{ readonly bench: Bench; readonly begin: () => AbortController }> {
   const bench = createBench(3);
   const host = bench.host(0);
   const cluster = await bench.form();
@@ -34,22 +37,45 @@ it('leaves an etcd alone whose cluster has no quorum', async () => {
     }),
     NEVER,
   );
-  for (const { self } of bench.hosts) bench.etcd.kill(self.address);
   const { admin } = host.ports;
-  const ports = {
-    ...host.ports,
-    admin: {
-      ...admin,
-      status: async (endpoint: string, signal: AbortSignal) => {
-        if (cluster.leader !== null) return await admin.status(endpoint, signal);
-        await bench.clock.sleep(5, signal);
-        return unknown('connection refused');
-      },
-    },
+  const ports = { ...host.ports, admin: { ...admin, status: status(bench, cluster, admin.status) } };
+  const begin = (): AbortController => {
+    const loops = new AbortController();
+    void live(createContext(host.context.options, ports), loops.signal).catch(() => undefined);
+    return loops;
   };
-  const loops = new AbortController();
-  void live(createContext(host.context.options, ports), loops.signal).catch(() => undefined);
+  return { bench, begin };
+}
+
+// Measured with 3.4.23, 3.5.35 and 3.6.16: an etcd that has had no quorum since it was started does not open its client
+// port (30 s and more); its peer port answers /version and /members.
+it('leaves an etcd alone whose cluster has no quorum', async () => {
+  const { bench, begin } = await voterWith((it, cluster, asked) => async (endpoint, signal) => {
+    if (cluster.leader !== null) return await asked(endpoint, signal);
+    await it.clock.sleep(5, signal);
+    return unknown('connection refused');
+  });
+  for (const { self } of bench.hosts) bench.etcd.kill(self.address);
+  const loops = begin();
   await bench.clock.advance(10 * 60_000);
   loops.abort();
   expect(bench.log.filter((it) => /liveness-failed|start-hangs/.test(it))).toEqual([]);
+});
+
+it.each([
+  ['leaves an etcd alone that answered before, and lets it in no more', refused('who are you'), 0],
+  ['kills one that answered before, and is silent', unknown('no answer'), 1],
+])('%s', async (_, answer, kills) => {
+  let known = true;
+  const { bench, begin } = await voterWith((it, _cluster, asked) => async (endpoint, signal) => {
+    if (known) return await asked(endpoint, signal);
+    await it.clock.sleep(5, signal);
+    return answer;
+  });
+  const loops = begin();
+  await bench.clock.advance(10_000);
+  known = false;
+  await bench.clock.advance(40_000);
+  loops.abort();
+  expect(bench.log.filter((it) => it.includes('restart-etcd'))).toHaveLength(kills);
 });
