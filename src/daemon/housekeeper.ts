@@ -22,6 +22,9 @@ const UNWATCHED_LOOK_MS = 30_000;
 /** It is watched for so long after somebody looked. */
 const WATCHED_MS = 10_000;
 
+/** The planners of who keeps house; the firewall's plans on arrival, too. */
+const HOUSE_PLANNERS = ['housekeeping', 'membership', 'records', 'firewall'];
+
 /** Keeps the cluster's members and names equal to the fleet, on one instance at a time. */
 export interface Housekeeper {
   /** Takes its turns until the signal. */
@@ -85,6 +88,9 @@ async function tick(
     leaving: state.handsOver,
   });
   context.chronicle.plan('lock', [action.reason]);
+  // What it planned when it last kept house may be wrong by now: page and alarms would tell of it for ever.
+  if (action.kind !== 'keep' && action.kind !== 'unlocked')
+    for (const planner of HOUSE_PLANNERS) context.chronicle.done(planner);
   switch (action.kind) {
     case 'none':
       if (isShowDue(context, memory)) await showPublished(context, endpoint, signal);

@@ -56,3 +56,21 @@ it('does not take names for right that another changed since it last kept house'
   await bench.clock.advance(15_000);
   expect(named(bench)).toContain(third.self.address);
 });
+
+it('shows no more what it planned while it kept house, when another does: alarms go by it', async () => {
+  const bench = createBench(3);
+  const cluster = await bench.form();
+  await bench.clock.advance(6_000);
+  const [first, second] = [bench.host(0), bench.host(1)];
+  await keepHouse(bench, cluster, first);
+  await lead(bench, cluster, first);
+  await bench.clock.advance(10_000);
+  const planned = (): readonly string[] => [...first.context.state.plans.keys()].toSorted();
+  expect(planned()).toEqual(['housekeeping', 'lock', 'membership', 'records']);
+
+  await keepHouse(bench, cluster, second);
+  await lead(bench, cluster, second);
+  await bench.clock.advance(10_000);
+  expect(second.context.state.keepsHouse).toBe(true);
+  expect(planned()).toEqual(['lock']);
+});
