@@ -11,6 +11,9 @@ export const LEAVING_PREFIX = '_leaving/';
 /** The same of instances whose etcd only restarts: nobody but who would step to another etcd is to know. */
 export const RESTARTING_PREFIX = '_appliance/restarting/';
 
+/** An empty word that takes one back is gone with its lease: the shortest that etcd grants with an election timeout of 3 s. */
+const TAKEN_BACK_LEASE_SECONDS = 5;
+
 const PREFIXES = { going: LEAVING_PREFIX, restart: RESTARTING_PREFIX } as const;
 
 /** Instances that have said that they leave (`going`), or that their etcd restarts. */
@@ -51,7 +54,9 @@ export async function takeLeavingBack(
   const own = clientUrl(self.address);
   for (const kind of ['going', 'restart'] as const) {
     const said = await readLeaving(context, kind, own, signal);
-    if (said.known && said.value.has(self.id) && context.state.phase !== 'leaving')
-      await admin.put(own, PREFIXES[kind] + self.id, '', {}, signal);
+    if (!said.known || !said.value.has(self.id)) continue;
+    const lease = await admin.grantLease(own, TAKEN_BACK_LEASE_SECONDS, signal);
+    if (!lease.known || context.state.phase === 'leaving') continue;
+    await admin.put(own, PREFIXES[kind] + self.id, '', { leaseId: lease.value }, signal);
   }
 }

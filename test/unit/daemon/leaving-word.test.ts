@@ -1,7 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { known } from '../../../src/core/known.ts';
 import type { Departure } from '../../../src/core/plan-leave.ts';
-import { readLeaving, sayLeaving, takeLeavingBack } from '../../../src/daemon/leaving-word.ts';
+import {
+  LEAVING_PREFIX,
+  readLeaving,
+  RESTARTING_PREFIX,
+  sayLeaving,
+  takeLeavingBack,
+} from '../../../src/daemon/leaving-word.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
 import { createBench, NEVER } from '../../fakes/bench.ts';
@@ -52,6 +58,13 @@ describe('the word of an instance that leaves', () => {
     expect(await leaving('restart')).toEqual(known(new Set(['i-02'])));
     await bench.soon(takeLeavingBack(two.context, NEVER));
     expect(await leaving('restart')).toEqual(known(new Set()));
+  });
+
+  it.each(['going', 'restart'] as const)('leaves no key behind once it is taken back (%s)', async (kind) => {
+    await say(two, kind);
+    await bench.soon(takeLeavingBack(two.context, NEVER));
+    await bench.clock.advance(10_000);
+    expect([...cluster.readPrefix(LEAVING_PREFIX), ...cluster.readPrefix(RESTARTING_PREFIX)]).toEqual([]);
   });
 
   it('stands while its instance leaves', async () => {
