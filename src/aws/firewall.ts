@@ -15,17 +15,17 @@ export type FirewallOutcome =
   /** `full`: the group takes no more rules. `unknown`: no answer came, they may stand or not. */
   | { readonly kind: 'full' | 'refused' | 'unknown'; readonly message: string };
 
-/** The security groups of a stack, one in each region. */
+/** The security groups of a stack. */
 export interface Firewall {
   /**
-   * The region's group that carries the stack's tag, with its rules for single IPv4 addresses; null where there is none. Of
-   * several, the one that `instances` (ids) are in.
+   * The region's groups that carry the stack's tag and that `instances` (ids) are in, with their rules for single IPv4
+   * addresses: none, or, while one replaces another, several. Unknown where EC2 does not show each of these instances.
    */
-  group(
+  groups(
     region: string,
     instances: readonly string[],
     signal: AbortSignal,
-  ): Promise<Known<SecurityGroup | null>>;
+  ): Promise<Known<readonly SecurityGroup[]>>;
   /** Adds rules; one that stands already is fine. */
   open(
     region: string,
@@ -45,20 +45,21 @@ export interface Firewall {
 /** Makes the firewall of the stack of this name. */
 export function createFirewall(stack: string, clients: Pick<AwsClients, 'ec2'>): Firewall {
   return {
-    group: async (region, instances, signal) => {
+    groups: async (region, instances, signal) => {
+      if (instances.length === 0) return known([]);
       const ec2 = clients.ec2(region);
-      const groups = await groupsOfStack(ec2, region, stack, signal);
-      if (!groups.known) return groups;
-      const [first, ...more] = groups.value.toSorted((a, b) =>
-        (a.GroupId ?? '') < (b.GroupId ?? '') ? -1 : 1,
-      );
-      if (first === undefined) return known(null);
-      if (more.length === 0) return groupOf(first, region);
-      const described = await describeInstances(ec2, region, instances, null, signal);
+      const [tagged, described] = await Promise.all([
+        groupsOfStack(ec2, region, stack, signal),
+        describeInstances(ec2, region, instances, null, signal),
+      ]);
+      if (!tagged.known) return tagged;
       if (!described.known) return described;
+      // An answer without an instance lacks its groups: those would be taken for none of ours, and nobody be let in.
+      const missing = instances.find((id) => !described.value.has(id));
+      if (missing !== undefined)
+        return unknown(`EC2 in ${region} does not show ${missing}: which groups it is in is not known`);
       const inUse = new Set([...described.value.values()].flatMap((it) => it.securityGroups));
-      const used = [first, ...more].find((it) => inUse.has(it.GroupId ?? ''));
-      return used === undefined ? known(null) : groupOf(used, region);
+      return known(tagged.value.filter(({ id }) => inUse.has(id)));
     },
     open: async (region, groupId, rules, signal) => {
       const ec2 = clients.ec2(region);
@@ -86,8 +87,8 @@ async function groupsOfStack(
   region: string,
   stack: string,
   signal: AbortSignal,
-): Promise<Known<readonly Ec2Group[]>> {
-  const groups: Ec2Group[] = [];
+): Promise<Known<readonly SecurityGroup[]>> {
+  const groups: SecurityGroup[] = [];
   const question = { Filters: [{ Name: `tag:${STACK_TAG}`, Values: [stack] }] };
   const pages = pagesOf(
     `EC2 in ${region}`,
@@ -99,15 +100,13 @@ async function groupsOfStack(
     (it.Tags ?? []).some(({ Key, Value }) => Key === STACK_TAG && Value === stack);
   for await (const page of pages) {
     if (!page.known) return page;
-    groups.push(...(page.value.SecurityGroups ?? []).filter(isOurs));
+    for (const group of (page.value.SecurityGroups ?? []).filter(isOurs)) {
+      const { GroupId: id } = group;
+      if (id === undefined) return unknown(`EC2 in ${region} describes a security group without an id`);
+      groups.push({ id, rules: (group.IpPermissions ?? []).flatMap(rulesOf) });
+    }
   }
   return known(groups);
-}
-
-function groupOf(group: Ec2Group, region: string): Known<SecurityGroup> {
-  const { GroupId: id } = group;
-  if (id === undefined) return unknown(`EC2 in ${region} describes a security group without an id`);
-  return known({ id, rules: (group.IpPermissions ?? []).flatMap(rulesOf) });
 }
 
 /** Of all that a group lets in, what lets in a single address by TCP. */

@@ -17,7 +17,7 @@ export interface IngressRule extends PortRange {
   readonly description: string;
 }
 
-/** The security group that a region's instances are in, with its rules of this kind. */
+/** A security group that instances of a region are in, with its rules of this kind. */
 export interface SecurityGroup {
   readonly id: string;
   readonly rules: readonly IngressRule[];
@@ -29,8 +29,8 @@ export interface FirewallObservation {
   readonly cluster: string;
   /** A known answer of all active regions. */
   readonly fleet: Fleet;
-  /** By active region: its group; null where the stack has none there. */
-  readonly groups: ReadonlyMap<string, Known<SecurityGroup | null>>;
+  /** By active region: the groups of the stack that living instances there are in. While one replaces another, both. */
+  readonly groups: ReadonlyMap<string, Known<readonly SecurityGroup[]>>;
   readonly ports: readonly PortRange[];
   /**
    * Whether a region's own instances need rules, too: known by public addresses they come from outside to each other, and
@@ -42,7 +42,7 @@ export interface FirewallObservation {
   readonly evidence: ReadonlyMap<string, InstanceEvidence>;
 }
 
-/** What is to be done in one region. */
+/** What is to be done in one group. */
 export interface FirewallChange {
   readonly region: string;
   readonly groupId: string;
@@ -54,7 +54,7 @@ export interface FirewallChange {
 export type FirewallCode =
   'firewall-right' | 'firewall-opens' | 'firewall-closes' | 'firewall-no-group' | 'firewall-unknown';
 
-/** Changes of the regions that need any, with reasons. */
+/** Changes of the groups that need any, with reasons. */
 export interface FirewallPlan {
   readonly changes: readonly FirewallChange[];
   readonly reasons: readonly Reason<FirewallCode>[];
@@ -68,6 +68,11 @@ export interface NamedInstance {
 
 /** EC2 takes 255 characters. */
 const LONGEST_DESCRIPTION = 255;
+
+/** Instances of a region that run, or are about to: only these are in its groups for certain, and come in elsewhere. */
+export function livingIn(fleet: Fleet, region: string): readonly Instance[] {
+  return fleet.instances.filter((it) => it.region === region && isAlive(it));
+}
 
 /** A rule's description: it marks the rule as ours, and names the instance and the cluster. */
 export function ruleDescription(cluster: string, { id, region }: NamedInstance): string {
@@ -91,7 +96,7 @@ export function planArrival(
 }
 
 /**
- * One rule in each region for each instance that comes from outside; rules of ours whose instance is terminated for certain
+ * One rule in each group for each instance that comes from outside; rules of ours whose instance is terminated for certain
  * are closed, once it is no member any more and nobody else has its address. All other rules are left alone: a rule too many
  * does little harm for a while, one too few takes a member from its cluster.
  */
@@ -106,8 +111,8 @@ export function instancesInDoubt({
   groups,
 }: Pick<FirewallObservation, 'cluster' | 'fleet' | 'groups'>): readonly NamedInstance[] {
   const doubtful = new Map<string, NamedInstance>();
-  for (const group of groups.values()) {
-    for (const { description } of group.known ? (group.value?.rules ?? []) : []) {
+  for (const inRegion of groups.values()) {
+    for (const { description } of inRegion.known ? inRegion.value.flatMap((it) => it.rules) : []) {
       const owner = ruleOwner(cluster, description);
       if (owner !== null && !fleet.instances.some((it) => it.id === owner.id && isAlive(it)))
         doubtful.set(owner.id, owner);
@@ -123,21 +128,26 @@ function plan(
 ): FirewallPlan {
   const changes: FirewallChange[] = [];
   const reasons: Reason<FirewallCode>[] = [];
-  for (const [region, group] of seen.groups) {
-    if (!group.known) {
-      reasons.push(reason('firewall-unknown', `the rules of ${region} are unknown: ${group.reason}`));
-    } else if (group.value === null) {
-      const why = 'the stack has no security group there: let the other instances in yourself';
-      reasons.push(reason('firewall-no-group', `${region}: ${why}`));
-    } else {
-      const { id: groupId, rules } = group.value;
-      const open = wantedIn(region, seen, concerns).filter((it) => !rules.some((rule) => isSame(rule, it)));
-      const close = closing === null ? [] : rules.filter((rule) => isOver(rule, seen, closing));
-      if (open.length + close.length > 0) changes.push({ region, groupId, open, close });
-      if (open.length > 0) reasons.push(reason('firewall-opens', `${region} lets in ${listed(open)}`));
-      if (close.length > 0)
-        reasons.push(reason('firewall-closes', `${region} lets in no more ${listed(close)}`));
+  for (const [region, groups] of seen.groups) {
+    if (!groups.known) {
+      reasons.push(reason('firewall-unknown', `the rules of ${region} are unknown: ${groups.reason}`));
+      continue;
     }
+    if (groups.value.length === 0 && livingIn(seen.fleet, region).length > 0) {
+      const why = 'its instances are in no security group of the stack: let the others in yourself';
+      reasons.push(reason('firewall-no-group', `${region}: ${why}`));
+    }
+    const wanted = wantedIn(region, seen, concerns);
+    const here = groups.value.map(({ id: groupId, rules }): FirewallChange => {
+      const open = wanted.filter((it) => !rules.some((rule) => isSame(rule, it)));
+      const close = closing === null ? [] : rules.filter((rule) => isOver(rule, seen, closing));
+      return { region, groupId, open, close };
+    });
+    changes.push(...here.filter(({ open, close }) => open.length + close.length > 0));
+    const [open, close] = [here.flatMap((it) => it.open), here.flatMap((it) => it.close)];
+    if (open.length > 0) reasons.push(reason('firewall-opens', `${region} lets in ${listed(open)}`));
+    if (close.length > 0)
+      reasons.push(reason('firewall-closes', `${region} lets in no more ${listed(close)}`));
   }
   if (reasons.length === 0)
     reasons.push(reason('firewall-right', 'the security groups let in who is to come in'));

@@ -2,7 +2,7 @@ import type { Fleet } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import type { FirewallChange, FirewallPlan, IngressRule, SecurityGroup } from '../core/plan-firewall.ts';
-import { instancesInDoubt, planArrival, planFirewall } from '../core/plan-firewall.ts';
+import { instancesInDoubt, livingIn, planArrival, planFirewall } from '../core/plan-firewall.ts';
 import { reason } from '../core/reason.ts';
 import type { Backoff } from './backoff.ts';
 import { createBackoff } from './backoff.ts';
@@ -40,9 +40,11 @@ const RETRY = { firstMs: 2_000, mostMs: 60_000 };
 /** What was changed is read again after this time: EC2 shows it a moment later. */
 const READ_AGAIN_MS = 5_000;
 
-/** What is known of one region's group. */
+/** What is known of one region's groups. */
 interface RegionMemory {
-  group: Known<SecurityGroup | null>;
+  groups: Known<readonly SecurityGroup[]>;
+  /** Ids of the instances whose groups they are. */
+  of: string;
   readAt: number;
   readonly retry: Backoff;
 }
@@ -55,7 +57,8 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
     (wanted?.regions ?? []).map((region): [string, RegionMemory] => [
       region,
       {
-        group: unknown('EC2 was not asked yet'),
+        groups: unknown('EC2 was not asked yet'),
+        of: '',
         readAt: Number.NEGATIVE_INFINITY,
         retry: createBackoff(ports, RETRY),
       },
@@ -66,11 +69,14 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
     await Promise.all(
       [...memory].map(async ([region, it]) => {
         const at = clock.now();
-        if (at - it.readAt < options.housekeepingIntervalMs || it.retry.waits()) return;
-        const ids = fleet.instances.filter((one) => one.region === region).map((one) => one.id);
-        it.group = await port.group(region, ids, signal);
-        it.readAt = it.group.known ? at : Number.NEGATIVE_INFINITY;
-        if (it.group.known) it.retry.succeeded();
+        const ids = livingIn(fleet, region).map((one) => one.id);
+        const of = ids.toSorted().join();
+        const isFresh = of === it.of && at - it.readAt < options.housekeepingIntervalMs;
+        if (isFresh || it.retry.waits()) return;
+        it.groups = await port.groups(region, ids, signal);
+        it.of = of;
+        it.readAt = it.groups.known ? at : Number.NEGATIVE_INFINITY;
+        if (it.groups.known) it.retry.succeeded();
         else it.retry.failed();
       }),
     );
@@ -90,7 +96,7 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
     meter.acted(`firewall-${kind}`, outcome.kind);
     const who = `${region}, ${groupId}: ${rules.map((rule) => rule.address).join(', ')}`;
     if (outcome.kind === 'done') {
-      it.group = changed(it.group, kind, rules);
+      it.groups = changed(it.groups, groupId, kind, rules);
       const verb = kind === 'open' ? 'lets in' : 'lets in no more';
       chronicle.event(`firewall-${kind}`, reason(`firewall-${kind}`, `${verb} ${who}`));
     } else {
@@ -107,7 +113,7 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
   const seenNow = (fleet: Fleet, { ports: ranges, withOwnRegion }: NonNullable<typeof wanted>) => ({
     cluster,
     fleet,
-    groups: new Map([...memory].map(([region, it]) => [region, it.group])),
+    groups: new Map([...memory].map(([region, it]) => [region, it.groups])),
     ports: ranges,
     withOwnRegion,
   });
@@ -143,18 +149,19 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
         const opened = await send('open', change, change.open, signal);
         answered &&= closed !== 'unknown' && opened !== 'unknown';
       }
-      return answered && [...memory.values()].every((it) => it.group.known);
+      return answered && [...memory.values()].every((it) => it.groups.known);
     },
   };
 }
 
 function changed(
-  group: RegionMemory['group'],
+  groups: RegionMemory['groups'],
+  groupId: string,
   kind: 'open' | 'close',
   rules: readonly IngressRule[],
-): RegionMemory['group'] {
-  if (!group.known || group.value === null) return group;
-  const { value } = group;
-  const left = kind === 'open' ? [...value.rules, ...rules] : value.rules.filter((it) => !rules.includes(it));
-  return known({ ...value, rules: left });
+): RegionMemory['groups'] {
+  if (!groups.known) return groups;
+  const after = (before: readonly IngressRule[]): readonly IngressRule[] =>
+    kind === 'open' ? [...before, ...rules] : before.filter((it) => !rules.includes(it));
+  return known(groups.value.map((it) => (it.id === groupId ? { ...it, rules: after(it.rules) } : it)));
 }

@@ -82,14 +82,14 @@ export type FirewallOutcome =
   /** `full`: the group takes no more rules. `unknown`: no answer came, they may stand or not. */
   | { readonly kind: 'full' | 'refused' | 'unknown'; readonly message: string };
 
-/** The stack's security groups, one in each region. */
+/** The stack's security groups. */
 export interface FirewallPort {
-  /** The region's group; null where the stack has none. Of several, the one that `instances` (ids) are in. */
-  group(
+  /** Those that `instances` (ids) of the region are in; unknown where EC2 does not show each of these. */
+  groups(
     region: string,
     instances: readonly string[],
     signal: AbortSignal,
-  ): Promise<Known<SecurityGroup | null>>;
+  ): Promise<Known<readonly SecurityGroup[]>>;
   /** A rule that stands already is fine. */
   open(
     region: string,

@@ -2,9 +2,12 @@ import { known, unknown } from '../../src/core/known.ts';
 import type { IngressRule } from '../../src/core/plan-firewall.ts';
 import type { FirewallOutcome, FirewallPort } from '../../src/daemon/ports.ts';
 
-/** Security groups in memory: one of the stack in each region that was given rules, as `sg-<region>`. */
+/**
+ * Security groups in memory, all of them in use where a region has instances: `sg-<region>`, and any more of a region under
+ * the region's name with a word behind it.
+ */
 export interface FakeFirewall extends FirewallPort {
-  /** What stands, by region. */
+  /** What stands, by region, or by region and word. */
   readonly rules: Map<string, readonly IngressRule[]>;
   /** Every question and change so far: its kind, its region, and the addresses. */
   readonly calls: { readonly kind: string; readonly region: string; readonly addresses: readonly string[] }[];
@@ -22,14 +25,16 @@ export function createFakeFirewall(
   const change = async (
     kind: 'open' | 'close',
     region: string,
+    groupId: string,
     some: readonly IngressRule[],
     after: (before: readonly IngressRule[]) => readonly IngressRule[],
   ): Promise<FirewallOutcome> => {
     await Promise.resolve();
-    calls.push({ kind, region, addresses: some.map((it) => it.address) });
+    const key = groupId.replace('sg-', '');
+    calls.push({ kind, region: key, addresses: some.map((it) => it.address) });
     const refusal = refusals.get(region);
     if (refusal !== undefined) return refusal;
-    rules.set(region, after(rules.get(region) ?? []));
+    rules.set(key, after(rules.get(key) ?? []));
     return { kind: 'done' };
   };
   const isSame = (one: IngressRule, other: IngressRule): boolean =>
@@ -41,21 +46,22 @@ export function createFakeFirewall(
       if (outcome === null) refusals.delete(region);
       else refusals.set(region, outcome);
     },
-    async group(region) {
+    async groups(region, instances) {
       await Promise.resolve();
-      calls.push({ kind: 'group', region, addresses: [] });
+      calls.push({ kind: 'groups', region, addresses: [] });
       const refusal = refusals.get(region);
       if (refusal?.kind === 'unknown') return unknown(refusal.message);
-      const standing = rules.get(region);
-      return known(standing === undefined ? null : { id: `sg-${region}`, rules: standing });
+      const keys = [...rules.keys()].filter((it) => it === region || it.startsWith(`${region} `));
+      const inUse = instances.length === 0 ? [] : keys;
+      return known(inUse.map((key) => ({ id: `sg-${key}`, rules: rules.get(key) ?? [] })));
     },
-    open: async (region, _groupId, some) =>
-      await change('open', region, some, (before) => [
+    open: async (region, groupId, some) =>
+      await change('open', region, groupId, some, (before) => [
         ...before,
         ...some.filter((rule) => !before.some((it) => isSame(it, rule))),
       ]),
-    close: async (region, _groupId, some) =>
-      await change('close', region, some, (before) =>
+    close: async (region, groupId, some) =>
+      await change('close', region, groupId, some, (before) =>
         before.filter((it) => !some.some((rule) => isSame(it, rule))),
       ),
   };

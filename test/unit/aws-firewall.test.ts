@@ -57,72 +57,104 @@ function rule(address: string): IngressRule {
   return { from: 2378, to: 2380, address, description: `for ${address}` };
 }
 
-describe('the group of a region', () => {
-  test('is the one of the stack, with its rules for single addresses', async () => {
-    const { firewall, server } = await firewallOf(() =>
-      groupsAnswer([
+/** EC2, where these groups stand, and each of these instances is in the group that it is given. */
+function ec2Of(groups: readonly WireGroup[], instances: Readonly<Record<string, string>>) {
+  const described = Object.entries(instances).map(([id, securityGroup]) => ({ id, securityGroup }));
+  return ({ params }: WireRequest): WireAnswer =>
+    params.get('Action') === 'DescribeInstances' ? ec2Answer(described) : groupsAnswer(groups);
+}
+
+describe('the groups of a region', () => {
+  test('are those of the stack, with their rules for single addresses', async () => {
+    const permissions =
+      permission('tcp', 2378, 2380, { '10.1.0.1/32': 'one', '10.1.0.2/32': '', '10.2.0.0/16': 'many' }) +
+      permission('udp', 2378, 2380, { '10.1.0.3/32': 'udp' }) +
+      permission('tcp', 2379, 2379, { '10.1.0.4/32': 'four' });
+    const { firewall, server } = await firewallOf(
+      ec2Of(
+        [
+          { id: 'sg-1', permissions },
+          { id: 'sg-0', stack: 'etcd-demo-2' },
+        ],
+        { 'i-1': 'sg-1', 'i-2': 'sg-0' },
+      ),
+    );
+    expect(await firewall.groups(REGION, ['i-1', 'i-2'], never)).toEqual({
+      known: true,
+      value: [
         {
           id: 'sg-1',
-          permissions:
-            permission('tcp', 2378, 2380, {
-              '10.1.0.1/32': 'one',
-              '10.1.0.2/32': '',
-              '10.2.0.0/16': 'many',
-            }) +
-            permission('udp', 2378, 2380, { '10.1.0.3/32': 'udp' }) +
-            permission('tcp', 2379, 2379, { '10.1.0.4/32': 'four' }),
+          rules: [
+            { from: 2378, to: 2380, address: '10.1.0.1', description: 'one' },
+            { from: 2378, to: 2380, address: '10.1.0.2', description: '' },
+            { from: 2379, to: 2379, address: '10.1.0.4', description: 'four' },
+          ],
         },
-        { id: 'sg-0', stack: 'etcd-demo-2' },
-      ]),
-    );
-    expect(await firewall.group(REGION, [], never)).toEqual({
-      known: true,
-      value: {
-        id: 'sg-1',
-        rules: [
-          { from: 2378, to: 2380, address: '10.1.0.1', description: 'one' },
-          { from: 2378, to: 2380, address: '10.1.0.2', description: '' },
-          { from: 2379, to: 2379, address: '10.1.0.4', description: 'four' },
-        ],
-      },
+      ],
     });
-    const [request] = server.requests;
-    expect(request?.region).toBe(REGION);
-    expect(Object.fromEntries(request?.params ?? [])).toMatchObject({
-      Action: 'DescribeSecurityGroups',
+    expect(server.requests.map((it) => it.region)).toEqual([REGION, REGION]);
+    const question = server.requests.find((it) => it.params.get('Action') === 'DescribeSecurityGroups');
+    expect(Object.fromEntries(question?.params ?? [])).toMatchObject({
       'Filter.1.Name': 'tag:aws:cloudformation:stack-name',
       'Filter.1.Value.1': 'etcd-demo',
     });
   });
 
-  test('is none where the stack has none, and unknown where EC2 does not say', async () => {
-    const none = await firewallOf(() => groupsAnswer([]));
-    expect(await none.firewall.group(REGION, [], never)).toEqual({ known: true, value: null });
-    const silent = await firewallOf(() => ec2Error(400, 'UnauthorizedOperation'));
-    expect(await silent.firewall.group(REGION, [], never)).toMatchObject({
-      known: false,
-      reason: expect.stringContaining('UnauthorizedOperation') as string,
-    });
-  });
-
-  test('is looked for on every page', async () => {
-    const { firewall } = await firewallOf(({ params }) =>
-      params.get('NextToken') === 'more' ? groupsAnswer([{ id: 'sg-2' }]) : groupsAnswer([], 'more'),
-    );
-    expect(await firewall.group(REGION, [], never)).toMatchObject({ value: { id: 'sg-2' } });
-  });
-
   test.each([
-    { used: 'sg-2', found: { id: 'sg-2' } },
-    { used: 'sg-9', found: null },
-  ])('is of several the one that the instances are in: $used', async ({ used, found }) => {
-    const { firewall } = await firewallOf(({ params }) =>
-      params.get('Action') === 'DescribeInstances'
-        ? ec2Answer([{ id: 'i-1', securityGroup: used }])
-        : groupsAnswer([{ id: 'sg-2' }, { id: 'sg-1' }]),
-    );
-    const group = await firewall.group(REGION, ['i-1'], never);
-    expect(group.known && group.value).toEqual(found === null ? null : { ...found, rules: [] });
+    { name: 'the one that they are in', instances: { 'i-1': 'sg-2', 'i-2': 'sg-2' }, found: ['sg-2'] },
+    {
+      name: 'both in the middle of a roll',
+      instances: { 'i-1': 'sg-2', 'i-2': 'sg-1' },
+      found: ['sg-1', 'sg-2'],
+    },
+    { name: 'none where they are in another', instances: { 'i-1': 'sg-9', 'i-2': 'sg-9' }, found: [] },
+  ])('are of several $name', async ({ instances, found }) => {
+    const { firewall } = await firewallOf(ec2Of([{ id: 'sg-1' }, { id: 'sg-2' }, { id: 'sg-3' }], instances));
+    const groups = await firewall.groups(REGION, ['i-1', 'i-2'], never);
+    expect(groups).toEqual({ known: true, value: found.map((id) => ({ id, rules: [] })) });
+  });
+
+  test('are none where the one of the stack is in use by nobody', async () => {
+    const { firewall } = await firewallOf(ec2Of([{ id: 'sg-1' }], { 'i-1': 'sg-9' }));
+    expect(await firewall.groups(REGION, ['i-1'], never)).toEqual({ known: true, value: [] });
+  });
+
+  test.each([{ shown: {} }, { shown: { 'i-1': 'sg-1' } }])(
+    'are unknown where EC2 does not show each instance, as of i-1 and i-2 $shown',
+    async ({ shown }) => {
+      const { firewall } = await firewallOf(ec2Of([{ id: 'sg-1' }], shown));
+      expect(await firewall.groups(REGION, ['i-1', 'i-2'], never)).toMatchObject({ known: false });
+    },
+  );
+
+  test.each(['DescribeSecurityGroups', 'DescribeInstances'])(
+    'are unknown where %s is refused',
+    async (refused) => {
+      const all = ec2Of([{ id: 'sg-1' }], { 'i-1': 'sg-1' });
+      const { firewall } = await firewallOf((request) =>
+        request.params.get('Action') === refused ? ec2Error(400, 'UnauthorizedOperation') : all(request),
+      );
+      expect(await firewall.groups(REGION, ['i-1'], never)).toMatchObject({
+        known: false,
+        reason: expect.stringContaining('UnauthorizedOperation') as string,
+      });
+    },
+  );
+
+  test('are looked for on every page', async () => {
+    const all = ec2Of([{ id: 'sg-2' }], { 'i-1': 'sg-2' });
+    const { firewall } = await firewallOf((request) => {
+      const isFirst =
+        request.params.get('Action') === 'DescribeSecurityGroups' && !request.params.has('NextToken');
+      return isFirst ? groupsAnswer([], 'more') : all(request);
+    });
+    expect(await firewall.groups(REGION, ['i-1'], never)).toMatchObject({ value: [{ id: 'sg-2' }] });
+  });
+
+  test('are not asked for where there are no instances', async () => {
+    const { firewall, server } = await firewallOf(() => groupsAnswer([{ id: 'sg-1' }]));
+    expect(await firewall.groups(REGION, [], never)).toEqual({ known: true, value: [] });
+    expect(server.requests).toEqual([]);
   });
 });
 

@@ -22,8 +22,8 @@ const rules: fc.Arbitrary<readonly IngressRule[]> = fc.uniqueArray(
   { selector: (it) => it.address },
 );
 
-const groups = knownOr(fc.option(rules)).map((it) =>
-  it.known ? known(it.value === null ? null : { id: 'sg-1', rules: it.value }) : it,
+const groups = knownOr(fc.array(rules, { maxLength: 2 })).map((it) =>
+  it.known ? known(it.value.map((some, index) => ({ id: `sg-${index}`, rules: some }))) : it,
 );
 
 const observations: fc.Arbitrary<FirewallObservation> = fc
@@ -57,11 +57,14 @@ const observations: fc.Arbitrary<FirewallObservation> = fc
 /** The same, after everything that was planned has been done. */
 function after(seen: FirewallObservation): FirewallObservation {
   const { changes } = planFirewall(seen);
-  const changed = [...seen.groups].map(([region, group]) => {
-    const change = changes.find((it) => it.region === region);
-    if (change === undefined || !group.known || group.value === null) return [region, group] as const;
-    const left = group.value.rules.filter((it) => !change.close.includes(it));
-    return [region, known({ ...group.value, rules: [...left, ...change.open] })] as const;
+  const changed = [...seen.groups].map(([region, inRegion]) => {
+    if (!inRegion.known) return [region, inRegion] as const;
+    const then = inRegion.value.map(({ id, rules: before }) => {
+      const change = changes.find((it) => it.region === region && it.groupId === id);
+      const left = before.filter((it) => change?.close.includes(it) !== true);
+      return { id, rules: [...left, ...(change?.open ?? [])] };
+    });
+    return [region, known(then)] as const;
   });
   return { ...seen, groups: new Map(changed) };
 }
@@ -101,9 +104,11 @@ describe('planFirewall, whatever AWS says', () => {
       fc.property(observations, (seen) => {
         const then = after(seen);
         expect(planFirewall(then).changes).toEqual([]);
-        for (const [region, group] of then.groups) {
-          if (!group.known || group.value === null) continue;
-          const addresses = group.value.rules.map((it) => it.address);
+        const all = [...then.groups].flatMap(([region, inRegion]) =>
+          inRegion.known ? inRegion.value.map((group) => ({ region, group })) : [],
+        );
+        for (const { region, group } of all) {
+          const addresses = group.rules.map((it) => it.address);
           for (const { address, state, region: home } of then.fleet.instances) {
             if (address === null || (state !== 'running' && state !== 'pending')) continue;
             if (seen.withOwnRegion || home !== region) expect(addresses).toContain(address);
@@ -117,10 +122,10 @@ describe('planFirewall, whatever AWS says', () => {
     fc.assert(
       fc.property(observations, fc.constantFrom(...NUMBERS), (seen, n) => {
         const all = planFirewall(seen).changes;
-        for (const { region, open, close } of planArrival(seen, { id: idOf(n), region: regionOf(n) })
+        for (const { region, groupId, open, close } of planArrival(seen, { id: idOf(n), region: regionOf(n) })
           .changes) {
           expect(close).toEqual([]);
-          const whole = all.find((it) => it.region === region)?.open ?? [];
+          const whole = all.find((it) => it.region === region && it.groupId === groupId)?.open ?? [];
           expect(whole).toEqual(expect.arrayContaining([...open]));
         }
       }),

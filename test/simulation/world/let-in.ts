@@ -6,7 +6,10 @@ import { alive, present, type World } from './world.ts';
 /** Null where each region lets in whom it should; else what is not so. */
 export function whyNotLetIn(world: World): string | null {
   if (regionsOf(world.plot).length === 1) return null;
-  for (const region of regionsOf(world.plot)) {
+  // The groups of a region are those that its instances are in.
+  for (const region of regionsOf(world.plot).filter((it) =>
+    present(world).some((one) => one.region === it),
+  )) {
     const rules = world.firewall.rules.get(region) ?? [];
     for (const it of present(world))
       if (it.region !== region && !rules.some((rule) => rule.address === it.address))

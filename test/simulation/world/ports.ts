@@ -65,8 +65,8 @@ export function portsOf(world: World, machine: Machine): Ports {
     clock,
     weather,
   });
-  const { group, open, close } = world.firewall;
-  const firewall: FirewallPort = { group, open, close };
+  const { groups, open, close } = world.firewall;
+  const firewall: FirewallPort = { groups, open, close };
   return {
     clock: machine.clock,
     random,

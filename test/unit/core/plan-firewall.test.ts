@@ -35,8 +35,8 @@ function ours(n: number, more: Partial<IngressRule> = {}): IngressRule {
 function group(
   region: string,
   rules: readonly IngressRule[] | null,
-): readonly [string, Known<SecurityGroup | null>] {
-  return [region, known(rules === null ? null : { id: `sg-${region}`, rules })];
+): readonly [string, Known<readonly SecurityGroup[]>] {
+  return [region, known(rules === null ? [] : [{ id: `sg-${region}`, rules }])];
 }
 
 /** Instances 1 and 2 here, 3 and 4 far away; all as it should be. */
@@ -236,6 +236,34 @@ const CASES: readonly {
     seen: seen({ groups: new Map([group(FAR, null), group(REGION, [])]) }),
     plan: [`${REGION} +${addressOf(3)} +${addressOf(4)}`],
     codes: ['firewall-no-group', 'firewall-opens'],
+  },
+  {
+    name: 'of a region without instances nobody needs a group',
+    seen: seen({
+      fleet: fleet([1, 2, far(3, { state: 'terminated' })]),
+      groups: new Map([group(FAR, null)]),
+    }),
+    plan: [],
+    codes: ['firewall-right'],
+  },
+  {
+    name: 'while one group replaces another, each is looked after',
+    seen: seen({
+      ...WITHOUT_4,
+      ...gone(4),
+      groups: new Map([
+        [
+          REGION,
+          known([
+            { id: 'sg-old', rules: [ours(3), ours(4)] },
+            { id: 'sg-new', rules: [] },
+          ]),
+        ],
+        group(FAR, [ours(1), ours(2)]),
+      ]),
+    }),
+    plan: [`${REGION} -${addressOf(4)}`, `${REGION} +${addressOf(3)}`],
+    codes: ['firewall-opens', 'firewall-closes'],
   },
 ];
 

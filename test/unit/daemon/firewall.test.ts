@@ -102,8 +102,8 @@ describe('the firewall', () => {
     const { arrive, calls, addresses, clock } = world({ [REGION]: [], [FAR]: [] });
     await arrive();
     expect(calls()).toEqual([
-      `group ${REGION}`,
-      `group ${FAR}`,
+      `groups ${REGION}`,
+      `groups ${FAR}`,
       `open ${REGION} ${addressOf(2)}`,
       `open ${FAR} ${addressOf(1)}`,
     ]);
@@ -113,13 +113,13 @@ describe('the firewall', () => {
     // EC2 shows a moment later what it was told.
     clock.advance(5_000);
     await arrive();
-    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`]);
+    expect(calls()).toEqual([`groups ${REGION}`, `groups ${FAR}`]);
     clock.advance(INTERVAL_MS - 1);
     await arrive();
     expect(calls()).toEqual([]);
     clock.advance(1);
     await arrive();
-    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`]);
+    expect(calls()).toEqual([`groups ${REGION}`, `groups ${FAR}`]);
   });
 
   test('of who keeps house closes what is over under the lock, before it opens', async () => {
@@ -131,7 +131,7 @@ describe('the firewall', () => {
     setGuard(false);
     expect(await tend()).toBe(false);
     expect(asked).toEqual([idOf(3)]);
-    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`]);
+    expect(calls()).toEqual([`groups ${REGION}`, `groups ${FAR}`]);
     setGuard(true);
     expect(await tend()).toBe(true);
     expect(calls()).toEqual([
@@ -141,6 +141,28 @@ describe('the firewall', () => {
     ]);
     expect(await tend()).toBe(true);
     expect(calls()).toEqual([]);
+  });
+
+  test('looks after each group of a region while one replaces another', async () => {
+    const { tend, calls, addresses } = world({
+      [REGION]: [rule(2, FAR)],
+      [FAR]: [rule(1, REGION)],
+      [`${FAR} new`]: [],
+    });
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([`groups ${REGION}`, `groups ${FAR}`, `open ${FAR} new ${addressOf(1)}`]);
+    expect(addresses(`${FAR} new`)).toEqual([addressOf(1)]);
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([]);
+  });
+
+  test('asks anew in a region whose instances are others: so may their groups be', async () => {
+    const { tend, calls, state } = world({ [REGION]: [rule(2, FAR)], [FAR]: [] });
+    expect(await tend(fleet([1]))).toBe(true);
+    expect(calls()).toEqual([`groups ${REGION}`, `groups ${FAR}`]);
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([`groups ${FAR}`, `open ${FAR} ${addressOf(1)}`]);
+    expect(state.events.map((it) => it.code)).not.toContain('firewall-no-group');
   });
 
   test('needs no lock to let somebody in', async () => {
@@ -172,18 +194,18 @@ describe('the firewall', () => {
     const { tend, calls, port, clock } = world({ [REGION]: [rule(2, FAR)], [FAR]: [] });
     port.refuse(REGION, { kind: 'unknown', message: 'throttled' });
     expect(await tend()).toBe(false);
-    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`, `open ${FAR} ${addressOf(1)}`]);
+    expect(calls()).toEqual([`groups ${REGION}`, `groups ${FAR}`, `open ${FAR} ${addressOf(1)}`]);
     port.refuse(REGION, null);
     clock.advance(2_000);
     expect(await tend()).toBe(true);
-    expect(calls()).toEqual([`group ${REGION}`]);
+    expect(calls()).toEqual([`groups ${REGION}`]);
   });
 
   test('says once that a region has no group', async () => {
     const { tend, state, calls } = world({ [REGION]: [rule(2, FAR)] });
     expect(await tend()).toBe(true);
     expect(await tend()).toBe(true);
-    expect(calls()).toEqual([`group ${REGION}`, `group ${FAR}`]);
+    expect(calls()).toEqual([`groups ${REGION}`, `groups ${FAR}`]);
     expect(state.events.map((it) => it.code)).toEqual(['firewall-no-group']);
   });
 });
