@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import type { Command } from 'commander';
+import { askHealth } from '../app-health.ts';
 import { ApplianceError, EXIT } from '../errors.ts';
-import { askHealth } from './ask-health.ts';
 import { CONFIG_OPTION, loadFromEnvironment } from './load.ts';
 
 /** Answers come from memory; a machine that is slower than this is not well. Below the limit of the image's health check. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { askHealth } from '../../src/cli/ask-health.ts';
+import { askHealth } from '../../src/app-health.ts';
 import type { Face } from '../../src/http/face.ts';
 import { startFaceServer } from '../../src/http/server.ts';
 import { runMain as main } from '../fakes/command.ts';
@@ -36,6 +36,11 @@ describe('asking the own appliance', () => {
   test.each([
     { what: 'nobody', bytes: undefined, said: 'ECONNREFUSED' },
     { what: 'a web server', bytes: 'HTTP/1.1 200 OK\r\n\r\n<html>', said: 'is no appliance' },
+    {
+      what: 'another web server',
+      bytes: 'HTTP/1.1 404 No\r\n\r\n{"ok":true,"reason":"x"}',
+      said: 'status 404',
+    },
     { what: 'other JSON', bytes: 'HTTP/1.1 200 OK\r\n\r\n{"ok":"yes","reason":1}', said: 'is no appliance' },
     { what: 'a flood', bytes: `HTTP/1.1 200 OK\r\n\r\n${' '.repeat(20_000)}`, said: 'no appliance' },
     {
