@@ -267,7 +267,7 @@ describe('the user data, run', () => {
     expect(starts(ran)).toEqual([
       [
         'docker run --detach --name etcd-appliance --restart always --network host',
-        '--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --stop-timeout 90',
+        '--read-only --cap-drop ALL --security-opt no-new-privileges --stop-timeout 60',
         '--mount type=bind,source=/var/lib/etcd-appliance/data,target=/var/lib/etcd-appliance',
         '--env-file /etc/etcd-appliance/environment',
         `--log-driver awslogs --log-opt awslogs-region=${REGION} --log-opt awslogs-group=/etcd/etcd-main`,
