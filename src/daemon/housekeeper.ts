@@ -22,7 +22,7 @@ const UNWATCHED_LOOK_MS = 30_000;
 /** It is watched for so long after somebody looked. */
 const WATCHED_MS = 10_000;
 
-/** The planners of who keeps house; the firewall's plans on arrival, too. */
+/** The planners of who keeps house. */
 const HOUSE_PLANNERS = ['housekeeping', 'membership', 'records', 'firewall'];
 
 /** Keeps the cluster's members and names equal to the fleet, on one instance at a time. */
