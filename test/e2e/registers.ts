@@ -5,8 +5,8 @@ import { checkRegister } from '../linearizability/checker.ts';
 import { type Call, type Operation, tellCall } from '../linearizability/history.ts';
 
 const PREFIX = 'registers/';
-/** Of each client, from the end of one operation to the next. */
-const PACE_MS = 30;
+/** Of each client, from the end of one operation to the next; as dear as a write (writers.ts). */
+const PACE_MS = 60;
 /** After a failure: a member that refuses every call at once would fill the history with calls that say nothing. */
 const PAUSE_MS = 200;
 const DEADLINE_MS = 2_000;
