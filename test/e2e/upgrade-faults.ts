@@ -1,10 +1,12 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { expect, type TestContext } from 'vitest';
 import { namesOf } from '../../src/core/names.ts';
 import { UPGRADE_LOCK_KEY } from '../../src/core/upgrade-record.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
-import { etcdBinary } from '../tools.ts';
+import { etcdBinary, temporaryDirectory } from '../tools.ts';
 import { doom, DOOM_PRELOAD, type Doom } from './doom.ts';
 import { textOf } from './fields.ts';
 import type { Fleet } from './harness.ts';
@@ -14,6 +16,7 @@ import {
   order,
   recordOf,
   resume,
+  sentences,
   untilAllRun,
   untilSaid,
   untilStepping,
@@ -21,7 +24,7 @@ import {
   upgradeFleet,
   type UpgradeFleet,
 } from './upgrades.ts';
-import { crashing, mend, takeOut } from './upgrade-images.ts';
+import { breakable, crashing, mend, takeOut } from './upgrade-images.ts';
 import { configureInPlace, replaceOneByOne } from './upgrade-ways.ts';
 import type { View } from './view.ts';
 
@@ -217,6 +220,31 @@ export async function bothCrash(context: TestContext, size: 1 | 3): Promise<void
   await mend(fleet.firstImage, TO);
   await resume(fleet);
   await upgradedTo(fleet, TO);
+}
+
+/**
+ * The only member steps, its etcd raises the cluster's version before the step is over (its appliance is frozen meanwhile),
+ * and then ends at each start: that is said, and it is started again and again, until it is mended.
+ */
+export async function noWayBack(context: TestContext): Promise<void> {
+  const [from, to] = ['3.5', '3.6'];
+  await using place = await temporaryDirectory();
+  const broken = join(place.path, 'broken');
+  const fleet = await upgradeFleet(context, { size: 1, from, image: [from, await breakable(to, broken)] });
+  const { hypervisor } = fleet.sandbox;
+  await order(fleet, to);
+  const { by } = await untilStepping(fleet);
+  await untilRuns(fleet, by, `${to}.`);
+  await hypervisor.freeze(by, 'appliance');
+  await untilAllRun(fleet, to);
+  expect((await recordOf(fleet))?.step?.by, 'the step is not over').toBe(by);
+  await writeFile(broken, '');
+  await hypervisor.kill(by, 'etcd');
+  await hypervisor.thaw(by, 'appliance');
+  await untilSaid(fleet, '"upgrade-no-way-back"');
+  expect((await sentences(fleet)).join()).toContain(`there is no way back to ${from}`);
+  await rm(broken);
+  await upgradedTo(fleet, to);
 }
 
 /** One image lacks the new etcd, or has one that nobody can run: nobody steps, and that is said, until it is replaced. */

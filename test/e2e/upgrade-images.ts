@@ -51,6 +51,19 @@ export async function asPatch(minor: string, version: string): Promise<Exclude<I
   };
 }
 
+/** The prepared etcd of a minor, which ends at its start while `isBroken` is the name of a file. */
+export async function breakable(minor: string, isBroken: string): Promise<ImagePart> {
+  const { etcd, version } = await etcdBinary(minor);
+  const script = `#!/bin/sh\nif [ "$1" != --version ] && [ -e '${isBroken}' ]; then echo "this etcd ends at its start" >&2; exit 2; fi\nexec '${etcd}' "$@"\n`;
+  return {
+    version,
+    make: async (folder) => {
+      await writeFile(join(folder, 'etcd'), script);
+      await chmod(join(folder, 'etcd'), 0o755);
+    },
+  };
+}
+
 /** The prepared etcd of a minor, which nobody may execute. */
 export async function notExecutable(minor: string): Promise<ImagePart> {
   const { etcd, version } = await etcdBinary(minor);

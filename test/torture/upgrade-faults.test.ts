@@ -6,6 +6,7 @@ import {
   binaryIsLost,
   holderFreezes,
   newEtcdCrashes,
+  noWayBack,
   oneImageLacks,
   steppingEnds,
   twoOrder,
@@ -41,6 +42,10 @@ describe.concurrent('in the middle of an upgrade', () => {
       await bothCrash(context, size);
     },
   );
+
+  test('the new etcd ends at its start, when the old one is refused already', async (context) => {
+    await noWayBack(context);
+  });
 
   test('one image has no such etcd', async (context) => {
     await oneImageLacks(context, async (fleet) => await fleet.image(['3.4']));
