@@ -12,8 +12,11 @@ import { pagesOf } from './pages.ts';
 /** What became of rules that were to be added or removed. */
 export type FirewallOutcome =
   | { readonly kind: 'done' }
-  /** `full`: the group takes no more rules. `unknown`: no answer came, they may stand or not. */
-  | { readonly kind: 'full' | 'refused' | 'unknown'; readonly message: string };
+  /**
+   * `stale`: none of several was removed, as one is gone already: what was read is old. `full`: the group takes no more rules.
+   * `unknown`: no answer came, they may stand or not.
+   */
+  | { readonly kind: 'stale' | 'full' | 'refused' | 'unknown'; readonly message: string };
 
 /** The security groups of a stack. */
 export interface Firewall {
@@ -33,7 +36,10 @@ export interface Firewall {
     rules: readonly IngressRule[],
     signal: AbortSignal,
   ): Promise<FirewallOutcome>;
-  /** Removes rules by ports and source, of which a group has none twice; one that is gone already is fine. */
+  /**
+   * Removes rules by ports and source, of which a group has none twice, in one call; one that is gone already is fine where it
+   * is the only one.
+   */
   close(
     region: string,
     groupId: string,
@@ -68,7 +74,16 @@ export function createFirewall(stack: string, clients: Pick<AwsClients, 'ec2'>):
           { GroupId: groupId, IpPermissions: some.map(described) },
           signal,
         );
-      return await change(region, rules, send, 'InvalidPermission.Duplicate', signal);
+      const add = async (some: readonly IngressRule[]): Promise<FirewallOutcome> =>
+        await change(region, some, send, 'InvalidPermission.Duplicate', signal);
+      const all = await add(rules);
+      if (all.kind !== 'stale') return all;
+      // Another appliance is at the same; to let somebody in late does no harm.
+      for (const rule of rules) {
+        const outcome = await add([rule]);
+        if (outcome.kind !== 'done') return outcome;
+      }
+      return { kind: 'done' };
     },
     close: async (region, groupId, rules, signal) => {
       const ec2 = clients.ec2(region);
@@ -131,10 +146,7 @@ function described(rule: IngressRule): IpPermission {
 
 type Send = (rules: readonly IngressRule[]) => Promise<unknown>;
 
-/**
- * Sends a change of several rules; where one of them is as wanted already (EC2 says `fine`), EC2 refuses all, and they are
- * sent one by one: another appliance may be at the same.
- */
+/** Sends a change of several rules. EC2 refuses all of them where one is as wanted already, which it calls `fine`. */
 async function change(
   region: string,
   rules: readonly IngressRule[],
@@ -149,14 +161,8 @@ async function change(
     signal.throwIfAborted();
     const failure = failureOf(thrown);
     const message = `EC2 in ${region} ${clauseOf(failure)}`;
+    if (failure.name === fine) return rules.length === 1 ? { kind: 'done' } : { kind: 'stale', message };
     if (failure.name === 'RulesPerSecurityGroupLimitExceeded') return { kind: 'full', message };
-    if (failure.name !== fine)
-      return { kind: failure.status === null || failure.status >= 500 ? 'unknown' : 'refused', message };
-    if (rules.length === 1) return { kind: 'done' };
+    return { kind: failure.status === null || failure.status >= 500 ? 'unknown' : 'refused', message };
   }
-  for (const rule of rules) {
-    const outcome = await change(region, [rule], send, fine, signal);
-    if (outcome.kind !== 'done') return outcome;
-  }
-  return { kind: 'done' };
 }

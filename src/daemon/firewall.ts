@@ -46,7 +46,8 @@ interface RegionMemory {
   /** Ids of the instances whose groups they are. */
   of: string;
   readAt: number;
-  readonly retry: Backoff;
+  readonly reading: Backoff;
+  readonly changing: Backoff;
 }
 
 /** The firewall of one appliance. What it remembers of the rules is only there to ask less. */
@@ -60,7 +61,8 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
         groups: unknown('EC2 was not asked yet'),
         of: '',
         readAt: Number.NEGATIVE_INFINITY,
-        retry: createBackoff(ports, RETRY),
+        reading: createBackoff(ports, RETRY),
+        changing: createBackoff(ports, RETRY),
       },
     ]),
   );
@@ -72,14 +74,21 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
         const ids = livingIn(fleet, region).map((one) => one.id);
         const of = ids.toSorted().join();
         const isFresh = of === it.of && at - it.readAt < options.housekeepingIntervalMs;
-        if (isFresh || it.retry.waits()) return;
+        if (isFresh || it.reading.waits()) return;
         it.groups = await port.groups(region, ids, signal);
         it.of = of;
         it.readAt = it.groups.known ? at : Number.NEGATIVE_INFINITY;
-        if (it.groups.known) it.retry.succeeded();
-        else it.retry.failed();
+        if (it.groups.known) it.reading.succeeded();
+        else it.reading.failed();
       }),
     );
+  };
+
+  /** As if a region's groups had been read at that time, once a change came to this. */
+  const readAtAfter = (outcome: FirewallOutcome['kind'], before: number): number => {
+    if (outcome === 'full' || outcome === 'refused') return before;
+    if (outcome === 'stale') return Number.NEGATIVE_INFINITY;
+    return clock.now() - options.housekeepingIntervalMs + READ_AGAIN_MS;
   };
 
   /** Sends one change. What it made of the rules is known until they are read again. */
@@ -92,15 +101,16 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
     const it = memory.get(region);
     if (it === undefined || rules.length === 0) return 'done';
     const outcome = await port[kind](region, groupId, rules, signal);
-    it.readAt = clock.now() - options.housekeepingIntervalMs + READ_AGAIN_MS;
+    it.readAt = readAtAfter(outcome.kind, it.readAt);
     meter.acted(`firewall-${kind}`, outcome.kind);
     const who = `${region}, ${groupId}: ${rules.map((rule) => rule.address).join(', ')}`;
     if (outcome.kind === 'done') {
+      it.changing.succeeded();
       it.groups = changed(it.groups, groupId, kind, rules);
       const verb = kind === 'open' ? 'lets in' : 'lets in no more';
       chronicle.event(`firewall-${kind}`, reason(`firewall-${kind}`, `${verb} ${who}`));
     } else {
-      it.retry.failed();
+      it.changing.failed();
       chronicle.trouble(
         `firewall-${kind}-${region}`,
         reason(`firewall-${outcome.kind}`, `${who}: ${outcome.message}`),
@@ -109,7 +119,7 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
     return outcome.kind;
   };
 
-  const isPaused = ({ region }: FirewallChange): boolean => memory.get(region)?.retry.waits() === true;
+  const isPaused = ({ region }: FirewallChange): boolean => memory.get(region)?.changing.waits() === true;
   const seenNow = (fleet: Fleet, { ports: ranges, withOwnRegion }: NonNullable<typeof wanted>) => ({
     cluster,
     fleet,
@@ -147,7 +157,7 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
         if (change.close.length > 0 && !(await right.guard(signal))) return false;
         const closed = await send('close', change, change.close, signal);
         const opened = await send('open', change, change.open, signal);
-        answered &&= closed !== 'unknown' && opened !== 'unknown';
+        answered &&= ![closed, opened].some((it) => it === 'unknown' || it === 'stale');
       }
       return answered && [...memory.values()].every((it) => it.groups.known);
     },

@@ -79,8 +79,11 @@ export interface FleetPort {
 /** What became of rules that were to be added or removed. */
 export type FirewallOutcome =
   | { readonly kind: 'done' }
-  /** `full`: the group takes no more rules. `unknown`: no answer came, they may stand or not. */
-  | { readonly kind: 'full' | 'refused' | 'unknown'; readonly message: string };
+  /**
+   * `stale`: none of several was removed, as one is gone already: what was read is old. `full`: the group takes no more rules.
+   * `unknown`: no answer came, they may stand or not.
+   */
+  | { readonly kind: 'stale' | 'full' | 'refused' | 'unknown'; readonly message: string };
 
 /** The stack's security groups. */
 export interface FirewallPort {
@@ -97,7 +100,7 @@ export interface FirewallPort {
     rules: readonly IngressRule[],
     signal: AbortSignal,
   ): Promise<FirewallOutcome>;
-  /** A rule that is gone already is fine. */
+  /** A rule that is gone already is fine where it is the only one. One call: who removes several looks at the lock anew. */
   close(
     region: string,
     groupId: string,

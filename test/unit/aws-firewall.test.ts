@@ -187,15 +187,10 @@ describe.each([
     );
   });
 
-  test('sends them one by one where one of them is so already', async () => {
-    const sent: string[] = [];
-    const { outcome } = await change(({ params }) => {
-      const addresses = [...params].flatMap(([key, value]) => (key.endsWith('CidrIp') ? [value] : []));
-      sent.push(addresses.join());
-      return addresses.includes('10.1.0.1/32') ? ec2Error(400, fine) : done(action);
-    });
-    expect(outcome).toEqual({ kind: 'done' });
-    expect(sent).toEqual(['10.1.0.1/32,10.1.0.2/32', '10.1.0.1/32', '10.1.0.2/32']);
+  test('is done where the only rule is so already', async () => {
+    const { firewall, server } = await firewallOf(() => ec2Error(400, fine));
+    expect(await firewall[kind](REGION, 'sg-1', [rule('10.1.0.1')], never)).toEqual({ kind: 'done' });
+    expect(server.requests).toHaveLength(1);
   });
 
   test.each([
@@ -212,5 +207,32 @@ describe.each([
     const { firewall, server } = await firewallOf(() => done(action));
     expect(await firewall[kind](REGION, 'sg-1', [], never)).toEqual({ kind: 'done' });
     expect(server.requests).toEqual([]);
+  });
+});
+
+describe('where one of several rules is so already', () => {
+  const change = async (kind: 'open' | 'close', fine: string, action: string) => {
+    const sent: string[] = [];
+    const { firewall } = await firewallOf(({ params }) => {
+      const addresses = [...params].flatMap(([key, value]) => (key.endsWith('CidrIp') ? [value] : []));
+      sent.push(addresses.join());
+      return addresses.includes('10.1.0.1/32') ? ec2Error(400, fine) : done(action);
+    });
+    const outcome = await firewall[kind](REGION, 'sg-1', [rule('10.1.0.1'), rule('10.1.0.2')], never);
+    return { outcome, sent };
+  };
+
+  test('they are opened one by one: that does no harm, however late', async () => {
+    expect(await change('open', 'InvalidPermission.Duplicate', 'AuthorizeSecurityGroupIngress')).toEqual({
+      outcome: { kind: 'done' },
+      sent: ['10.1.0.1/32,10.1.0.2/32', '10.1.0.1/32', '10.1.0.2/32'],
+    });
+  });
+
+  test('none is closed, in one call: each needs its own look at the lock', async () => {
+    expect(await change('close', 'InvalidPermission.NotFound', 'RevokeSecurityGroupIngress')).toEqual({
+      outcome: { kind: 'stale', message: expect.stringContaining('InvalidPermission.NotFound') as string },
+      sent: ['10.1.0.1/32,10.1.0.2/32'],
+    });
   });
 });

@@ -49,7 +49,8 @@ function world(groups: Readonly<Record<string, readonly IngressRule[]>>, { neede
   };
   const words = new Map<string, Ec2Evidence>();
   const asked: string[] = [];
-  let mayAct = true;
+  /** Whether the lock is still held, each time that it is looked at. */
+  let mayAct = (): boolean => true;
   const firewall = createFirewall({
     ports: { firewall: port, clock, random: { fraction: () => 0.5, token: () => '' }, self: self(1), meter },
     options: {
@@ -81,10 +82,10 @@ function world(groups: Readonly<Record<string, readonly IngressRule[]>>, { neede
     words,
     asked,
     addresses,
-    setGuard: (may: boolean) => (mayAct = may),
+    setGuard: (may: () => boolean) => (mayAct = may),
     arrive: async (seen = FLEET) => await firewall.arrive(seen, NEVER),
     tend: async (seen = FLEET, members = MEMBERS) =>
-      await firewall.tend(seen, members, { guard: async () => await Promise.resolve(mayAct) }, NEVER),
+      await firewall.tend(seen, members, { guard: async () => await Promise.resolve(mayAct()) }, NEVER),
     /** The calls since this was asked last, as `open us-east-1 10.0.0.1`. */
     calls: () => port.calls.splice(0).map((it) => [it.kind, it.region, ...it.addresses].join(' ')),
   };
@@ -128,11 +129,11 @@ describe('the firewall', () => {
       [FAR]: [rule(3, FAR)],
     });
     words.set(idOf(3), 'terminated');
-    setGuard(false);
+    setGuard(() => false);
     expect(await tend()).toBe(false);
     expect(asked).toEqual([idOf(3)]);
     expect(calls()).toEqual([`groups ${REGION}`, `groups ${FAR}`]);
-    setGuard(true);
+    setGuard(() => true);
     expect(await tend()).toBe(true);
     expect(calls()).toEqual([
       `close ${REGION} ${addressOf(3)}`,
@@ -141,6 +142,45 @@ describe('the firewall', () => {
     ]);
     expect(await tend()).toBe(true);
     expect(calls()).toEqual([]);
+  });
+
+  test('of who keeps house looks at the lock before each call that closes', async () => {
+    const { tend, calls, words, setGuard } = world({
+      [REGION]: [rule(2, FAR), rule(3, FAR)],
+      [FAR]: [rule(1, REGION), rule(3, FAR)],
+    });
+    words.set(idOf(3), 'terminated');
+    const held = [true, false];
+    setGuard(() => held.shift() === true);
+    expect(await tend()).toBe(false);
+    expect(calls().slice(2)).toEqual([`close ${REGION} ${addressOf(3)}`]);
+  });
+
+  test('reads again, and plans again, what another has changed meanwhile', async () => {
+    const { tend, calls, words, port, clock, state } = world({
+      [REGION]: [rule(2, FAR), rule(3, FAR), rule(4, FAR)],
+      [FAR]: [rule(1, REGION)],
+    });
+    words.set(idOf(3), 'terminated').set(idOf(4), 'terminated');
+    port.refuse(REGION, { kind: 'stale', message: 'InvalidPermission.NotFound' });
+    expect(await tend()).toBe(false);
+    expect(calls().slice(2)).toEqual([`close ${REGION} ${addressOf(3)} ${addressOf(4)}`]);
+    expect(state.events.map((it) => it.code)).toContain('firewall-stale');
+    port.refuse(REGION, null);
+    port.rules.set(REGION, [rule(2, FAR), rule(4, FAR)]);
+    clock.advance(2_000);
+    expect(await tend()).toBe(true);
+    expect(calls()).toEqual([`groups ${REGION}`, `close ${REGION} ${addressOf(4)}`]);
+  });
+
+  test('of who waits to arrive asks less and less often where it is refused', async () => {
+    const { arrive, calls, port, clock } = world({ [REGION]: [], [FAR]: [rule(1, REGION)] });
+    port.refuse(REGION, { kind: 'refused', message: 'UnauthorizedOperation' });
+    for (let second = 0; second < 600; second += 1) {
+      await arrive();
+      clock.advance(1_000);
+    }
+    expect(calls().length).toBeLessThan(40);
   });
 
   test('looks after each group of a region while one replaces another', async () => {
@@ -167,7 +207,7 @@ describe('the firewall', () => {
 
   test('needs no lock to let somebody in', async () => {
     const { tend, addresses, setGuard } = world({ [REGION]: [], [FAR]: [] });
-    setGuard(false);
+    setGuard(() => false);
     expect(await tend()).toBe(true);
     expect([addresses(REGION), addresses(FAR)]).toEqual([[addressOf(2)], [addressOf(1)]]);
   });
