@@ -114,6 +114,8 @@ function addCut(sandbox: Command): void {
     .option('--region <name>', 'a whole region in place of an instance')
     .option('--only <instances...>', 'with peers or both: only from these instances')
     .action(async (words: string[], options: Common & { region?: string; only?: string[] }) => {
+      if (options.region !== undefined && options.only !== undefined)
+        throw usage('--region cuts a whole region off from all others: --only is for an instance');
       const client = await clientOf(options);
       if (options.region !== undefined) {
         await client.cutRegion(options.region, (words[0] ?? 'both') as CutFrom);

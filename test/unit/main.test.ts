@@ -65,6 +65,7 @@ describe('exit codes', () => {
     { words: ['upgrade', '--to', 'newest'], said: '--to "newest" is no version of etcd' },
     { words: ['upgrade', 'demo', '--endpoint', '10.0.0.1'], said: 'contradict each other' },
     { words: ['upgrade', '--refresh', '--endpoint', '10.0.0.1'], said: 'name the cluster instead' },
+    { words: ['sandbox', 'cut', '--region', 'eu-west-1', '--only', 'i-1'], said: 'a whole region' },
   ])('$words is a usage error: 64', async ({ words, said }) => {
     const { code, out, err } = await main(words);
     expect({ code, out }).toEqual({ code: 64, out: '' });
