@@ -146,8 +146,7 @@ function sandboxOptions(options: StartOptions): SandboxOptions {
     },
     regions: options.regions,
     group: {
-      // The last number is for those that have none of their own.
-      desired: options.regions.map((_, index) => options.size[index] ?? options.size.at(-1) ?? 0),
+      desired: options.size,
       min: options.min,
       max: options.max,
       hooks: options.hooks === true,

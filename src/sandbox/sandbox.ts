@@ -33,7 +33,7 @@ export interface SandboxOptions {
   /** Default: eu-central-1 alone. With more than one, each has a group, and all are one fleet. */
   readonly regions?: readonly string[];
   readonly group: {
-    /** Instances of each group, or of the group of each region in their order. */
+    /** Instances of each group, or of the group of each region in their order: the last number is for those that have none of their own. */
     readonly desired: number | readonly number[];
     readonly min: number;
     readonly max: number;
@@ -253,6 +253,7 @@ function addressIn(cloud: Cloud, instanceId: string): string {
 
 function startGroup(cloud: Cloud, options: SandboxOptions, addresses: SandboxAddresses): void {
   const { desired, min, max, hooks } = options.group;
+  const sizes = [desired].flat();
   cloud.createZone(`${options.zoneName ?? 'example.org'}.`);
   for (const [index, region] of (options.regions ?? DEFAULT_REGIONS).entries()) {
     cloud.createGroup({
@@ -261,7 +262,7 @@ function startGroup(cloud: Cloud, options: SandboxOptions, addresses: SandboxAdd
       stackName: addresses.group,
       min,
       max,
-      desired: typeof desired === 'number' ? desired : (desired[index] ?? min),
+      desired: sizes[index] ?? sizes.at(-1) ?? min,
       ...(hooks === true ? { hooks: HOOKS } : {}),
     });
   }

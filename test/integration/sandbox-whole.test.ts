@@ -53,6 +53,20 @@ async function answering(sandbox: Sandbox, size: number): Promise<readonly strin
 }
 
 describe('a sandbox', () => {
+  test('gives the last number that is said to the groups that have none of their own', async () => {
+    const regions = ['eu-central-1', 'eu-west-1', 'us-east-1'];
+    const settings = { launchDelayMs: 60_000 };
+    const sizesOf = async (desired: number | readonly number[]): Promise<readonly number[]> => {
+      await using sandbox = await createSandbox(
+        options({ regions, settings, group: { desired, min: 0, max: 5 } }),
+      );
+      await sandbox.start();
+      return sandbox.cloud.describe().groups.map((group) => group.desired);
+    };
+    expect(await sizesOf([1, 2])).toEqual([1, 2, 2]);
+    expect(await sizesOf(3)).toEqual([3, 3, 3]);
+  });
+
   test('runs its group, tells its machines what user data would, and leaves nothing', async () => {
     const sandbox = await createSandbox(options({ environment: { LOG_LEVEL: 'debug' } }));
     try {
