@@ -27,27 +27,25 @@ const LAST_HOST = 254;
 const REGION_STEP = 10;
 const PUBLIC_STEP = 100;
 const MOST_REGIONS = 8;
-const MOST_ZONES = REGION_STEP - 1;
+/** Fewer than `REGION_STEP`. */
+const ZONE_LETTERS = ['a', 'b', 'c'] as const;
+const ACCOUNT = '123456789012';
 
 /** The places of a cloud's regions, in their order. Throws where there are none, too many, or one of them twice. */
 export function regionPlaces(options: {
   readonly regions: readonly string[];
   /** First two octets of all addresses. */
   readonly network: string;
-  readonly account?: string;
-  /** Default: a, b and c. */
-  readonly zoneLetters?: readonly string[];
 }): readonly RegionPlace[] {
-  const { regions, network, account = '123456789012', zoneLetters = ['a', 'b', 'c'] } = options;
+  const { regions, network } = options;
   const wrong = regions.find((name, index) => !isRegionName(name) || regions.indexOf(name) !== index);
   if (wrong !== undefined)
     throw usage(`${wrong} is no region, or is there twice: write eu-central-1,eu-west-1`);
   if (regions.length === 0 || regions.length > MOST_REGIONS)
     throw usage(`${regions.length} regions are too few or too many: 1 to ${MOST_REGIONS}`);
-  if (zoneLetters.length > MOST_ZONES) throw usage(`a region has at most ${MOST_ZONES} zones`);
   return regions.map((name, index) => {
-    const zones = zoneLetters.map((letter) => name + letter);
-    return { name, zones, account, addresses: createAddresses(network, zones, index * REGION_STEP) };
+    const zones = ZONE_LETTERS.map((letter) => name + letter);
+    return { name, zones, account: ACCOUNT, addresses: createAddresses(network, zones, index * REGION_STEP) };
   });
 }
 

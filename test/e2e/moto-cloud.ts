@@ -95,7 +95,7 @@ export async function createMotoSandbox(): Promise<MotoSandbox> {
   );
   const nothing = async (): Promise<void> => undefined;
   const parts = createCloud({
-    places: regionPlaces({ regions: [REGION], network: prefix, zoneLetters: ['a'] }),
+    places: regionPlaces({ regions: [REGION], network: prefix }),
     clients: `${prefix}.0.0/24`,
     clock,
     events,

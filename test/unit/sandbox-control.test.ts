@@ -61,7 +61,7 @@ beforeEach(async () => {
   const hypervisor = aHypervisor();
   parts = createCloud(
     {
-      places: regionPlaces({ regions: ['eu-central-1', 'eu-west-1'], network: '127.78', zoneLetters: ['a'] }),
+      places: regionPlaces({ regions: ['eu-central-1', 'eu-west-1'], network: '127.78' }),
       clients: '127.78.0.0/24',
       clock,
       random: createRandom(1),

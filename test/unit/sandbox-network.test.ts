@@ -64,12 +64,12 @@ describe('the packet filter of a machine', () => {
 test('every address of eight regions has a metadata port of its own, within the range that a cut drops', () => {
   const hosts = Array.from({ length: 245 }, (_, index) => index + 10);
   const regions = Array.from({ length: 8 }, (_, index) => `eu-west-${index}`);
-  const thirds = regionPlaces({ regions, network: '10.78', zoneLetters: 'abcdefghi'.split('') })
+  const thirds = regionPlaces({ regions, network: '10.78' })
     .flatMap(({ addresses }) => addresses.ranges)
     .map((range) => Number(range.split('.')[2]))
     .filter((third) => third < 100);
   const ports = thirds.flatMap((third) => hosts.map((host) => metadataPort(`10.78.${third}.${host}`)));
-  expect(ports).toHaveLength(8 * 9 * 245);
+  expect(ports).toHaveLength(8 * 3 * 245);
   expect(new Set(ports).size).toBe(ports.length);
   expect(Math.min(...ports)).toBeGreaterThanOrEqual(10_000);
   expect(Math.max(...ports)).toBeLessThanOrEqual(30_479);
