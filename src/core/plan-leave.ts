@@ -54,6 +54,11 @@ export interface LeaveObservation {
   readonly successors: readonly string[];
   /** Healthy voters besides this one, leaving or not. */
   readonly healthyOthers: number;
+  /**
+   * How many of those leave too, and first: several count on the same members, and each may be gone before this one is. All of
+   * them where it is not known who leaves.
+   */
+  readonly leaveFirst: number;
   /** Whether the cluster was ever known to be formed; false: a birth that nobody was promised anything of. */
   readonly formed: boolean;
   /** Whether the others know that this instance leaves, and how. */
@@ -100,6 +105,7 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   const { status } = seen;
   const target = seen.successors[0];
   const leads = status.known && status.value.leader === status.value.memberId;
+  const healthy = seen.healthyOthers - seen.leaveFirst;
   const stop = (code: LeaveCode, sentence: string): LeaveAction => ({
     kind: 'stop',
     reason: reason(code, sentence),
@@ -139,7 +145,7 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   if (!status.known) {
     const voters = seen.list.known ? votersOf(seen.list.value.members).length : null;
     // Stopped as a member, it counts until it is evicted: the others must be a majority with it.
-    return voters !== null && seen.healthyOthers >= quorumOf(voters)
+    return voters !== null && healthy >= quorumOf(voters - seen.leaveFirst)
       ? stop(
           'leave-no-answer',
           `the own etcd does not answer (${status.reason}): stops, and is evicted later`,
@@ -157,10 +163,11 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
     return wait('leave-only-voter', 'the only voter never removes itself: waits for a successor');
   if (!seen.outOfDns) return wait('leave-dns', 'waits until no client record names it');
   if (seen.stepElsewhere) return waitForStep;
-  if (seen.healthyOthers < quorumOf(others)) {
+  if (healthy < quorumOf(others - seen.leaveFirst)) {
+    const apart = seen.leaveFirst === 0 ? '' : `, not counting ${seen.leaveFirst} that may leave first`;
     return wait(
       'leave-quorum-short',
-      `only ${seen.healthyOthers} of ${others} other voters are healthy: stays until one comes or goes`,
+      `only ${healthy} of ${others - seen.leaveFirst} other voters are healthy${apart}: stays until one comes or goes`,
     );
   }
   if (leads && target !== undefined) return handOver(target);

@@ -1,4 +1,3 @@
-import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import {
   LEAVE_DNS_MS,
@@ -30,6 +29,8 @@ const QUICK_TICK_MS = 100;
 /** How soon where nothing has changed for a grace's time: a hook may wait for hours. */
 const SLOW_TICK_MS = 2_000;
 
+const NOBODY_SERVES = unknown('neither the own etcd nor another voter answers');
+
 /** What a departure is told by who runs it. */
 export interface Leaving {
   /** Why it leaves, as now known. */
@@ -53,6 +54,8 @@ interface Memory {
   voters: string;
   /** Where those are asked that were well then. */
   wellAt: readonly string[];
+  /** Who else left then. */
+  leavers: string;
   /** What etcd answered to the last step, where it refused it. */
   refused: Reason | null;
 }
@@ -78,6 +81,7 @@ export async function leave(
     codeSince: began,
     voters: '',
     wellAt: [],
+    leavers: '',
     refused: null,
   };
   context.state.phase = 'leaving';
@@ -142,8 +146,9 @@ async function observe(
   const { ports, state } = context;
   const own = clientUrl(ports.self.address);
   const status = await ports.admin.status(own, signal);
-  const seen = status.known ? await look(context, own, signal) : await lookElsewhere(context, signal);
-  const leavers = await readLeaving(context, 'going', own, signal);
+  const at = status.known ? own : await whoServes(context, signal);
+  const seen = at === null ? NOBODY_SERVES : await look(context, at, signal);
+  const leavers = at === null ? NOBODY_SERVES : await readLeaving(context, 'going', at, signal);
   await keepAnnounced(context, own, memory, signal);
   // Whoever takes the lock from now on reads the word, if it was given.
   const { announced } = memory;
@@ -153,6 +158,7 @@ async function observe(
   const named = !(await namedNoMore(context, own, signal));
   memory.voters = seen.known ? votersKey(seen.value.list) : '';
   memory.wellAt = seen.known ? endpointsOf(seen.value, others) : [];
+  memory.leavers = leavers.known ? keyOf(leavers.value) : '';
   const now = ports.clock.now();
   return {
     departure: leaving.departure(),
@@ -160,6 +166,10 @@ async function observe(
     list: seen.known ? known(seen.value.list) : seen,
     successors: others.filter((it) => !leavers.known || !leavers.value.has(it.name)).map((it) => it.id),
     healthyOthers: others.length,
+    // Who leaves with the lower id goes first: all that leave see it so.
+    leaveFirst: others.filter(
+      (it) => !leavers.known || (leavers.value.has(it.name) && it.name < ports.self.id),
+    ).length,
     // Data that nobody can name may be of a cluster that lived.
     formed: state.identity?.formed ?? true,
     announced: announced === leaving.departure().kind,
@@ -186,17 +196,17 @@ async function keepAnnounced(
   memory.announced = null;
 }
 
-/** The own etcd is silent: whether the others serve without it is asked of them, as claim and last look name them. */
-async function lookElsewhere(context: Context, signal: AbortSignal): Promise<Known<Look>> {
+/** The own etcd is silent: whether the others serve without it is asked of them, as claim and last look name them; the first. */
+async function whoServes(context: Context, signal: AbortSignal): Promise<string | null> {
   const { ports, state, register } = context;
   const claimed = register.standing()?.voters ?? [];
   const addresses = [...state.members.filter((it) => !it.learner), ...claimed].map((it) => it.address);
   for (const address of new Set(addresses)) {
     if (address === ports.self.address) continue;
-    const seen = await look(context, clientUrl(address), signal);
-    if (seen.known) return seen;
+    const list = await ports.admin.memberList(clientUrl(address), { linearizable: true }, signal);
+    if (list.known) return clientUrl(address);
   }
-  return unknown('neither the own etcd nor another voter answers');
+  return null;
 }
 
 /** Healthy voters besides the own one, most caught-up first. */
@@ -215,10 +225,11 @@ function endpointsOf({ list }: Look, looks: Look['members']): readonly string[] 
 }
 
 function votersKey({ members }: MemberList): string {
-  return votersOf(members)
-    .map((it) => it.id)
-    .sort()
-    .join();
+  return keyOf(votersOf(members).map((it) => it.id));
+}
+
+function keyOf(ids: Iterable<string>): string {
+  return [...ids].sort().join();
 }
 
 async function namedNoMore(context: Context, own: string, signal: AbortSignal): Promise<boolean> {
@@ -276,15 +287,15 @@ async function act(
  * Law 5: whether those that were counted on are still there and answer; null: they do. Several may leave at once, and a look
  * takes as long as its slowest member, which may be a learner that has yet to serve.
  */
-async function whyNotAsSeen(
-  { ports: { admin, self } }: Context,
-  memory: Memory,
-  signal: AbortSignal,
-): Promise<string | null> {
-  const list = await admin.memberList(clientUrl(self.address), { linearizable: true }, signal);
+async function whyNotAsSeen({ ports }: Context, memory: Memory, signal: AbortSignal): Promise<string | null> {
+  const own = clientUrl(ports.self.address);
+  const leavers = await readLeaving({ ports }, 'going', own, signal);
+  if (!leavers.known) return leavers.reason;
+  const list = await ports.admin.memberList(own, { linearizable: true }, signal);
   if (!list.known) return list.reason;
   if (votersKey(list.value) !== memory.voters) return 'the voters are others than a moment ago';
-  const asked = await Promise.all(memory.wellAt.map((it) => admin.status(it, signal)));
+  if (keyOf(leavers.value) !== memory.leavers) return 'others leave than a moment ago';
+  const asked = await Promise.all(memory.wellAt.map((it) => ports.admin.status(it, signal)));
   const silent = asked.find((it) => !it.known);
   return silent === undefined ? null : `another voter that it counts on does not answer: ${silent.reason}`;
 }

@@ -48,17 +48,19 @@ const departures: fc.Arbitrary<LeaveObservation> = memberLists.chain((members) =
           .map((it) => it.id),
       ),
       leavers: fc.integer({ min: 0, max: 2 }),
+      first: fc.integer({ min: 0, max: 2 }),
       formed: fc.boolean(),
       announced: fc.boolean(),
       outOfDns: fc.boolean(),
       stepElsewhere: fc.boolean(),
       graceOver: fc.boolean(),
     })
-    .map(({ going, listKnown, healthy, leavers, ...rest }) => ({
+    .map(({ going, listKnown, healthy, leavers, first, ...rest }) => ({
       ...rest,
       departure: going ? { kind: 'going', why: 'w' } : { kind: 'restart', why: 'w' },
       list: listKnown ? known(listOf(members)) : DARK,
       healthyOthers: healthy.length,
+      leaveFirst: Math.min(first, leavers, healthy.length),
       successors: healthy.slice(leavers),
     })),
 );
@@ -148,7 +150,8 @@ describe('planLeave', () => {
         if (own?.learner === true) return;
         const rest = votersOf(seen.list.value.members).filter((it) => it.id !== action.memberId);
         expect(rest.length).toBeGreaterThan(0);
-        expect(seen.healthyOthers).toBeGreaterThanOrEqual(quorumOf(rest.length));
+        const first = seen.leaveFirst;
+        expect(seen.healthyOthers - first).toBeGreaterThanOrEqual(quorumOf(rest.length - first));
       }),
       { numRuns: 2_000 },
     );
@@ -179,6 +182,55 @@ describe('planLeave', () => {
         expect([seen.announced, seen.outOfDns]).toEqual([true, true]);
         const leads = seen.status.known && seen.status.value.leader === action.memberId;
         expect(leads && seen.successors.length > 0).toBe(false);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('keeps quorum, whoever of many that leave at once acts on the same look, and in whatever order', () => {
+    const fleets = fc.integer({ min: 2, max: 7 }).chain((size) => {
+      const all = Array.from({ length: size }, (_, index) => index + 1);
+      return fc.record({
+        all: fc.constant(all),
+        healthy: fc.subarray(all, { minLength: 1 }),
+        leaving: fc.subarray(all, { minLength: 1 }),
+        acts: fc.shuffledSubarray(all),
+      });
+    });
+    fc.assert(
+      fc.property(fleets, ({ all, healthy, leaving, acts }) => {
+        let voters = all;
+        let well = healthy;
+        const plans = new Map(
+          leaving
+            .filter((it) => healthy.includes(it))
+            .map((own) => {
+              const others = healthy.filter((it) => it !== own);
+              return [
+                own,
+                planLeave({
+                  departure: { kind: 'going', why: 'w' },
+                  status: known(status(own, { leader: null })),
+                  list: known(listOf(all)),
+                  successors: others.filter((it) => !leaving.includes(it)).map((it) => memberIdOf(it)),
+                  healthyOthers: others.length,
+                  leaveFirst: others.filter((it) => leaving.includes(it) && it < own).length,
+                  formed: true,
+                  announced: true,
+                  outOfDns: true,
+                  stepElsewhere: false,
+                  graceOver: false,
+                }),
+              ];
+            }),
+        );
+        const had = well.length >= quorumOf(voters.length);
+        for (const own of acts.filter((it) => plans.get(it)?.kind === 'remove-self')) {
+          voters = voters.filter((it) => it !== own);
+          well = well.filter((it) => it !== own);
+          expect(!had || well.length >= quorumOf(voters.length), `after ${own} left`).toBe(true);
+          expect(voters.length).toBeGreaterThan(0);
+        }
       }),
       { numRuns: 2_000 },
     );
