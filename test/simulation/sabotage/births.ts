@@ -60,6 +60,11 @@ export const BIRTH_BUGS: readonly Bug[] = [
     law: 1,
     shows: [5],
     profile: 'birth',
+    // Founders that are too few have waited first, and in vain, for those that do not come or are not reached.
+    when: (plot) =>
+      plot.desired > 1 &&
+      plot.bootstrapWaitMs <= 15_000 &&
+      duringBirth(['power-cut', 'lose', 'zone', 'partition'])(plot),
     source: bugIn<typeof quorumOf>('quorumOf', () => () => 1),
   },
   {
