@@ -1,9 +1,9 @@
 import { describe, test } from 'vitest';
 import { troubledBirth } from './births.ts';
 
-/* Three of the births that the torture has by the dozen; each seed is another trouble every time the machine is. */
+/* Two of the births that the torture has by the dozen, with other troubles than those of the other tests of births. */
 describe.concurrent('a birth under faults gives one cluster', () => {
-  test.for([1, 2, 3])('seed %i', async (seed, context) => {
+  test.for([1, 2])('seed %i', async (seed, context) => {
     await troubledBirth(context, seed);
   });
 });
