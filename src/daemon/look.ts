@@ -64,6 +64,20 @@ export async function look(
   });
 }
 
+/** A look through the first of these endpoints that gives one. */
+export async function lookThrough(
+  context: { readonly ports: Pick<Ports, 'admin'> },
+  endpoints: readonly string[],
+  signal: AbortSignal,
+): Promise<Known<Look>> {
+  let last: Known<Look> = unknown('nobody is known who could be asked');
+  for (const endpoint of endpoints) {
+    last = await look(context, endpoint, signal);
+    if (last.known) return last;
+  }
+  return last;
+}
+
 /** Through which endpoint a member of any kind reaches its cluster: itself, or, for a learner, the leader or a voter. */
 export async function votersList(
   context: Context,

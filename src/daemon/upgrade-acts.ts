@@ -1,5 +1,8 @@
+import { known } from '../core/known.ts';
+import type { MemberStatus } from '../core/members.ts';
 import { planOwnNames } from '../core/plan-own-names.ts';
 import type { UpgradeAction } from '../core/plan-upgrade.ts';
+import { whyUnhealthy } from '../core/readiness.ts';
 import { reason } from '../core/reason.ts';
 import type { ChangeOutcome } from '../core/records.ts';
 import type { FailedStep, UpgradeRecord } from '../core/upgrade.ts';
@@ -7,6 +10,7 @@ import { encodePart, UPGRADE_KEYS } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { LeasedLock } from './leased-lock.ts';
+import { look } from './look.ts';
 import type { MemberLook } from './state.ts';
 
 /** One kind of action. */
@@ -16,6 +20,7 @@ export type UpgradeActionOf<Kind extends UpgradeAction['kind']> = Extract<Upgrad
 export interface Held {
   readonly context: Context;
   readonly lock: LeasedLock;
+  /** As they were before the step; empty: nobody has answered who lists them. */
   readonly members: readonly MemberLook[];
   readonly signal: AbortSignal;
 }
@@ -86,7 +91,25 @@ export async function nameSelf(held: Held, serves: boolean): Promise<void> {
 export async function nameAgain(held: Held): Promise<void> {
   const { admin, self } = held.context.ports;
   const status = await admin.status(clientUrl(self.address), held.signal);
-  if (status.known && status.value.leader !== null) await nameSelf(held, true);
+  if (status.known && (await whyNotServing(held, status.value)) === null) await nameSelf(held, true);
+}
+
+/**
+ * Why the own member does not serve; null: it does. It is to be as far as the others were before the step: what came since is
+ * as quick to catch up with as it came. Where nobody has said how far they were, they are looked at through the own etcd.
+ */
+export async function whyNotServing(
+  { context, members, signal }: Held,
+  status: MemberStatus,
+): Promise<string | null> {
+  const beside = (highestIndex: number): string | null =>
+    whyUnhealthy({ status: known(status), memberId: status.memberId, highestIndex });
+  if (members.length > 0)
+    return beside(Math.max(...members.map((it) => (it.status.known ? it.status.value.raftIndex : 0))));
+  const alone = beside(0);
+  if (alone !== null) return alone;
+  const seen = await look(context, clientUrl(context.ports.self.address), signal);
+  return seen.known ? beside(seen.value.highestIndex) : `it has no linearizable answer: ${seen.reason}`;
 }
 
 /**

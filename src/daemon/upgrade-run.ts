@@ -1,21 +1,17 @@
-import type { KeptStep } from '../core/local-data.ts';
-import { UPGRADE_SETTLE_MS, UPGRADE_STEP_LIMIT_MS } from '../core/numbers.ts';
-import { whyUnhealthy } from '../core/readiness.ts';
+import { CLAIM_READ_INTERVAL_MS, UPGRADE_SETTLE_MS, UPGRADE_STEP_LIMIT_MS } from '../core/numbers.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
-import { keepIdentity } from './keep-identity.ts';
-import type { MemberLook } from './state.ts';
 import type { RunAs, Swap } from './swap-etcd.ts';
 import { swapEtcd } from './swap-etcd.ts';
 import type { Held } from './upgrade-acts.ts';
-import { endpointsOf } from './upgrade-acts.ts';
+import { endpointsOf, whyNotServing } from './upgrade-acts.ts';
 
 /** While a member comes up, it is asked this often: a step takes seconds, and others wait for it. */
 const LOOK_MS = 100;
 
 /** A lock that was lost is asked for again this often. */
-const REGAIN_MS = 2_000;
+export const REGAIN_MS = 2_000;
 
 /** Ends and failed starts after which a binary does not come up: one may be an accident. */
 const MOST_FAILURES = 2;
@@ -43,7 +39,7 @@ export async function comeUp(held: Held, swap: Swap): Promise<Came> {
   try {
     for (;;) {
       if (isLeaving(held.context) || isOther(held.context, swap)) return { kind: 'left' };
-      const unwell = await whyUnwell(held.context, held.members, swap.version, held.signal);
+      const unwell = await whyUnwell(held, swap.version);
       const now = clock.now();
       wellSince = unwell === null ? (wellSince ?? now) : null;
       if (wellSince !== null && now - wellSince >= UPGRADE_SETTLE_MS) return { kind: 'well' };
@@ -73,6 +69,10 @@ async function mayRunAnother(held: Held): Promise<boolean> {
   const { context, lock, members, signal } = held;
   if ((await lock.guard(signal)) || (await lock.take(signal))) return true;
   const { admin, probe, self } = context.ports;
+  // Unknown is not nobody.
+  const isClaimKnown = async (): Promise<boolean> =>
+    (await context.register.read(CLAIM_READ_INTERVAL_MS, signal)).known;
+  if (members.length === 0 && !(await isClaimKnown())) return false;
   for (const endpoint of endpointsOf(context, members)) {
     const answer = await admin.read(endpoint, UPGRADE_LOCK_KEY, { serializable: false }, signal);
     if (answer.known) return false;
@@ -85,20 +85,12 @@ function isOther({ state }: Context, { memberId }: Swap): boolean {
   return memberId !== null && state.identity !== null && state.identity.memberId !== memberId;
 }
 
-async function whyUnwell(
-  context: Context,
-  members: readonly MemberLook[],
-  version: string,
-  signal: AbortSignal,
-): Promise<string | null> {
-  const { admin, self } = context.ports;
-  const status = await admin.status(clientUrl(self.address), signal);
+async function whyUnwell(held: Held, version: string): Promise<string | null> {
+  const { admin, self } = held.context.ports;
+  const status = await admin.status(clientUrl(self.address), held.signal);
   if (!status.known) return status.reason;
-  const { version: runs, memberId } = status.value;
-  if (runs !== version) return `etcd ${runs} answers`;
-  // As far as the others were before the step; what came since is as quick to catch up with as it came.
-  const indexes = members.map((it) => (it.status.known ? it.status.value.raftIndex : 0));
-  return whyUnhealthy({ status, memberId, highestIndex: Math.max(0, ...indexes) });
+  const runs = status.value.version;
+  return runs === version ? await whyNotServing(held, status.value) : `etcd ${runs} answers`;
 }
 
 /**
@@ -119,9 +111,11 @@ export function isLeaving({ state }: Context): boolean {
   return state.phase === 'leaving' || state.phase === 'stopped';
 }
 
-/** Says beside the data what the step has come to; null: it is over. */
-export async function keepStep(context: Context, step: KeptStep | null, signal: AbortSignal): Promise<void> {
-  const { identity } = context.state;
-  if (identity !== null && (identity.step ?? null) !== step)
-    await keepIdentity(context, { ...identity, step }, signal);
+/** The step is over: the data say nothing of it any more. Before etcd is started, nothing but the disk has what they say. */
+export async function forgetStep({ ports, state }: Context, signal: AbortSignal): Promise<void> {
+  const identity = state.identity ?? (await ports.data.read(signal)).identity;
+  if (identity?.step == null) return;
+  const over = { ...identity, step: null };
+  await ports.data.writeIdentity(over, signal);
+  if (state.identity !== null) state.identity = over;
 }

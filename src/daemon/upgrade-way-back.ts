@@ -4,7 +4,7 @@ import { compareVersions, minorOf } from '../core/versions.ts';
 import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, recordFailure, writePart } from './upgrade-acts.ts';
 import type { Came } from './upgrade-run.ts';
-import { keepStep, regain, runAs } from './upgrade-run.ts';
+import { forgetStep, REGAIN_MS, regain, runAs } from './upgrade-run.ts';
 
 type Way = Pick<KeptStep, 'from' | 'to'>;
 
@@ -14,17 +14,24 @@ export async function conclude(held: Held, way: Way, came: Came): Promise<void> 
   if (came.kind === 'failed') return await goBack(held, way, came.why);
   const { context, signal } = held;
   const { from, to } = way;
-  await keepStep(context, null, signal);
+  await forgetStep(context, signal);
   context.state.noWayBack = null;
   // What failed before was another step, or another instance's.
   await writePart(held, 'failed', null);
   context.chronicle.event('upgrade', reason('upgrade-stepped', `stepped from ${from} to ${to}`), way);
 }
 
-/** Records that a step was taken back, which stops the upgrade: under the lock, however long that takes. */
+/**
+ * Records that a step was taken back, which stops the upgrade: under the lock, however long that takes, or the same step would
+ * be taken again. Between two tries the house is kept: an etcd without space takes no word until somebody makes room.
+ */
 export async function recordTakenBack(held: Held, { from, to }: Way, why: string): Promise<void> {
-  if (!(await regain(held))) return;
-  if (await recordFailure(held, from, to, why)) await keepStep(held.context, null, held.signal);
+  const { context, lock, signal } = held;
+  while (await regain(held)) {
+    if (await recordFailure(held, from, to, why)) return await forgetStep(context, signal);
+    await lock.release(signal);
+    await context.ports.clock.sleep(REGAIN_MS, signal);
+  }
 }
 
 /** Back to the old binary, where the cluster's version has not moved; the upgrade stops either way. */

@@ -1,6 +1,8 @@
+import { claimRecord, formedClaim, foundingClaim } from '../../src/core/claim.ts';
 import type { DataIdentity } from '../../src/core/local-data.ts';
+import { namesOf } from '../../src/core/names.ts';
 import type { Context } from '../../src/daemon/context.ts';
-import { type Bench, type Host, NEVER, TOKEN } from './bench.ts';
+import { type Bench, type Host, NAME, NEVER, TOKEN } from './bench.ts';
 import type { EtcdCluster } from './etcd/cluster.ts';
 
 /** What a voter of the cluster that a bench founds has beside its data; ids are unknown unless `more` has them. */
@@ -40,4 +42,19 @@ export async function seatVoter(
     stop: () => new Promise(() => undefined),
   };
   context.state.ownStatus = await bench.soon(context.ports.admin.status(host.url, NEVER));
+}
+
+/** The claim as the birth of the cluster that a bench founds leaves it. */
+export async function claimFormed(bench: Bench, cluster: EtcdCluster): Promise<void> {
+  const voters = bench.hosts.map(({ self }, index) => ({
+    memberId: cluster.members[index]?.id ?? '',
+    instanceId: self.id,
+    region: self.region,
+    address: self.address,
+  }));
+  const [{ self, ports }] = bench.hosts;
+  const { arn } = bench.aws.fleet().groups[0] ?? { arn: '' };
+  const birth = { stack: self.stack, token: TOKEN, groups: [arn], founders: [], before: null };
+  const record = claimRecord(namesOf(NAME).claim, formedClaim(foundingClaim(birth), cluster.id, voters));
+  await ports.zone.change([{ action: 'CREATE', record }], NEVER);
 }

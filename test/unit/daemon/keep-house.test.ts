@@ -19,6 +19,7 @@ import { decodePublished, PUBLISHED_KEY } from '../../../src/daemon/published.ts
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { claimFormed } from '../../fakes/bench-voter.ts';
 
 let bench: Bench;
 let cluster: EtcdCluster;
@@ -35,22 +36,8 @@ beforeEach(async () => {
   lists = 0;
   looksAtAws = 0;
   keeper = bench.host(0);
-  await claim();
+  await claimFormed(bench, cluster);
 });
-
-/** The claim as the birth of this cluster leaves it. */
-async function claim(): Promise<void> {
-  const voters = bench.hosts.map(({ self }, index) => ({
-    memberId: cluster.members[index]?.id ?? '',
-    instanceId: self.id,
-    region: self.region,
-    address: self.address,
-  }));
-  const { arn } = bench.aws.fleet().groups[0] ?? { arn: '' };
-  const birth = { stack: keeper.self.stack, token: TOKEN, groups: [arn], founders: [], before: null };
-  const record = claimRecord(namesOf(NAME).claim, formedClaim(foundingClaim(birth), cluster.id, voters));
-  await keeper.ports.zone.change([{ action: 'CREATE', record }], NEVER);
-}
 
 /** The etcd of the third host dies, and the others have a leader again. */
 async function lose(): Promise<string> {
