@@ -3,7 +3,7 @@ import { AUTO_SCALING_VIEWS } from './auto-scaling-views.ts';
 import { CloudError, notSimulated, validationError } from './cloud-error.ts';
 import { checkDesired } from './group-requests.ts';
 import type { HookRequest } from './model.ts';
-import { HEX, randomText } from './random.ts';
+import { randomUuid } from './random.ts';
 import { isoTime, type QueryParams, type XmlNode } from './wire-query.ts';
 import type { Group } from './world.ts';
 
@@ -12,13 +12,9 @@ type Result = Readonly<Record<string, XmlNode>>;
 const MAX_SIZE = 10_000;
 const GROUP_NAME = 'AutoScalingGroupName';
 
-function uuid(context: RegionContext): string {
-  return [8, 4, 4, 4, 12].map((length) => randomText(context.region.random, length, HEX)).join('-');
-}
-
 function activity(context: RegionContext, groupName: string, description: string): XmlNode {
   return {
-    ActivityId: uuid(context),
+    ActivityId: randomUuid(context.region.random),
     AutoScalingGroupName: groupName,
     Description: description,
     Cause: `At ${isoTime(context.region.clock.now())} a user request came.`,
@@ -194,7 +190,7 @@ function startRefresh(params: QueryParams, context: RegionContext): Result {
     throw validationError(
       'The difference between MaxHealthyPercentage and MinHealthyPercentage is above 100',
     );
-  const id = uuid(context);
+  const id = randomUuid(context.region.random);
   context.region.groups.startRefresh(name, {
     id,
     status: 'InProgress',

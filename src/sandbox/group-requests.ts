@@ -1,6 +1,6 @@
 import { CloudError } from './cloud-error.ts';
 import type { Clock, GroupRequest } from './model.ts';
-import { HEX, randomText } from './random.ts';
+import { randomUuid } from './random.ts';
 import type { RegionPlace } from './regions.ts';
 import type { Group, GroupTag } from './world.ts';
 
@@ -11,7 +11,7 @@ export function newGroup(
   request: GroupRequest,
   tags: readonly GroupTag[],
 ): Group {
-  const id = [8, 4, 4, 4, 12].map((length) => randomText(deps.random, length, HEX)).join('-');
+  const id = randomUuid(deps.random);
   const zones = request.zones ?? place.zones;
   const unknown = zones.find((zone) => !place.zones.includes(zone));
   if (unknown !== undefined) throw new CloudError('ValidationError', `Invalid availability zone: ${unknown}`);

@@ -1,6 +1,6 @@
 import { validationError } from './cloud-error.ts';
 import type { Cancel, Clock, EventLog, HookRequest } from './model.ts';
-import { HEX, randomText } from './random.ts';
+import { randomUuid } from './random.ts';
 import type { Group, HookWait, Member, RegionStore } from './world.ts';
 
 /** How an action is named by who completes it: by the instance or by the token. */
@@ -105,7 +105,7 @@ export function createHooks(deps: HooksDeps): Hooks {
       const nowMs = clock.now();
       const waits = hooks.map((hook): HookWait => ({
         hookName: hook.name,
-        token: [8, 4, 4, 4, 12].map((length) => randomText(random, length, HEX)).join('-'),
+        token: randomUuid(random),
         startedAtMs: nowMs,
         deadlineMs: nowMs + hook.heartbeatTimeoutMs,
       }));

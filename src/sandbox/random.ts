@@ -14,5 +14,10 @@ export function randomText(random: () => number, length: number, alphabet: strin
   return Array.from({ length }, () => alphabet.charAt(Math.floor(random() * alphabet.length))).join('');
 }
 
+/** Hexadecimal, in the groups of a UUID. */
+export function randomUuid(random: () => number): string {
+  return [8, 4, 4, 4, 12].map((length) => randomText(random, length, HEX)).join('-');
+}
+
 export const HEX = '0123456789abcdef';
 export const CAPITALS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';

@@ -76,21 +76,36 @@ function tagXml(tags: Tags): XmlNode {
   return { item: Object.entries(tags).map(([key, value]) => ({ key, value })) };
 }
 
-function ruleXml(group: SecurityGroup, rule: SecurityRule, account: string): XmlNode {
-  const { source } = rule;
+/** What every answer says of a rule. */
+function bareRuleXml(groupId: string, rule: SecurityRule): Result {
   return {
     securityGroupRuleId: rule.id,
-    groupId: group.id,
-    groupOwnerId: account,
+    groupId,
     isEgress: false,
     ipProtocol: rule.protocol,
     fromPort: rule.fromPort,
     toPort: rule.toPort,
-    ...('cidr' in source
-      ? { cidrIpv4: source.cidr }
-      : { referencedGroupInfo: { groupId: source.groupId, userId: account } }),
-    ...(rule.description === '' ? {} : { description: rule.description }),
+    ...('cidr' in rule.source ? { cidrIpv4: rule.source.cidr } : {}),
+    ...descriptionXml(rule),
+  };
+}
+
+function ruleXml(group: SecurityGroup, rule: SecurityRule, account: string): XmlNode {
+  const { source } = rule;
+  return {
+    ...bareRuleXml(group.id, rule),
+    groupOwnerId: account,
+    ...('cidr' in source ? {} : { referencedGroupInfo: { groupId: source.groupId, userId: account } }),
     tagSet: tagXml(rule.tags),
+  };
+}
+
+/** Of one that is gone EC2 says less, and whom it named in another way. Source: RevokedSecurityGroupRule in its API reference. */
+function revokedXml(groupId: string, rule: SecurityRule): XmlNode {
+  const { source } = rule;
+  return {
+    ...bareRuleXml(groupId, rule),
+    ...('cidr' in source ? {} : { referencedGroupId: source.groupId }),
   };
 }
 
@@ -247,20 +262,6 @@ function revoke(params: QueryParams, context: RegionContext): Result {
   return {
     return: true,
     revokedSecurityGroupRuleSet: { item: gone.map((rule) => revokedXml(id, rule)) },
-  };
-}
-
-function revokedXml(groupId: string, rule: SecurityRule): XmlNode {
-  const { source } = rule;
-  return {
-    securityGroupRuleId: rule.id,
-    groupId,
-    isEgress: false,
-    ipProtocol: rule.protocol,
-    fromPort: rule.fromPort,
-    toPort: rule.toPort,
-    ...('cidr' in source ? { cidrIpv4: source.cidr } : { referencedGroupId: source.groupId }),
-    ...descriptionXml(rule),
   };
 }
 
