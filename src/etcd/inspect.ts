@@ -11,7 +11,6 @@ import { servesOldApi } from './flags.ts';
 import { dataLayout, memberFiles, names } from './layout.ts';
 import type { EtcdLog } from './log.ts';
 import { preflightBinary } from './preflight.ts';
-import { processArguments } from './proc.ts';
 import { compareVersions } from './releases.ts';
 import { findRunning, readRecord } from './running.ts';
 import { createLogReader } from './wal.ts';
@@ -57,7 +56,7 @@ export function createInspection(options: InspectionOptions, deps: { readonly lo
             `only etcdutl ${CHECK_SINCE} or a later 3.5 can look for v2 content, and ${options.etcdDirectory} has ${binary === null ? 'none' : binary.version}: etcd-appliance etcd install 3.5`,
           );
         const running = await findRunning(await readRecord(layout.process), layout.etcd);
-        if (running !== null && servesOldApi((await processArguments(running.pid)) ?? []))
+        if (running !== null && servesOldApi(running.arguments))
           return unknown('etcd serves the old API there (--enable-v2), so a request may come at any time');
         // The tool calls a directory without a log clean.
         if (!(await memberFiles(etcd)).wal) return unknown(`${etcd} holds no log`);

@@ -50,6 +50,11 @@ export interface RunningProcess {
   readonly version: string | null;
 }
 
+/** One that was looked for by its command line, and that: read again, it might be gone with its process. */
+interface FoundProcess extends RunningProcess {
+  readonly arguments: readonly string[];
+}
+
 /**
  * The etcd that runs on this data directory now, whoever started it: the recorded one, or one whose command line names
  * the directory (an appliance may die between the start and the record). Null where there is none, or no /proc.
@@ -57,18 +62,20 @@ export interface RunningProcess {
 export async function findRunning(
   record: ProcessRecord | null,
   dataDirectory: string,
-): Promise<RunningProcess | null> {
+): Promise<FoundProcess | null> {
   const flag = `--data-dir=${dataDirectory}`;
   if (record !== null && record.dataDirectory === dataDirectory) {
-    const same = (await processStartTime(record.pid)) === record.startTime;
-    if (same && (await processArguments(record.pid))?.includes(flag) === true) return record;
+    const { pid, startTime, version } = record;
+    const started = (await processStartTime(pid)) === startTime ? await processArguments(pid) : null;
+    if (started?.includes(flag) === true) return { pid, startTime, version, arguments: started };
   }
   for (const name of await readdir('/proc').catch(() => [])) {
     if (!/^\d+$/.test(name)) continue;
     const pid = Number(name);
-    if ((await processArguments(pid))?.includes(flag) !== true) continue;
+    const started = await processArguments(pid);
+    if (started?.includes(flag) !== true) continue;
     const startTime = await processStartTime(pid);
-    if (startTime !== null) return { pid, startTime, version: null };
+    if (startTime !== null) return { pid, startTime, version: null, arguments: started };
   }
   return null;
 }
