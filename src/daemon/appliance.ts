@@ -9,6 +9,7 @@ import type { Context } from './context.ts';
 import { createContext } from './context.ts';
 import { leave } from './departure.ts';
 import { createHousekeeper } from './housekeeper.ts';
+import { keepLetIn } from './keep-let-in.ts';
 import { completeLaunch } from './launching.ts';
 import { live } from './life.ts';
 import { keepUpgraded } from './upgrade.ts';
@@ -76,6 +77,7 @@ async function run(context: Context, stop: AbortSignal): Promise<void> {
   void keep('life', async () => await live(context, signal)).then(() => (lifeOver = true));
   void keep('housekeeping', async () => await housekeeper.run(signal));
   void keep('upgrade', async () => await keepUpgraded(context, signal));
+  void keep('firewall', async () => await keepLetIn(context, signal));
   void keep('launching', async () => await completeLaunch(context, signal));
   try {
     await Promise.race([failed.promise, goOn(context, stop, signal).then((departure) => depart(departure))]);

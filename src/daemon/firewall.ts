@@ -16,6 +16,8 @@ import type { HouseRight } from './unlocked.ts';
 export interface Firewall {
   /** Before this instance is a member: lets it in everywhere, and everybody in here. Needs no lock, closes nothing. */
   arrive(fleet: Fleet, signal: AbortSignal): Promise<void>;
+  /** What was read of the rules is read anew when it is next needed. */
+  forget(): void;
   /** What who keeps house would do; null where no rule of ours is needed. */
   preview(fleet: Fleet, members: ReadonlySet<string>, signal: AbortSignal): Promise<FirewallPlan | null>;
   /** What who keeps house does; false where an answer is missing and it is worth to come back soon. */
@@ -138,6 +140,9 @@ export function createFirewall({ ports, options, fleetView, chronicle }: Firewal
 
   return {
     preview,
+    forget() {
+      for (const it of memory.values()) it.readAt = Number.NEGATIVE_INFINITY;
+    },
     async arrive(fleet, signal) {
       if (wanted === undefined) return;
       await look(fleet, signal);

@@ -73,3 +73,25 @@ it('without rules nobody of the other region takes part', async () => {
   for (const region of REGIONS) history.world.firewall.refuse(region, null);
   await history.settled(5 * MINUTE_MS);
 });
+
+describe('when somebody has cleared the rules of all groups, and no region has a quorum', () => {
+  const cleared = async (): Promise<History> => {
+    const history = await formed({ seed: 1, desired: 4, regions: 2 });
+    history.faulted(2 * MINUTE_MS);
+    for (const region of REGIONS) history.world.firewall.rules.set(region, []);
+    return history;
+  };
+
+  it('the members let each other in again, whom nobody keeps house for', async () => {
+    const history = await cleared();
+    await history.pass(5_000);
+    expect(cluster(history)?.leader).toBeNull();
+    await history.settled(MINUTE_MS);
+  });
+
+  it('so do those that are started on their data meanwhile', async () => {
+    const history = await cleared();
+    for (const it of present(history.world)) await history.happens({ kind: 'kill', what: 'both' }, it);
+    await history.settled(MINUTE_MS);
+  });
+});

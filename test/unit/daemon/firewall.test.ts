@@ -7,11 +7,12 @@ import { createContext } from '../../../src/daemon/context.ts';
 import { explain } from '../../../src/daemon/explain.ts';
 import { createFirewall } from '../../../src/daemon/firewall.ts';
 import { freshMemory, keepHouse } from '../../../src/daemon/keep-house.ts';
+import { keepLetIn } from '../../../src/daemon/keep-let-in.ts';
 import { createMaintenanceLock } from '../../../src/daemon/maintenance-lock.ts';
 import type { FleetPort } from '../../../src/daemon/ports.ts';
 import { startEtcd } from '../../../src/daemon/starter.ts';
 import { createChronicle, createState } from '../../../src/daemon/state.ts';
-import { voterIdentity } from '../../fakes/bench-voter.ts';
+import { seatVoter, voterIdentity } from '../../fakes/bench-voter.ts';
 import { createBench, NEVER } from '../../fakes/bench.ts';
 import { createFakeFirewall } from '../../fakes/fake-firewall.ts';
 import { addressOf, CLUSTER, fleet, idOf, instance, REGION, self } from '../../fixtures/core/world.ts';
@@ -300,6 +301,49 @@ describe('in an appliance', () => {
     expect(letIn()).toEqual(['10.0.0.1']);
     expect(context.state.events.map((it) => it.code)).toContain('firewall-opens');
     expect(context.state.plans.get('firewall')).toBeUndefined();
+  });
+
+  test('a member that hears of no quorum opens again what may be missing, less and less often; else it asks nothing', async () => {
+    const bench = createBench(3);
+    const cluster = await bench.form();
+    const { context, firewall, region, looks, letIn } = appliance(bench);
+    const { state, ports } = context;
+    const own = bench.host(0);
+    await seatVoter(bench, own, context, cluster);
+    const list = await bench.soon(ports.admin.memberList(own.url, { linearizable: true }, NEVER));
+    state.list = list;
+    const end = new AbortController();
+    const loop = keepLetIn(context, end.signal);
+    loop.catch(() => undefined);
+    await bench.clock.advance(600_000);
+    expect([looks(), firewall.calls]).toEqual([0, []]);
+
+    state.list = unknown('no leader');
+    await bench.clock.advance(9_000);
+    expect(looks()).toBe(0);
+    await bench.clock.advance(5_000);
+    expect(letIn()).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+    expect(state.plans.has('firewall')).toBe(true);
+    // It has just read them.
+    firewall.rules.set(region, []);
+    await bench.clock.advance(12_000);
+    expect(letIn()).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+    looks();
+    await bench.clock.advance(3_600_000);
+    expect(looks()).toBeLessThan(60);
+
+    state.list = list;
+    await bench.clock.advance(2_000);
+    expect(state.plans.has('firewall')).toBe(false);
+    looks();
+    await bench.clock.advance(600_000);
+    expect(looks()).toBe(0);
+    end.abort(new Error('seen enough'));
+    await expect(bench.soon(loop)).rejects.toThrow('seen enough');
+  });
+
+  test('a member looks after no rules where none of ours are needed', async () => {
+    await expect(keepLetIn(createBench().host(0).context, NEVER)).resolves.toBeUndefined();
   });
 
   test('who plans says whom it would let in, and lets in nobody', async () => {
