@@ -151,8 +151,8 @@ function readUserData(base64: string): Taupage {
   return parse(text) as Taupage;
 }
 
-/** What the role of the stack's instances may do, sorted. moto gives a stack's policies as Python writes them, not as JSON. */
-async function allowedActions(): Promise<readonly string[]> {
+/** The policy of the stack's instances. moto gives a stack's policies as Python writes them, not as JSON. */
+async function rolePolicy(): Promise<string> {
   const [role = ''] = /etcd-cluster-releaseetcd-EtcdRole-\w+/.exec(await iam({ Action: 'ListRoles' })) ?? [];
   const found = await iam({ Action: 'GetRolePolicy', RoleName: role, PolicyName: 'EtcdAppliance' });
   const text = /<PolicyDocument>(.*)<\/PolicyDocument>/s.exec(found)?.[1] ?? '';
@@ -161,6 +161,11 @@ async function allowedActions(): Promise<readonly string[]> {
     .replaceAll('"', "'");
   expect(policy).toContain("'Effect'");
   expect(policy).not.toContain("'Deny'");
+  return policy;
+}
+
+/** What a policy allows, sorted. */
+function allowedActions(policy: string): readonly string[] {
   // Keys of conditions have names of the same form, and a colon behind them.
   return [...policy.matchAll(/'([a-z0-9]+:[A-Z]\w+)'(?!:)/g)].map(([, action]) => action ?? '').toSorted();
 }
@@ -276,7 +281,10 @@ describe.each(SUBJECTS)('$file', ({ file, regions, actions, publicAddresses, con
         AssociatePublicIpAddress: publicAddresses,
       });
     }
-    expect(await allowedActions()).toEqual(actions);
+    const policy = await rolePolicy();
+    expect(allowedActions(policy)).toEqual(actions);
+    const own = 'releaseetcd.elephant.example.org';
+    expect(policy).toContain(`RecordNames': ['${own}', '*.${own}']`);
   });
 
   test('gives the appliance variables that it takes, and a place for its data', async () => {

@@ -38,11 +38,11 @@ const GIVEN = { HostedZone: 'elephant.example.org', DockerImage: 'acid/etcd-appl
 const BETWEEN_REGIONS = /SecurityGroup/;
 
 /** A definition with all arguments filled in, as senza does it before anything else. */
-async function read(file: string): Promise<Definition> {
+async function read(file: string, given: Readonly<Record<string, string>> = GIVEN): Promise<Definition> {
   const text = await readFile(join(import.meta.dirname, '../../senza', file), 'utf8');
   const { SenzaInfo } = parse(text) as Definition;
   const defaults = SenzaInfo.Parameters.flatMap(Object.entries).map(([name, it]) => [name, it.Default]);
-  const values: Readonly<Record<string, unknown>> = { ...Object.fromEntries(defaults), ...GIVEN };
+  const values: Readonly<Record<string, unknown>> = { ...Object.fromEntries(defaults), ...given };
   const filled = text
     .replaceAll('{{SenzaInfo.StackVersion}}', 'releaseetcd')
     .replaceAll(/\{\{Arguments\.(\w+)\}\}/g, (_, name: string) => String(values[name]));
@@ -55,12 +55,50 @@ function appServer({ SenzaComponents }: Definition): Component {
   return found;
 }
 
-/** All actions that the role's policies allow, sorted. */
-function allowed({ Resources }: Definition): readonly string[] {
+interface Statement {
+  readonly Sid: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** The statements of the role's policies. */
+function statements({ Resources }: Definition): readonly Statement[] {
   const policies = (Resources['EtcdRole']?.Properties['Policies'] ?? []) as readonly {
-    readonly PolicyDocument: { readonly Statement: readonly { readonly Action: string | string[] }[] };
+    readonly PolicyDocument: { readonly Statement: readonly Statement[] };
   }[];
-  return policies.flatMap((it) => it.PolicyDocument.Statement.flatMap(({ Action }) => Action)).toSorted();
+  return policies.flatMap((it) => it.PolicyDocument.Statement);
+}
+
+/** All actions that the role's policies allow, sorted. */
+function allowed(definition: Definition): readonly string[] {
+  return statements(definition)
+    .flatMap(({ Action }) => Action)
+    .toSorted();
+}
+
+/** What CloudFormation makes of a text, by those of its functions that stand in a pattern of names. */
+function resolved(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(resolved);
+  if (typeof value !== 'object' || value === null) return value;
+  const [[name, operand] = ['', []]] = Object.entries(value);
+  const [first, second] = resolved(operand) as readonly [unknown, unknown];
+  if (name === 'Fn::Join') return (second as readonly string[]).join(String(first));
+  if (name === 'Fn::Select') return (second as readonly string[])[Number(first)];
+  if (name === 'Fn::Split') return String(second).split(String(first));
+  throw new Error(`${name} is not expected`);
+}
+
+/** Whether the role may write a record of this name, as IAM normalizes it: in lower case, without a final dot. */
+function mayWrite(definition: Definition, name: string): boolean {
+  const { Condition } = statements(definition).find(({ Sid }) => Sid === 'WriteOwnRecords') ?? {};
+  const patterns = resolved(
+    Condition?.['ForAllValues:StringLike']?.['route53:ChangeResourceRecordSetsNormalizedRecordNames'],
+  ) as readonly string[];
+  return patterns.some((pattern) => {
+    const parts = pattern.split('*').map((part) => part.replaceAll('.', '\\.'));
+    return new RegExp(`^${parts.join('.*')}$`).test(name);
+  });
 }
 
 describe.each([
@@ -96,6 +134,33 @@ describe.each([
 
   test('gives the role the actions that the code uses, and no other', async () => {
     expect(allowed(await read(file))).toEqual(actions);
+  });
+
+  test.each(['elephant.example.org', 'elephant.example.org.'])(
+    'lets the role write at and under the cluster`s name in its zone %s, and nowhere else',
+    async (HostedZone) => {
+      const definition = await read(file, { ...GIVEN, HostedZone });
+      const own = 'releaseetcd.elephant.example.org';
+      for (const name of [own, `_etcd-cluster.${own}`, `_etcd-start.i-0123456789abcdef0.${own}`])
+        expect(mayWrite(definition, name), name).toBe(true);
+      for (const name of [
+        'elephant.example.org',
+        'other.elephant.example.org',
+        'prereleaseetcd.elephant.example.org',
+        'releaseetcd.example.org',
+        '_etcd-cluster.releaseetcd.lion.example.org',
+        `${own}.example.com`,
+      ])
+        expect(mayWrite(definition, name), name).toBe(false);
+    },
+  );
+
+  test('lets the role complete the hooks of its own group alone', async () => {
+    const hooks = statements(await read(file)).find(({ Sid }) => Sid === 'CompleteOwnHooks');
+    expect(hooks?.Resource).toEqual({
+      'Fn::Sub':
+        'arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}:autoScalingGroup:*:autoScalingGroupName/${AWS::StackName}-AppServer-*',
+    });
   });
 
   test('configures the appliance with variables that it reads', async () => {
