@@ -39,6 +39,7 @@ export async function clearRequests(held: Held, action: UpgradeActionOf<'clear'>
     if (came.kind === 'left') return;
     let why = came.kind === 'failed' ? came.why : await clearByWrites(held, from);
     const back = await runAs(held, { version: from, snapshotCount: null, step: null });
+    if (back.kind === 'left') return;
     if (back.kind === 'failed') why = back.why;
     if (why !== null) return await recordTakenBack(held, { from, to }, why);
     context.chronicle.event(
