@@ -56,6 +56,12 @@ export function isDowngradeWanted(
 /** What only an operator mends. */
 const LASTING: ReadonlySet<CheckCode> = new Set(['upgrade-release', 'upgrade-lacks']);
 
+/** Whether a downgrade is under way at which nobody else works: who cancels it under the lock counts on. */
+export function isDowngradeIdle(seen: UpgradeObservation): boolean {
+  const { lockedBy, self } = seen;
+  return downgradeTarget(seen) !== null && (lockedBy === null || lockedBy === self);
+}
+
 /** Who can cancel a downgrade: one that is well, and whose etcd tells of it. */
 export function canCancel({ version, learner, unhealthy, answer }: UpgradeMember): boolean {
   const well = !learner && unhealthy === null && answer.known;

@@ -1,6 +1,8 @@
 import { known } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
 import type { UpgradeObservation } from '../core/upgrade.ts';
+import { isDowngradeIdle } from '../core/upgrade-downgrade.ts';
+import { isLeft } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { MemberLook } from './state.ts';
@@ -56,18 +58,4 @@ export async function observeUpgrade(
     pairForMs: since(memory.pairSince),
     downgradeIdleForMs: since(memory.downgradeIdleSince),
   });
-}
-
-/** Who cancels it under the lock counts on. */
-function isDowngradeIdle({ versions, lockedBy, self }: UpgradeObservation): boolean {
-  const isUnderWay = versions.known && versions.value.downgradeTarget !== null;
-  return isUnderWay && (lockedBy === null || lockedBy === self);
-}
-
-/** Nobody else would ever end the step of an instance that is gone, where there is nothing more to do. */
-function isLeft({ members, leaderId, lockedBy, record, self }: UpgradeObservation): boolean {
-  const by = record.known ? (record.value.step?.by ?? null) : null;
-  const isGone = by !== null && members.every((it) => it.name !== by);
-  const leads = members.some((it) => it.id === leaderId && it.name === self);
-  return lockedBy === self || (lockedBy === null && (by === self || (isGone && leads)));
 }

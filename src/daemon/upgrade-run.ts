@@ -1,5 +1,6 @@
 import { CLAIM_READ_INTERVAL_MS, UPGRADE_SETTLE_MS, UPGRADE_STEP_LIMIT_MS } from '../core/numbers.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
+import { whyNotUp } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { RunAs, Swap } from './swap-etcd.ts';
@@ -12,9 +13,6 @@ const LOOK_MS = 100;
 
 /** A lock that was lost is asked for again this often. */
 export const REGAIN_MS = 2_000;
-
-/** Ends and failed starts after which a binary does not come up: one may be an accident. */
-const MOST_FAILURES = 2;
 
 /** What became of a binary that was started; `tooOld`: etcd refused to run it on data, or in a cluster, of a newer one. */
 export type Came =
@@ -43,21 +41,14 @@ export async function comeUp(held: Held, swap: Swap): Promise<Came> {
       const now = clock.now();
       wellSince = unwell === null ? (wellSince ?? now) : null;
       if (wellSince !== null && now - wellSince >= UPGRADE_SETTLE_MS) return { kind: 'well' };
-      const why = whyFailed(swap, now >= until ? (unwell ?? 'it is well for a moment only') : null);
+      const late = now >= until ? (unwell ?? 'it is well for a moment only') : null;
+      const why = whyNotUp({ ...swap, late });
       if (why !== null && (await mayRunAnother(held))) return { kind: 'failed', why, tooOld: swap.tooOld };
       await clock.sleep(why === null ? LOOK_MS : REGAIN_MS, held.signal);
     }
   } finally {
     if (state.swap === swap) state.swap = null;
   }
-}
-
-/** Why the binary counts as one that does not come up; null: it may yet. `late`: what is amiss though its time is over. */
-function whyFailed({ version, failures, lastWords }: Swap, late: string | null): string | null {
-  if (failures >= MOST_FAILURES) return `etcd ${version} does not come up: ${lastWords}`;
-  return late === null
-    ? null
-    : `etcd ${version} is not well within ${UPGRADE_STEP_LIMIT_MS / 1000} s: ${late}`;
 }
 
 /**

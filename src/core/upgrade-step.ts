@@ -1,0 +1,35 @@
+import { UPGRADE_STEP_LIMIT_MS } from './numbers.ts';
+import type { UpgradeObservation } from './upgrade.ts';
+
+/** Ends and failed starts after which a binary does not come up: one may be an accident. */
+const MOST_FAILURES = 2;
+
+/** What is known of a binary that was started in a step. */
+export interface Attempt {
+  readonly version: string;
+  /** Ends that nobody ordered, and starts that failed. */
+  readonly failures: number;
+  /** What the last of them said. */
+  readonly lastWords: string;
+  /** What is amiss though the time of a step is over; null: nothing is, or there is time left. */
+  readonly late: string | null;
+}
+
+/** Why a binary counts as one that does not come up; null: it may yet. */
+export function whyNotUp({ version, failures, lastWords, late }: Attempt): string | null {
+  if (failures >= MOST_FAILURES) return `etcd ${version} does not come up: ${lastWords}`;
+  return late === null
+    ? null
+    : `etcd ${version} is not well within ${UPGRADE_STEP_LIMIT_MS / 1000} s: ${late}`;
+}
+
+/**
+ * Whether what a step left behind, its lock or its record, is this instance's to clear away: it is its own, of an earlier life;
+ * or of an instance that is gone, where this member leads. Nobody else would ever end that where there is nothing more to do.
+ */
+export function isLeft({ members, leaderId, lockedBy, record, self }: UpgradeObservation): boolean {
+  const by = record.known ? (record.value.step?.by ?? null) : null;
+  const isGone = by !== null && members.every((it) => it.name !== by);
+  const leads = members.some((it) => it.id === leaderId && it.name === self);
+  return lockedBy === self || (lockedBy === null && (by === self || (isGone && leads)));
+}

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { isDowngradeIdle } from '../../../src/core/upgrade-downgrade.ts';
+import type { Attempt } from '../../../src/core/upgrade-step.ts';
+import { isLeft, whyNotUp } from '../../../src/core/upgrade-step.ts';
+import type { UpgradeObservation, UpgradeStep } from '../../../src/core/upgrade.ts';
+import { looksAt, three } from '../../fixtures/core/upgrade.ts';
+import { DARK } from '../../fixtures/core/world.ts';
+
+const SEEN = three('3.5.35');
+
+function begunBy(by: string): { readonly step: UpgradeStep } {
+  return { step: { by, from: '3.5.35', to: '3.6.16', at: '2026-11-21T12:00:00Z' } };
+}
+
+const left: readonly (readonly [name: string, seen: UpgradeObservation, expected: boolean])[] = [
+  ['nothing is left', looksAt(SEEN), false],
+  ['its own lock', looksAt(SEEN, { lockedBy: 'i-1' }), true],
+  ['its own step, whose lock is over', looksAt(SEEN, { record: begunBy('i-1') }), true],
+  ["its own step, and another's lock", looksAt(SEEN, { record: begunBy('i-1'), lockedBy: 'i-2' }), false],
+  ["another's step", looksAt(SEEN, { record: begunBy('i-2') }), false],
+  ["a step of who is gone, to the leader's appliance", looksAt(SEEN, { record: begunBy('i-9') }), true],
+  ['a step of who is gone, to another', looksAt(SEEN, { record: begunBy('i-9'), self: 'i-2' }), false],
+  [
+    "a step of who is gone, and another's lock",
+    looksAt(SEEN, { record: begunBy('i-9'), lockedBy: 'i-2' }),
+    false,
+  ],
+  ['a record that cannot be read', { ...looksAt(SEEN), record: DARK }, false],
+];
+
+describe('isLeft', () => {
+  it.each(left)('%s', (_name, seen, expected) => {
+    expect(isLeft(seen)).toBe(expected);
+  });
+});
+
+const TRIED: Attempt = { version: '3.6.16', failures: 0, lastWords: '', late: null };
+
+const attempts: readonly (readonly [name: string, attempt: Attempt, expected: string | null])[] = [
+  ['it may yet', TRIED, null],
+  ['one end may be an accident', { ...TRIED, failures: 1, lastWords: 'out of memory' }, null],
+  ['two are none', { ...TRIED, failures: 2, lastWords: 'panic' }, 'etcd 3.6.16 does not come up: panic'],
+  [
+    'its time is over',
+    { ...TRIED, late: 'it is a learner' },
+    'etcd 3.6.16 is not well within 120 s: it is a learner',
+  ],
+  [
+    'what it said last says more than that its time is over',
+    { ...TRIED, failures: 3, lastWords: 'panic', late: 'it does not answer' },
+    'etcd 3.6.16 does not come up: panic',
+  ],
+];
+
+describe('whyNotUp', () => {
+  it.each(attempts)('%s', (_name, attempt, expected) => {
+    expect(whyNotUp(attempt)).toBe(expected);
+  });
+});
+
+const DOWN = { downgradeTarget: '3.4.0' };
+
+const idles: readonly (readonly [name: string, seen: UpgradeObservation, expected: boolean])[] = [
+  ['none is under way', looksAt(SEEN), false],
+  ['nobody has the lock', looksAt(SEEN, DOWN), true],
+  ['another works at it', looksAt(SEEN, { ...DOWN, lockedBy: 'i-2' }), false],
+  ['who plans has the lock', looksAt(SEEN, { ...DOWN, lockedBy: 'i-1' }), true],
+  ['whether one is under way is not known', { ...looksAt(SEEN, DOWN), versions: DARK }, false],
+];
+
+describe('isDowngradeIdle', () => {
+  it.each(idles)('%s', (_name, seen, expected) => {
+    expect(isDowngradeIdle(seen)).toBe(expected);
+  });
+});
