@@ -3,7 +3,13 @@ import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 import type { Check, CheckCode, UpgradeMember, UpgradeObservation, UpgradeRecord } from './upgrade.ts';
 import { checksOf } from './upgrade-checks.ts';
-import { canCancel, downgradeOf, downgradeTarget, isDowngradeWanted } from './upgrade-downgrade.ts';
+import {
+  canCancel,
+  downgradeOf,
+  downgradeTarget,
+  isDowngradeLeft,
+  isDowngradeWanted,
+} from './upgrade-downgrade.ts';
 import type { Candidate, Work } from './upgrade-work.ts';
 import { workOf } from './upgrade-work.ts';
 import { minorOf } from './versions.ts';
@@ -94,10 +100,14 @@ export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
   }
 }
 
-/** Who steps is silent meanwhile; else who is may have to come back with nothing, or be replaced, and no downgrade lets it join. */
+/**
+ * Who steps is silent meanwhile, and an answer may be late. Who stays silent may have to come back with nothing, or be
+ * replaced, and no downgrade lets it join.
+ */
 function planUnknown(seen: UpgradeObservation, why: string, target: string | null): UpgradeAction {
   if (!seen.record.known) return nobody('upgrade-unknown', why);
-  return underWay(seen) ?? (target === null ? nobody('upgrade-unknown', why) : cancelDowngrade(seen));
+  const isLeft = target !== null && isDowngradeLeft(seen);
+  return underWay(seen) ?? (isLeft ? cancelDowngrade(seen) : nobody('upgrade-unknown', why));
 }
 
 function apart({ members }: UpgradeObservation, lowest: string, highest: string): string {

@@ -43,14 +43,19 @@ function isStoredAs({ storage }: UpgradeMember, minor: string): boolean {
  * moment, but for two things; once nothing does, the downgrade is begun again.
  */
 export function isDowngradeWanted(
-  { downgradeIdleForMs = null }: UpgradeObservation,
+  seen: UpgradeObservation,
   target: string,
   work: Work | null,
   checks: readonly Check[],
 ): boolean {
   const goes = work !== null && work.kind === 'down' && minorOf(target) === work.to;
-  const isIdle = downgradeIdleForMs !== null && downgradeIdleForMs >= UPGRADE_DOWNGRADE_IDLE_MS;
-  return goes && checks.every((it) => it.ok || !(isIdle || LASTING.has(it.code)));
+  const isLeft = isDowngradeLeft(seen);
+  return goes && checks.every((it) => it.ok || !(isLeft || LASTING.has(it.code)));
+}
+
+/** Whether a downgrade under way has had nobody at work on it for longer than what is over in a moment takes. */
+export function isDowngradeLeft({ downgradeIdleForMs = null }: UpgradeObservation): boolean {
+  return downgradeIdleForMs !== null && downgradeIdleForMs >= UPGRADE_DOWNGRADE_IDLE_MS;
 }
 
 /** What only an operator mends. */

@@ -424,8 +424,19 @@ const none: readonly Case[] = [
     'upgrade-unknown',
   ],
   [
-    'a downgrade is under way, and a member that is silent may have to come back with nothing',
-    looksAt([runs(1, '3.6.16'), runs(2, '3.6.16'), runs(3, '3.6.16', { version: null, answer: DARK })], DOWN),
+    'a downgrade is under way, and an answer is late',
+    looksAt([runs(1, '3.6.16'), runs(2, '3.6.16'), runs(3, '3.6.16', { version: null, answer: DARK })], {
+      ...DOWN,
+      downgradeIdleForMs: 29_999,
+    }),
+    'upgrade-unknown',
+  ],
+  [
+    'a downgrade is under way, and a member that stays silent may have to come back with nothing',
+    looksAt([runs(1, '3.6.16'), runs(2, '3.6.16'), runs(3, '3.6.16', { version: null, answer: DARK })], {
+      ...DOWN,
+      downgradeIdleForMs: 30_000,
+    }),
     'upgrade-cancel-downgrade cancel-downgrade: i-2',
   ],
   [
