@@ -1,11 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  claimRecord,
-  claimWithVoter,
-  formedClaim,
-  foundingClaim,
-  readClaim,
-} from '../../../src/core/claim.ts';
+import { claimRecord, claimWithVoter, readClaim } from '../../../src/core/claim.ts';
 import { known, unknown } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { swap } from '../../../src/core/records.ts';
