@@ -1,5 +1,6 @@
 import { reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
+import { look } from './look.ts';
 import type { Held, UpgradeActionOf } from './upgrade-acts.ts';
 import { nameAgain, nameSelf, stepNow, writePart } from './upgrade-acts.ts';
 import { isLeaving, regain, runAs } from './upgrade-run.ts';
@@ -74,11 +75,20 @@ async function away(
   // Leadership first: where it is refused, nothing else has been done.
   if (!(await handOver(held, handOverTo))) return void (await writePart(held, 'step', null));
   await nameSelf(held, false);
-  if ((await lock.guard(signal)) && !isLeaving(context)) await work();
+  if ((await areOthersWell(held)) && (await lock.guard(signal)) && !isLeaving(context)) await work();
   if (!(await regain(held))) return;
   // Who leaves meanwhile stays out of them.
   if (!isLeaving(context)) await nameAgain(held);
   await writePart(held, 'step', null);
+}
+
+/** Law 5: leadership and names may have taken long, and who was well when the step was planned need not be any more. */
+async function areOthersWell({ context, signal }: Held): Promise<boolean> {
+  const { self } = context.ports;
+  const seen = await look(context, clientUrl(self.address), signal);
+  return (
+    seen.known && seen.value.members.every((it) => it.learner || it.name === self.id || it.unhealthy === null)
+  );
 }
 
 async function handOver({ context, lock, signal }: Held, targetId: string | null): Promise<boolean> {
