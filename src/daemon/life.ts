@@ -50,6 +50,7 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     if (isLeaving(context)) return;
     if (noteEnd(state, exit)) {
       afterCrash = true;
+      await state.swap?.hold;
       continue;
     }
     failures = wellForMs >= RESTART_RESET_MS ? 0 : failures;

@@ -17,6 +17,8 @@ export interface Swap extends RunAs {
   readonly memberId: string | null;
   /** The stop that was ordered is not over yet: that end is no crash. */
   ordered: boolean;
+  /** Until it is settled no etcd is started; null: nothing is waited for. */
+  readonly hold: Promise<void> | null;
   /** Ends that nobody ordered, and starts that failed, since then. */
   failures: number;
   /** What the last of them said. */
@@ -25,25 +27,43 @@ export interface Swap extends RunAs {
   tooOld: boolean;
 }
 
+/** Asked once the old process has ended: how to run etcd instead; null: as was said. */
+export type Instead = () => Promise<RunAs | null>;
+
 /**
- * Stops the own etcd in order, and has it started again as `how` says; the life of the member does the start. Ends when the
- * old process has ended.
+ * Stops the own etcd in order, and has it started again as `how` says; the life of the member does the start. An etcd that
+ * runs has a say in what follows: what rests on its silence is asked by `instead`. Ends when the old process has ended.
  */
-export async function swapEtcd(context: Context, how: RunAs): Promise<Swap> {
+export async function swapEtcd(context: Context, how: RunAs, instead: Instead | null = null): Promise<Swap> {
   const { etcd, identity } = context.state;
-  const swap = watchSwap(context, how, { memberId: identity?.memberId ?? null, ordered: etcd !== null });
-  if (etcd === null) context.lifeBell.ring();
-  else await etcd.stop(STOP_GRACE_MS);
-  return swap;
+  const memberId = identity?.memberId ?? null;
+  const ended = Promise.withResolvers<void>();
+  const swap = watchSwap(context, how, { memberId, ordered: etcd !== null, hold: ended.promise });
+  try {
+    if (etcd === null) context.lifeBell.ring();
+    else await etcd.stop(STOP_GRACE_MS);
+    const other = etcd === null ? null : await instead?.();
+    return other == null ? swap : watchSwap(context, other, { memberId, ordered: swap.ordered });
+  } finally {
+    ended.resolve();
+  }
 }
 
 /** Has every end of an etcd counted that runs so already, or is about to: nothing is stopped. */
 export function watchSwap(
   { state }: Context,
   how: RunAs,
-  more: Pick<Swap, 'memberId'> & Partial<Pick<Swap, 'ordered'>>,
+  more: Pick<Swap, 'memberId'> & Partial<Pick<Swap, 'ordered' | 'hold'>>,
 ): Swap {
-  const swap: Swap = { ordered: false, ...how, ...more, failures: 0, lastWords: '', tooOld: false };
+  const swap: Swap = {
+    ordered: false,
+    hold: null,
+    ...how,
+    ...more,
+    failures: 0,
+    lastWords: '',
+    tooOld: false,
+  };
   state.swap = swap;
   return swap;
 }

@@ -3,7 +3,7 @@ import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { whyNotUp } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
-import type { RunAs, Swap } from './swap-etcd.ts';
+import type { Instead, RunAs, Swap } from './swap-etcd.ts';
 import { swapEtcd } from './swap-etcd.ts';
 import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, whyNotServing } from './upgrade-acts.ts';
@@ -20,9 +20,9 @@ export type Came =
   | { readonly kind: 'failed'; readonly why: string; readonly tooOld: boolean }
   | { readonly kind: 'left' };
 
-/** Stops etcd, has it started as `how` says, and waits until it is well. */
-export async function runAs(held: Held, how: RunAs): Promise<Came> {
-  return await comeUp(held, await swapEtcd(held.context, how));
+/** Stops etcd, has it started as `how` says, or as is said once it has ended, and waits until it is well. */
+export async function runAs(held: Held, how: RunAs, instead: Instead | null = null): Promise<Came> {
+  return await comeUp(held, await swapEtcd(held.context, how, instead));
 }
 
 /**
@@ -37,11 +37,13 @@ export async function comeUp(held: Held, swap: Swap): Promise<Came> {
   try {
     for (;;) {
       if (isLeaving(held.context) || isOther(held.context, swap)) return { kind: 'left' };
+      const asked = clock.now();
       const unwell = await whyUnwell(held, swap.version);
       const now = clock.now();
       wellSince = unwell === null ? (wellSince ?? now) : null;
       if (wellSince !== null && now - wellSince >= UPGRADE_SETTLE_MS) return { kind: 'well' };
-      const late = now >= until ? (unwell ?? 'it is well for a moment only') : null;
+      // What was asked before may be of an etcd that has ended since; and who is well by then has its settle time.
+      const late = asked >= until ? unwell : null;
       const why = whyNotUp({ ...swap, late });
       if (why !== null && (await mayRunAnother(held))) return { kind: 'failed', why, tooOld: swap.tooOld };
       await clock.sleep(why === null ? LOOK_MS : REGAIN_MS, held.signal);

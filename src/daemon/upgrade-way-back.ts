@@ -3,6 +3,7 @@ import { reason } from '../core/reason.ts';
 import { compareVersions, minorOf } from '../core/versions.ts';
 import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, recordFailure, writePart } from './upgrade-acts.ts';
+import type { RunAs } from './swap-etcd.ts';
 import type { Came } from './upgrade-run.ts';
 import { forgetStep, REGAIN_MS, regain, runAs } from './upgrade-run.ts';
 
@@ -37,16 +38,39 @@ export async function recordTakenBack(held: Held, { from, to }: Way, why: string
 /** Back to the old binary, where the cluster's version has not moved; the upgrade stops either way. */
 async function goBack(held: Held, way: Way, why: string): Promise<void> {
   const { from } = way;
-  const moved = await hasMoved(held, from);
+  const before = await hasMoved(held, from);
+  const { back, moved } = before === null ? await runOld(held, way, why) : { back: null, moved: before };
+  if (back?.kind === 'left') return;
   if (moved !== null) {
+    if (back?.kind === 'well') return await conclude(held, way, back);
     sayNoWayBack(held, way, why, moved);
     return await recordTakenBack(held, way, `${why}; it stays, since ${moved}`);
   }
-  const back = await runAs(held, { version: from, snapshotCount: null, step: { ...way, why } });
-  if (back.kind === 'left') return;
-  if (back.kind === 'failed' && back.tooOld) return await goOn(held, way, why);
-  const how = back.kind === 'well' ? `etcd ${from} runs again` : `and etcd ${from} does not come up either`;
+  if (back?.kind === 'failed' && back.tooOld) return await goOn(held, way, why);
+  const how = back?.kind === 'well' ? `etcd ${from} runs again` : `and etcd ${from} does not come up either`;
   await recordTakenBack(held, way, `${why}; ${how}`);
+}
+
+/**
+ * Runs the old binary; and the new one again, where the cluster's version has moved after all: until it ended, the new one
+ * was among those that had all reached it.
+ */
+async function runOld(
+  held: Held,
+  way: Way,
+  why: string,
+): Promise<{ readonly back: Came; readonly moved: string | null }> {
+  const as = (version: string, said: string | null): RunAs => ({
+    version,
+    snapshotCount: null,
+    step: { ...way, why: said },
+  });
+  let moved: string | null = null;
+  const back = await runAs(held, as(way.from, why), async () => {
+    moved = await hasMoved(held, way.from);
+    return moved === null ? null : as(way.to, null);
+  });
+  return { back, moved };
 }
 
 /** Why etcd would not let the old version back in; null: it may. Who does not answer has not raised anything either. */

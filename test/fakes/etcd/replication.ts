@@ -6,6 +6,7 @@ import type { EtcdNode, Etcds } from './node.ts';
 import { isAwake } from './node.ts';
 import type { Change } from './state.ts';
 import { copyState, isConfChange } from './state.ts';
+import { whyTooOld } from './too-old.ts';
 
 /** From a proposal to the round that carries it: a flush, and the way to the others; ms. */
 const ROUND_MS = 1;
@@ -139,7 +140,8 @@ function lastCommon(from: EtcdFiles, to: EtcdFiles): number | null {
 }
 
 /** A snapshot takes its time. */
-function seed({ clock, random }: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
+function seed(etcds: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
+  const { clock, random } = etcds;
   if (!peer.process.seeded && lastIndex(peer.files) > 0 && peer.lagsUntil === 0) {
     peer.process.seeded = true;
     peer.lagsUntil = clock.now() + random.int(...SEED_MS);
@@ -157,7 +159,9 @@ function seed({ clock, random }: Etcds, leader: EtcdNode, peer: EtcdNode): boole
   to.storage = from.storage;
   peer.doomed ||= to.state.removed.has(to.memberId);
   write(to, from.entries.slice(from.state.index - from.snapshotIndex));
-  return true;
+  const death = whyTooOld(peer.process.version, to.state.clusterVersion, to.state.downgrade);
+  if (death !== null) etcds.end(peer.process, death);
+  return death === null;
 }
 
 /** What a majority of the voters has on disk, of the leader's own term, is committed. */

@@ -9,6 +9,7 @@ import type { EtcdNode, Etcds } from './node.ts';
 import { isAwake } from './node.ts';
 import { append } from './replication.ts';
 import type { Change, Form, Refusal } from './state.ts';
+import { TOO_OLD, whyTooOld } from './too-old.ts';
 
 /*
  * What etcd makes of versions: the cluster's, the data's, and what a version cannot read. Measured with 3.4 to 3.7
@@ -47,15 +48,8 @@ export function whyDies({ process, files }: EtcdNode, change: Change): Partial<E
   const form = formOf(change);
   const words = form === null ? null : whyUnreadable(process.version, form);
   if (words !== null) return { code: 2, lastWords: words };
-  if (change.kind !== 'version' || files.state.downgrade !== null) return null;
-  return isOlder(process.version, minorOf(change.version)) ? TOO_OLD : null;
+  return change.kind === 'version' ? whyTooOld(process.version, change.version, files.state.downgrade) : null;
 }
-
-const TOO_OLD: Partial<EtcdExit> = {
-  code: 1,
-  saysTooOld: true,
-  lastWords: 'invalid downgrade; server version is lower than determined cluster version',
-};
 
 /** What keeps a version from running on these data; null: nothing. */
 export function whyNotRun(version: string, files: EtcdFiles): Partial<EtcdExit> | null {

@@ -4,6 +4,7 @@ import { namesOf } from '../../../src/core/names.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { live } from '../../../src/daemon/life.ts';
 import { known } from '../../../src/core/known.ts';
+import { swapEtcd } from '../../../src/daemon/swap-etcd.ts';
 import type { DataPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
 import { voterIdentity } from '../../fakes/bench-voter.ts';
@@ -83,6 +84,26 @@ describe('an etcd that runs already', () => {
     bench.etcd.kill(host.self.address);
     await bench.clock.advance(20_000);
     expect(host.disk.aside).toHaveLength(aside);
+  });
+
+  it('is not started again by a step before it is said as what', async () => {
+    const bench = createBench();
+    await bench.form();
+    const host = bench.host(0);
+    host.disk.identity = voterIdentity(host);
+    const end = new AbortController();
+    const life = live(host.context, end.signal);
+    await bench.clock.advance(1_000);
+    const same = { version: host.context.state.etcd?.version ?? '', snapshotCount: null, step: null };
+    const said = Promise.withResolvers<null>();
+    const swap = swapEtcd(host.context, same, async () => await said.promise);
+    await bench.clock.advance(60_000);
+    expect(host.context.state.etcd).toBeNull();
+    said.resolve(null);
+    await bench.soon(swap);
+    await bench.clock.until(() => host.context.state.etcd !== null, 10_000);
+    end.abort();
+    await expect(life).rejects.toThrow('aborted');
   });
 
   it('counts a wait before its restart as a turn of the start', async () => {
