@@ -3,6 +3,7 @@ import { type Incident, type IncidentKind, lastsMsOf } from './incident.ts';
 import { strike } from './incidents/strike.ts';
 import type { Plot } from './plot.ts';
 import { openStage, type Stage } from './stage.ts';
+import { replaceStranded } from './world/operator.ts';
 import { isRecoverable, standingClaim, whyNotConverged } from './world/convergence.ts';
 
 /** Longest wait for rest after the last incident: two forming limits, and what follows; ms. */
@@ -10,6 +11,9 @@ const PATIENCE_MS = 20 * 60_000;
 
 /** Where the group wants nothing there is nothing to become: only safety is watched, for so long; ms. */
 const NOTHING_WANTED_MS = 2 * 60_000;
+
+/** After so long an operator does what an appliance that cannot start asks for; ms. */
+const STRANDED_MS = 2 * 60_000;
 
 /** Whether the fleet is as it should be is looked at so often; ms. */
 const LOOK_MS = 500;
@@ -61,6 +65,7 @@ async function comeToRest(
   const patienceMs = world.desired === 0 ? NOTHING_WANTED_MS : PATIENCE_MS;
   while (judge.broken.length === 0 && clock.now() < calmAt + patienceMs) {
     await until(clock.now() + LOOK_MS);
+    if (clock.now() >= calmAt + STRANDED_MS) replaceStranded(world);
     why = whyNotConverged(world);
     if (why !== null) restSince = null;
     else restSince = Math.max(restSince ?? clock.now(), actedAt());
