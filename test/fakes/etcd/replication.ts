@@ -130,13 +130,13 @@ function deliver(etcds: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
   return true;
 }
 
-/** The last index at which both logs have the same term, so the same entries up to there; null: it was compacted. */
+/** The last index at which both logs have the same term, so the same entries up to there; null: the leader has compacted it. */
 function lastCommon(from: EtcdFiles, to: EtcdFiles): number | null {
   let at = Math.min(lastIndex(from), lastIndex(to));
   const lowest = Math.max(from.snapshotIndex, to.snapshotIndex);
   while (at > lowest && termAt(from, at) !== termAt(to, at)) at -= 1;
-  // What one of them has compacted was committed, and so is the same in both.
-  return at < from.snapshotIndex ? null : at;
+  // What the peer has compacted was committed, and so is the same in both; what the leader has, the peer may have otherwise.
+  return at < from.snapshotIndex || termAt(from, at) !== termAt(to, at) ? null : at;
 }
 
 /** A snapshot takes its time. */

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
+import { lastIndex, write } from '../../fakes/etcd/files.ts';
 import { createEtcdLab, type EtcdLab } from '../../fakes/etcd/lab.ts';
 import type { Route } from '../../fakes/network.ts';
 
@@ -122,6 +123,27 @@ describe('a partition', () => {
       lab.node(it).files.entries.map((entry) => `${entry.index}@${entry.term}`),
     );
     expect(logs[0]).toEqual(logs[1]);
+  });
+
+  it('leaves nothing of what only the old leader had written, though the others have compacted what came instead', async () => {
+    await put(0, 'k', 'before');
+    const heal = cut([0], [1, 2]);
+    const { files } = lab.node(0);
+    for (let left = 100; left > 0; left -= 1)
+      write(files, [
+        { term: files.term, index: lastIndex(files) + 1, change: { kind: 'noop' }, request: 0, caller: '' },
+      ]);
+    await lab.clock.advance(4_000);
+    await put(1, 'k', 'majority');
+    cluster.load(130);
+    await lab.clock.advance(1_000);
+    const other = lab.node(1).files;
+    expect(lastIndex(files)).toBeGreaterThan(other.snapshotIndex);
+    expect(files.commit).toBeLessThan(other.snapshotIndex);
+    heal();
+    await lab.clock.advance(5_000);
+    expect(files.appliedIndex).toBe(other.appliedIndex);
+    expect(files.state.keys.get('k')?.value).toBe('majority');
   });
 
   it('does not trouble a leader with a majority: the pre-vote of who is cut off raises no term', async () => {
