@@ -13,6 +13,7 @@ import type { HousePlan } from './house.ts';
 import { planHouse } from './house.ts';
 import type { Look } from './look.ts';
 import { look } from './look.ts';
+import { whileNobodySteps } from './nobody-steps.ts';
 import { mayBecomeVoter, removeMember } from './remove-member.ts';
 import type { HouseRight } from './unlocked.ts';
 import { readLeaving } from './leaving-word.ts';
@@ -79,11 +80,12 @@ export function lookAnew(memory: HouseMemory): void {
 /** The house itself: look at etcd, ask AWS where there is reason to, then at most one destructive act. */
 export async function keepHouse(
   context: Context,
-  right: HouseRight,
+  lock: HouseRight,
   memory: HouseMemory,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { ports, state } = context;
+  const right = whileNobodySteps(lock, ports);
   const endpoint = clientUrl(ports.self.address);
   // The lock was read right before, in this turn.
   const seen = await look(context, endpoint, signal, { confirmed: true });

@@ -40,11 +40,12 @@ export async function removeMember(
   action: Removal,
   signal: AbortSignal,
 ): Promise<boolean> {
-  // Law 5: a learner that has become a voter since it was looked at is not what this removal means.
+  if (!(await right.guard(signal))) return false;
+  // Law 5: a learner that has become a voter since it was looked at is not what this removal means. Looked at last: late, a
+  // removal is harmless, but for this.
   const list = await context.ports.admin.memberList(endpoint, { linearizable: true }, signal);
   const member = list.known ? list.value.members.find((it) => it.id === action.memberId) : undefined;
   if (member === undefined || member.learner === action.voter) return list.known;
-  if (!(await right.guard(signal))) return false;
   const outcome = await context.ports.admin.removeMember(endpoint, action.memberId, signal);
   context.ports.meter.acted('remove-member', outcome.ok ? 'done' : outcome.code);
   if (!outcome.ok && outcome.code !== 'not-found') {

@@ -181,6 +181,27 @@ describe('keeping house', () => {
     expect(ids()).toContain(stranger);
   });
 
+  it('does not remove a learner that became a voter while the lock was looked at', async () => {
+    const stranger = addStranger();
+    const { admin } = keeper.ports;
+    let promoted = false;
+    await turn({
+      memberList: async (...call) => {
+        lists += 1;
+        return await admin.memberList(...call);
+      },
+      keepAlive: async (...call) => {
+        if (lists >= 2 && !promoted) {
+          promoted = true;
+          cluster.promote(stranger);
+        }
+        return await admin.keepAlive(...call);
+      },
+    });
+    expect(promoted).toBe(true);
+    expect(ids()).toContain(stranger);
+  });
+
   it('leaves a learner alone that has said in the claim that it becomes a voter, and answers', async () => {
     const stranger = addStranger();
     bench.aws.add({ id: 'i-04', address: '10.0.9.9', lifecycle: 'Standby' });
@@ -237,6 +258,22 @@ describe('keeping house', () => {
     cluster.put('_upgrade_lock', 'i-02', null);
     await turn();
     expect(ids()).toContain(stranger);
+    expect(bench.zone.records().some((it) => it.type === 'A')).toBe(false);
+  });
+
+  it.each(['remove a member', 'write records'])('does not %s once a step has begun since', async (what) => {
+    const stranger = what === 'remove a member' ? addStranger() : null;
+    const { admin } = keeper.ports;
+    await turn({
+      // While AWS was asked.
+      memberList: async (...call) => {
+        const list = await admin.memberList(...call);
+        lists += 1;
+        if (lists === 2) cluster.put('_upgrade_lock', 'i-02', null);
+        return list;
+      },
+    });
+    if (stranger !== null) expect(ids()).toContain(stranger);
     expect(bench.zone.records().some((it) => it.type === 'A')).toBe(false);
   });
 
