@@ -136,34 +136,62 @@ function createPlayer(subject: EtcdSubject, standing: Standing) {
 
 const tell = (operation: Operation, said: string): string => `${Object.values(operation).join(' ')}: ${said}`;
 
+/** The next operation, from what is known; null: it is over. */
+type Script = (standing: Standing, done: number) => Operation | null;
+
+/** Has real etcd act a script, then the model the same, and compares what they said. */
+async function compare(minor: string, scriptOf: (exact: Standing['exact']) => Script): Promise<void> {
+  const binaries = await Promise.all(TESTED_MINORS.map(async (it) => (await etcdBinary(it)).version));
+  const exact = new Map(binaries.map((it) => [minorOf(it), it]));
+  const version = exact.get(minor) ?? '';
+  const standing = (): Standing => ({ runs: [null, null, null, null], joined: false, exact });
+  const script = scriptOf(exact);
+  const operations: Operation[] = [];
+  const real: string[] = [];
+  {
+    await using subject = await realSubject(4, minor);
+    const known = standing();
+    const player = createPlayer(subject, known);
+    real.push(`born: ${await player.found(version)}`);
+    while (player.hasMajority()) {
+      const operation = script(known, operations.length);
+      if (operation === null) break;
+      operations.push(operation);
+      real.push(tell(operation, await player.perform(operation)));
+    }
+  }
+  await using subject = modelSubject(4, SEED, version);
+  const player = createPlayer(subject, standing());
+  const model = [`born: ${await player.found(version)}`];
+  for (const operation of operations) model.push(tell(operation, await player.perform(operation)));
+  const differs = real.findIndex((it, at) => it !== model[at]);
+  if (process.env['ETCD_CONTRACT_TELL'] !== undefined) console.log(real.join('\n'));
+  expect(model[differs], `ETCD_CONTRACT_SEED=${SEED}, after\n${real.slice(0, differs).join('\n')}`).toBe(
+    real[differs],
+  );
+}
+
 describe.concurrent.each(['3.4', '3.5', '3.6'] as const)('the model of etcd %s and what follows', (minor) => {
   it(`says of versions what real etcd says, seed ${SEED}`, async () => {
-    const binaries = await Promise.all(TESTED_MINORS.map(async (it) => (await etcdBinary(it)).version));
-    const exact = new Map(binaries.map((it) => [minorOf(it), it]));
-    const version = exact.get(minor) ?? '';
-    const standing = (): Standing => ({ runs: [null, null, null, null], joined: false, exact });
     const random = createSeededRandom(SEED * TESTED_MINORS.length + TESTED_MINORS.indexOf(minor));
-    const operations: Operation[] = [];
-    const real: string[] = [];
-    {
-      await using subject = await realSubject(4, minor);
-      const known = standing();
-      const player = createPlayer(subject, known);
-      real.push(`born: ${await player.found(version)}`);
-      while (operations.length < OPERATIONS && player.hasMajority()) {
-        const operation = drawOperation(random, known);
-        operations.push(operation);
-        real.push(tell(operation, await player.perform(operation)));
-      }
-    }
-    await using subject = modelSubject(4, SEED, version);
-    const player = createPlayer(subject, standing());
-    const model = [`born: ${await player.found(version)}`];
-    for (const operation of operations) model.push(tell(operation, await player.perform(operation)));
-    const differs = real.findIndex((it, at) => it !== model[at]);
-    if (process.env['ETCD_CONTRACT_TELL'] !== undefined) console.log(real.join('\n'));
-    expect(model[differs], `ETCD_CONTRACT_SEED=${SEED}, after\n${real.slice(0, differs).join('\n')}`).toBe(
-      real[differs],
-    );
+    await compare(minor, () => (known, done) => (done < OPERATIONS ? drawOperation(random, known) : null));
+  }, 300_000);
+});
+
+describe.concurrent.each([
+  ['3.6', '3.5'],
+  ['3.7', '3.6'],
+] as const)('the model of a downgrade from %s to %s that is withdrawn', (from, to) => {
+  it('takes in one of the old version as real etcd does, though the log goes back to before', async () => {
+    await compare(from, (exact) => {
+      const version = exact.get(to) ?? '';
+      const operations: readonly Operation[] = [
+        { kind: 'enable', target: to },
+        { kind: 'swap', slot: 0, version },
+        { kind: 'cancel', target: to },
+        { kind: 'join', version },
+      ];
+      return (_known, done) => operations[done] ?? null;
+    });
   }, 300_000);
 });

@@ -109,19 +109,20 @@ export function cutAfter(files: EtcdFiles, index: number): void {
   files.odd = files.odd.filter((it) => it.index <= index);
 }
 
-/** Takes a raft snapshot of what is applied. What the model itself forgets is another matter (`compact`). */
+/**
+ * Takes a raft snapshot of what is applied. With its first one, etcd forgets the first entry, however many it keeps: who has
+ * nothing is sent a snapshot from then on, and not the log (measured: test/torture/etcd-versions.test.ts). What the model
+ * itself forgets is another matter (`compact`).
+ */
 export function takeSnapshot(files: EtcdFiles): void {
   files.replayedFrom = files.state.index;
   files.odd = files.odd.filter((it) => it.index > files.replayedFrom);
+  if (files.snapshotIndex === 0) forgetUpTo(files, Math.min(1, files.state.index));
 }
 
 /** What a start has of the log: what follows the newest snapshot, so that nobody is sent what stands before it any more. */
 export function beginWithSnapshot(files: EtcdFiles): void {
-  const { replayedFrom, snapshotIndex } = files;
-  if (replayedFrom <= snapshotIndex) return;
-  files.snapshotTerm = termAt(files, replayedFrom);
-  files.entries = files.entries.slice(replayedFrom - snapshotIndex);
-  files.snapshotIndex = replayedFrom;
+  if (files.replayedFrom > files.snapshotIndex) forgetUpTo(files, files.replayedFrom);
 }
 
 /** How a change is written, where not every version can read it. */
@@ -145,9 +146,13 @@ const COMPACTED_AT = 120;
 export function compact(files: EtcdFiles): void {
   if (files.entries.length < COMPACTED_AT) return;
   const upTo = files.state.index - KEPT;
-  if (upTo <= files.snapshotIndex) return;
-  const term = termAt(files, upTo);
-  files.entries = files.entries.slice(upTo - files.snapshotIndex);
-  files.snapshotIndex = upTo;
+  if (upTo > files.snapshotIndex) forgetUpTo(files, upTo);
+}
+
+/** The log begins behind this entry from now on. */
+function forgetUpTo(files: EtcdFiles, index: number): void {
+  const term = termAt(files, index);
+  files.entries = files.entries.slice(index - files.snapshotIndex);
+  files.snapshotIndex = index;
   files.snapshotTerm = term;
 }

@@ -152,6 +152,15 @@ describe('a downgrade', () => {
     await lab.clock.advance(9_000);
     expect(await versions(1)).toMatchObject({ cluster: '3.6.0' });
   });
+
+  it('withdrawn with a member down already takes in one of the old version, by a snapshot', async () => {
+    await downgrade('enable', '3.5');
+    await lab.clock.advance(9_000);
+    await lab.swap(0, { version: '3.5.35' });
+    expect(await downgrade('cancel', '', 1)).toBe('ok');
+    expect(await join(3, '3.5.35')).toBe(null);
+    expect(lab.node(3).files.snapshotIndex).toBeGreaterThan(1);
+  });
 });
 
 describe('an empty member', () => {
