@@ -1,4 +1,5 @@
 import { edgeUp, mayJoinNewer } from './upgrade-edges.ts';
+import type { MemberVersions } from './members.ts';
 import { compareVersions, minorAbove, minorOf, minorsBetween, pickVersion } from './versions.ts';
 
 /** The binary that an empty member joins with, or why it does not join. */
@@ -47,6 +48,22 @@ export function joinVersion(seen: JoinVersionObservation): JoinVersion {
   }
   const trouble = (own === null ? whyNotNewer(seen, minor, next) : null) ?? whyApart(running, next);
   return trouble === null ? { kind: 'chosen', version: next } : missing(trouble);
+}
+
+/**
+ * Why an empty member that is listed already must not be started as the version that it chose before; null: it may be. What
+ * the members say is asked after the add: from then on etcd raises no version before it has reached the new member, too.
+ */
+export function whyNotJoinedAs(
+  version: string,
+  told: readonly Pick<MemberVersions, 'cluster' | 'downgradeTarget'>[],
+): string | null {
+  if (told.some((it) => it.downgradeTarget !== null))
+    return 'a downgrade has begun meanwhile, and until its end etcd takes in nobody';
+  const above = told.find((it) => (minorsBetween(it.cluster, version) ?? -1) < 0);
+  return above === undefined
+    ? null
+    : `the cluster has gone up to ${minorOf(above.cluster)} meanwhile, and takes in no etcd ${version}`;
 }
 
 /**

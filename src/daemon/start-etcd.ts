@@ -1,6 +1,7 @@
 import type { Claim } from '../core/claim.ts';
 import type { DataIdentity } from '../core/local-data.ts';
 import type { MemberList } from '../core/members.ts';
+import { whyNotJoinedAs } from '../core/join-version.ts';
 import { isStarted } from '../core/members.ts';
 import { FAR_TIMING } from '../core/numbers.ts';
 import { reason } from '../core/reason.ts';
@@ -10,7 +11,7 @@ import { minorOf, pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import type { AdminRefusal, EtcdStart } from './ports.ts';
 import { keepIdentity } from './keep-identity.ts';
-import { versionToStart } from './start-facts.ts';
+import { askVersions, versionToStart } from './start-facts.ts';
 import { settledMembers } from './settle-members.ts';
 import type { ActionOf, StepResult } from './start-step.ts';
 import { noteEnd } from './swap-etcd.ts';
@@ -80,8 +81,16 @@ async function startJoiner(
     identity.version,
     async (version) => {
       await keepIdentity(context, { ...identity, version }, signal);
-      const now = await settledMembers(context, list, memberId, signal);
+      const [now, told] = await Promise.all([
+        settledMembers(context, list, memberId, signal),
+        askVersions(context, list.members, signal),
+      ]);
       if (now === null) return 'not-now';
+      const why = whyNotJoinedAs(version, told);
+      if (why !== null) {
+        context.chronicle.trouble('join', reason('version-moved', why));
+        return 'not-now';
+      }
       const cluster = initialCluster(now, memberId, context.ports.self.id);
       return { state: 'existing', cluster, token: identity.token };
     },

@@ -3,8 +3,8 @@ import type { Claim } from '../core/claim.ts';
 import type { Fleet, Instance } from '../core/fleet.ts';
 import { isJoinable } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
-import type { Member } from '../core/members.ts';
-import { addressOf } from '../core/members.ts';
+import type { Member, MemberVersions } from '../core/members.ts';
+import { addressOf, isStarted } from '../core/members.ts';
 import { BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import { peerUrl } from '../core/urls.ts';
@@ -220,19 +220,28 @@ async function versionToJoin(
   members: readonly Member[],
   signal: AbortSignal,
 ): Promise<JoinVersion> {
-  const { admin } = context.ports;
-  const urls = members.flatMap((it) => it.clientUrls.slice(0, 1));
-  const told = await Promise.all(urls.map((url) => admin.versions(url, signal)));
-  const answers = told.flatMap((it) => (it.known ? [it.value] : []));
+  const answers = await askVersions(context, members, signal);
   const hasOwn = answers.every((it) => pickVersion(installed, minorOf(it.cluster)) !== null);
   return joinVersion({
     oldApi: !hasOwn && (await mayHoldOldApi(context, members, signal)),
     installed,
     clusterVersion: answers[0]?.cluster ?? null,
     running: answers.map((it) => it.server),
-    started: urls.length,
+    started: members.filter(isStarted).length,
     downgrading: answers.some((it) => it.downgradeTarget !== null),
   });
+}
+
+/** What the members that have started and answer say of versions. */
+export async function askVersions(
+  context: Context,
+  members: readonly Member[],
+  signal: AbortSignal,
+): Promise<readonly MemberVersions[]> {
+  const { admin } = context.ports;
+  const urls = members.flatMap((it) => it.clientUrls.slice(0, 1));
+  const told = await Promise.all(urls.map((url) => admin.versions(url, signal)));
+  return told.flatMap((it) => (it.known ? [it.value] : []));
 }
 
 /** Whether a member's data hold anything of etcd's old API, or its appliance does not say that they hold nothing. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JoinVersionObservation } from '../../../src/core/join-version.ts';
-import { joinVersion } from '../../../src/core/join-version.ts';
+import { joinVersion, whyNotJoinedAs } from '../../../src/core/join-version.ts';
 import { IMAGE } from '../../fixtures/core/upgrade.ts';
 
 function seen(more: Partial<JoinVersionObservation> = {}): JoinVersionObservation {
@@ -123,5 +123,41 @@ describe('joinVersion', () => {
 
   it.each(missing)('does not join: %s', (_name, observed, why) => {
     expect(joinVersion(observed)).toEqual({ kind: 'missing', why: expect.stringMatching(why) });
+  });
+});
+
+/** One member's word. */
+function says(cluster: string, downgradeTarget: string | null = null): Parameters<typeof whyNotJoinedAs>[1] {
+  return [{ cluster, downgradeTarget }];
+}
+
+describe('whyNotJoinedAs', () => {
+  it.each([
+    ["the cluster's minor", '3.6.16', says('3.6.0')],
+    ['the next one', '3.6.16', says('3.5.0')],
+    ['what a young cluster runs', '3.6.16', says('3.0.0')],
+    ['what was chosen, where nobody answers', '3.6.16', []],
+  ])('starts as %s', (_name, version, told) => {
+    expect(whyNotJoinedAs(version, told)).toBe(null);
+  });
+
+  it.each([
+    ['the cluster has gone up', '3.6.16', says('3.7.0'), /gone up to 3\.7 meanwhile.*3\.6\.16/],
+    [
+      'one member says that it has gone up',
+      '3.6.16',
+      [...says('3.6.0'), ...says('3.7.0')],
+      /gone up to 3\.7/,
+    ],
+    ['the cluster is of another major', '3.6.16', says('4.0.0'), /gone up to 4\.0/],
+    ['a downgrade has begun', '3.6.16', says('3.6.0', '3.5.0'), /a downgrade has begun/],
+    [
+      'one member says that a downgrade has begun',
+      '3.5.35',
+      [...says('3.5.0'), ...says('3.5.0', '3.5.0')],
+      /a downgrade has begun/,
+    ],
+  ])('does not start: %s', (_name, version, told, why) => {
+    expect(whyNotJoinedAs(version, told)).toMatch(why);
   });
 });

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Claim } from '../../../src/core/claim.ts';
 import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim.ts';
+import { known } from '../../../src/core/known.ts';
 import { markRecord } from '../../../src/core/mark.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { reason } from '../../../src/core/reason.ts';
@@ -326,6 +327,21 @@ describe('joining', () => {
       cluster?.removeMember(identity.memberId ?? '');
     };
     context = createContext(host.context.options, { ...context.ports, data: { ...data, writeIdentity } });
+    expect(await run(join(), quorum)).toHaveProperty('nextInMs');
+    expect(steps).toEqual(['add', 'identity 1 formed']);
+  });
+
+  it.each([
+    ['the cluster has gone up', { cluster: '3.6.0' }],
+    ['a downgrade has begun', { downgradeTarget: '3.4.0' }],
+  ])('starts no etcd where it is listed and %s since it chose', async (_name, more) => {
+    const quorum = await pair();
+    const { admin } = context.ports;
+    const versions: Ports['admin']['versions'] = async (endpoint, signal) => {
+      const told = await admin.versions(endpoint, signal);
+      return told.known && steps.includes('add') ? known({ ...told.value, ...more }) : told;
+    };
+    context = createContext(host.context.options, { ...context.ports, admin: { ...admin, versions } });
     expect(await run(join(), quorum)).toHaveProperty('nextInMs');
     expect(steps).toEqual(['add', 'identity 1 formed']);
   });
