@@ -30,6 +30,12 @@ export const FORMED_TURN_MS = 3_000;
 /** A learner without progress for this long is removed; a learner seeded by snapshot may publish only after 7 s. */
 export const JOIN_LIMIT_MS = 60_000;
 
+/**
+ * A learner that says nothing, and whose instance AWS does not show, is removed after this time: it may just start, and an
+ * answer of Auto Scaling may be some seconds older than its instance. One that ends is shown, and goes at once.
+ */
+export const UNLISTED_LEARNER_MS = 30_000;
+
 /** Where Route 53 cannot be written for this long, members are promoted all the same: redundancy goes first. */
 export const PROMOTE_WITHOUT_CLAIM_MS = 2 * 60_000;
 

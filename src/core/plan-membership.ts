@@ -4,7 +4,13 @@ import type { Known } from './known.ts';
 import { valueOr } from './known.ts';
 import type { Member } from './members.ts';
 import { isStarted, quorumOf } from './members.ts';
-import { CLOSE_ENTRIES, JOIN_LIMIT_MS, PROMOTE_WITHOUT_CLAIM_MS, SNAPSHOT_BYTES_PER_MS } from './numbers.ts';
+import {
+  CLOSE_ENTRIES,
+  JOIN_LIMIT_MS,
+  PROMOTE_WITHOUT_CLAIM_MS,
+  SNAPSHOT_BYTES_PER_MS,
+  UNLISTED_LEARNER_MS,
+} from './numbers.ts';
 import { hostOf } from './urls.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
@@ -170,9 +176,9 @@ function planLearner(seen: MembershipObservation, view: MemberView): Removal | R
     const unplaced =
       member.name === '' &&
       instances.some((it) => isJoinable(it) && (it.address === null || isAtOther(it, member)));
-    // One that answers is on some instance: an answer that lacks it may show less than there is.
-    const nobodys = owner === undefined ? !unplaced && !view.answers : !isJoinable(owner);
-    if (nobodys) {
+    // One that answers is on some instance, and one that was just added may be: an answer may show less than there is.
+    const isMute = !view.answers && view.stalledMs >= UNLISTED_LEARNER_MS;
+    if (owner === undefined ? isMute && !unplaced : !isJoinable(owner)) {
       return removal(reason('learner-of-nobody', `learner ${member.id} is on no joinable instance`));
     }
   }

@@ -16,7 +16,7 @@ const houses: fc.Arbitrary<MembershipObservation> = fc
     knownOr(fleets),
     evidences,
     fc.infiniteStream(fc.boolean()),
-    fc.constantFrom(0, 59_000, 60_000),
+    fc.constantFrom(0, 29_000, 30_000, 59_000, 60_000),
   )
   .map(([members, fleet, evidence, coins, stalledMs]) => ({
     self: self(),
@@ -92,6 +92,19 @@ describe('planMembership', () => {
           seen.fleet.known && seen.fleet.value.instances.every((it) => it.id !== action.instanceId);
         const stopped = evidence?.ec2.known === true && evidence.ec2.value === 'stopped' && unlisted;
         expect(evidence !== undefined && (isTerminatedForCertain(evidence) || stopped)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('removes no learner only because one answer lacks its instance', () => {
+    fc.assert(
+      fc.property(houses, (seen) => {
+        const { action } = planMembership(seen);
+        if (action?.reason.code !== 'learner-of-nobody' || !seen.fleet.known) return;
+        const view = seen.members.find((it) => it.member.id === action.memberId);
+        const listed = seen.fleet.value.instances.some((it) => it.id === action.instanceId);
+        expect(listed || (view?.answers === false && view.stalledMs >= 30_000)).toBe(true);
       }),
       { numRuns: 2_000 },
     );

@@ -58,6 +58,8 @@ interface Case {
 }
 
 const UNLISTED = known(fleet([1, 2]));
+/** It has not answered for so long that an answer of AWS would show its instance. */
+const MUTE = { answers: false, stalledMs: 30_000 };
 const BLANK = { name: '', clientUrls: [], peerUrls: [`http://${addressOf(3)}:2380`] };
 
 const cases: readonly Case[] = [
@@ -255,8 +257,20 @@ const cases: readonly Case[] = [
     codes: ['learner-joining'],
   },
   {
+    name: 'a learner that says nothing, of an instance that the answer lacks: the answer may be older than it',
+    seen: seen([well(1), well(2), learner(3, { ...MUTE, stalledMs: 29_999 })], { fleet: UNLISTED }),
+    removes: null,
+    codes: ['learner-joining'],
+  },
+  {
+    name: 'a fresh learner, the same',
+    seen: seen([well(1), well(2), learner(3, { ...MUTE, stalledMs: 29_999 }, BLANK)], { fleet: UNLISTED }),
+    removes: null,
+    codes: ['learner-joining'],
+  },
+  {
     name: 'a learner of an instance that the group lists no more',
-    seen: seen([well(1), well(2), learner(3, { answers: false })], { fleet: UNLISTED }),
+    seen: seen([well(1), well(2), learner(3, MUTE)], { fleet: UNLISTED }),
     removes: memberIdOf(3),
     codes: ['learner-of-nobody'],
   },
@@ -267,7 +281,7 @@ const cases: readonly Case[] = [
     codes: ['learner-joining'],
   },
   {
-    name: 'a learner of an instance that terminates',
+    name: 'a learner of an instance that terminates: at once',
     seen: seen([well(1), well(2), learner(3)], {
       fleet: known(fleet([1, 2, instance(3, { lifecycle: 'Terminating:Wait' })])),
     }),
@@ -276,7 +290,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a fresh learner whose peer URL belongs to no joinable instance',
-    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], { fleet: UNLISTED }),
+    seen: seen([well(1), well(2), learner(3, MUTE, BLANK)], { fleet: UNLISTED }),
     removes: memberIdOf(3),
     codes: ['learner-of-nobody'],
   },
@@ -312,7 +326,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'the same, and the instance without an address is not joinable',
-    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], {
+    seen: seen([well(1), well(2), learner(3, MUTE, BLANK)], {
       fleet: known(fleet([1, 2, instance(3, { address: null, lifecycle: 'Warmed:Pending' })])),
     }),
     removes: memberIdOf(3),
@@ -320,7 +334,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a learner with a name, while EC2 does not show the address of another instance',
-    seen: seen([well(1), well(2), learner(3, { answers: false })], {
+    seen: seen([well(1), well(2), learner(3, MUTE)], {
       fleet: known(fleet([1, 2, instance(4, { address: null, state: null })])),
     }),
     removes: memberIdOf(3),
@@ -328,11 +342,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a learner with a name at the address of another instance: the name tells',
-    seen: seen([
-      well(1),
-      well(2),
-      learner(4, { answers: false }, { peerUrls: [`http://${addressOf(3)}:2380`] }),
-    ]),
+    seen: seen([well(1), well(2), learner(4, MUTE, { peerUrls: [`http://${addressOf(3)}:2380`] })]),
     removes: memberIdOf(4),
     codes: ['learner-of-nobody'],
   },
@@ -354,7 +364,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a voter that is gone goes before a learner that is',
-    seen: seen([learner(4, { answers: false }), well(1), well(2), silent(3)], {
+    seen: seen([learner(4, MUTE), well(1), well(2), silent(3)], {
       fleet: UNLISTED,
       evidence: evidenceOf([3, 'terminated']),
     }),
@@ -363,7 +373,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a learner frees its slot even while a dead voter cannot go',
-    seen: seen([learner(4, { answers: false }), well(1), poorly(2), silent(3)], {
+    seen: seen([learner(4, MUTE), well(1), poorly(2), silent(3)], {
       fleet: UNLISTED,
       evidence: evidenceOf([3, 'terminated']),
     }),
@@ -392,9 +402,7 @@ describe('planMembership', () => {
   });
 
   it('names no instance for a learner that is on none', () => {
-    const plan = planMembership(
-      seen([well(1), well(2), learner(9, { answers: false }, { ...BLANK, peerUrls: [] })]),
-    );
+    const plan = planMembership(seen([well(1), well(2), learner(9, MUTE, { ...BLANK, peerUrls: [] })]));
     expect(plan.action).toMatchObject({ memberId: memberIdOf(9), instanceId: '', voter: false });
   });
 

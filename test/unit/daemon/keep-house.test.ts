@@ -74,8 +74,9 @@ async function turn(admin: Partial<AdminPort> = {}): Promise<Context> {
   return context;
 }
 
-/** A learner at an address that no instance of the group has. */
-function addStranger(): string {
+/** A learner that has not started, at an address that an instance on standby has, or nobody in the group. */
+function addStranger(of: 'standby' | 'nobody' = 'standby'): string {
+  if (of === 'standby') bench.aws.add({ id: 'i-04', address: '10.0.9.9', lifecycle: 'Standby' });
   const learner = cluster.addLearner(peerUrl('10.0.9.9'));
   if ('code' in learner) throw new Error(learner.message);
   return learner.id;
@@ -160,9 +161,22 @@ describe('keeping house', () => {
     expect(bench.zone.records().some((it) => it.name === NAME && it.type === 'A')).toBe(true);
   });
 
-  it('removes a learner that is on no instance', async () => {
+  it('removes a learner whose instance is not to carry a member', async () => {
     const stranger = addStranger();
     await turn();
+    expect(ids()).not.toContain(stranger);
+  });
+
+  it('removes a learner that is on no instance, once AWS would show a new one', async () => {
+    const stranger = addStranger('nobody');
+    const { tick } = await keeping();
+    for (let waited = 0; waited < 28; waited += 2) {
+      await tick();
+      await bench.clock.advance(2_000);
+    }
+    expect(ids()).toContain(stranger);
+    await bench.clock.advance(2_000);
+    await tick();
     expect(ids()).not.toContain(stranger);
   });
 
@@ -204,7 +218,6 @@ describe('keeping house', () => {
 
   it('leaves a learner alone that has said in the claim that it becomes a voter, and answers', async () => {
     const stranger = addStranger();
-    bench.aws.add({ id: 'i-04', address: '10.0.9.9', lifecycle: 'Standby' });
     const { admin } = keeper.ports;
     const status: AdminPort['status'] = async (endpoint, signal) => {
       const answer = await admin.status(endpoint.replace('10.0.9.9', '10.0.0.1'), signal);
