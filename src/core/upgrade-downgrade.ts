@@ -54,8 +54,8 @@ export function isDowngradeWanted(
 }
 
 /** Whether a downgrade under way has had nobody at work on it for longer than what is over in a moment takes. */
-export function isDowngradeLeft({ downgradeIdleForMs = null }: UpgradeObservation): boolean {
-  return downgradeIdleForMs !== null && downgradeIdleForMs >= UPGRADE_DOWNGRADE_IDLE_MS;
+export function isDowngradeLeft({ downgradeIdleForMs = 0 }: UpgradeObservation): boolean {
+  return downgradeIdleForMs >= UPGRADE_DOWNGRADE_IDLE_MS;
 }
 
 /** What only an operator mends. */

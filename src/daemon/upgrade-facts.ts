@@ -56,6 +56,6 @@ export async function observeUpgrade(
   return known({
     ...observation,
     pairForMs: since(memory.pairSince),
-    downgradeIdleForMs: since(memory.downgradeIdleSince),
+    downgradeIdleForMs: since(memory.downgradeIdleSince) ?? 0,
   });
 }
