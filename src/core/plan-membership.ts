@@ -170,7 +170,7 @@ function planLearner(seen: MembershipObservation, view: MemberView): Removal | R
   });
   if (seen.fleet.known) {
     const { instances } = seen.fleet.value;
-    const owner = instances.find((it) => isMembersInstance(it, member));
+    const owner = ownerOf(instances, member);
     // Without a name its address tells whose it is, which EC2 may not show yet; or it is the other one of its instance's two,
     // by which an appliance of another configuration knows it.
     const unplaced =
@@ -198,12 +198,18 @@ function planLearner(seen: MembershipObservation, view: MemberView): Removal | R
 export function instanceIdOf(seen: { readonly fleet: Known<Fleet> }, member: Member): string | null {
   if (member.name !== '') return member.name.startsWith('i-') ? member.name : null;
   if (!seen.fleet.known) return null;
-  return seen.fleet.value.instances.find((it) => isMembersInstance(it, member))?.id ?? null;
+  return ownerOf(seen.fleet.value.instances, member)?.id ?? null;
 }
 
 /** Another instance in another network may have the same private address: no removal rests on it. */
 function isAtOther({ otherAddress }: Instance, member: Member): boolean {
   return otherAddress !== undefined && member.peerUrls.some((url) => hostOf(url) === otherAddress);
+}
+
+/** An address may be shown with the instance that ends and had it, too: it is of the one that is to carry a member. */
+function ownerOf(instances: readonly Instance[], member: Member): Instance | undefined {
+  const owners = instances.filter((it) => isMembersInstance(it, member));
+  return owners.find(isJoinable) ?? owners[0];
 }
 
 function isMembersInstance(instance: Instance, member: Member): boolean {

@@ -58,6 +58,8 @@ interface Case {
 }
 
 const UNLISTED = known(fleet([1, 2]));
+/** The third has the address of one that ends. */
+const INHERITED = fleet([1, 2, instance(4, { lifecycle: 'Terminating', address: addressOf(3) }), 3]);
 /** It has not answered for so long that an answer of AWS would show its instance. */
 const MUTE = { answers: false, stalledMs: 30_000 };
 const BLANK = { name: '', clientUrls: [], peerUrls: [`http://${addressOf(3)}:2380`] };
@@ -301,6 +303,12 @@ const cases: readonly Case[] = [
     codes: ['learner-joining'],
   },
   {
+    name: 'a fresh learner at the address of a joinable instance, which one that ends had before',
+    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], { fleet: known(INHERITED) }),
+    removes: null,
+    codes: ['learner-joining'],
+  },
+  {
     name: 'a fresh learner, while EC2 does not show the address of a joinable instance yet',
     seen: seen([well(1), well(2), learner(3, {}, BLANK)], {
       fleet: known(fleet([1, 2, instance(3, { address: null, state: null })])),
@@ -399,6 +407,13 @@ describe('planMembership', () => {
       seen([well(1), well(2), learner(9, { stalledMs: 60_000 }, { id: hexOf('9'), ...BLANK })]),
     );
     expect(plan.action).toMatchObject({ memberId: hexOf('9'), instanceId: idOf(3), voter: false });
+  });
+
+  it('names the instance that has its address now', () => {
+    const plan = planMembership(
+      seen([well(1), well(2), learner(9, { stalledMs: 60_000 }, BLANK)], { fleet: known(INHERITED) }),
+    );
+    expect(plan.action).toMatchObject({ instanceId: idOf(3), reason: { code: 'learner-stalled' } });
   });
 
   it('names no instance for a learner that is on none', () => {
