@@ -1,4 +1,4 @@
-import { compareVersions } from './versions.ts';
+import { compareVersions, minorAbove } from './versions.ts';
 
 /** What etcd demands of one way from a minor to the next, beyond what holds for all. */
 export interface Edge {
@@ -50,6 +50,11 @@ export function edgeUp(from: string, to: string): Edge | null {
 /** Whether etcd has a way back from a minor to the one below: from 3.6 on. */
 export function hasWayDown(from: string): boolean {
   return compareVersions(from, '3.6') >= 0;
+}
+
+/** Whether a downgrade leads to a minor that does not tell of it: members of 3.5 say nothing of the one that they came by. */
+export function hidesDowngrade(minor: string): boolean {
+  return hasWayDown(minorAbove(minor, 1)) && !hasWayDown(minor);
 }
 
 /** Releases that lost data: nobody steps onto one of them. First and last, of one minor. */

@@ -148,6 +148,7 @@ export type AdminRefusal =
   | 'not-a-learner'
   | 'not-leader'
   | 'learner-refuses'
+  | 'downgrade-in-progress'
   | 'no-answer'
   | 'other';
 

@@ -3,14 +3,15 @@ import type { Claim } from '../core/claim.ts';
 import type { Fleet, Instance } from '../core/fleet.ts';
 import { isJoinable } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
-import type { Member, MemberVersions } from '../core/members.ts';
+import type { Member, MemberList, MemberVersions } from '../core/members.ts';
 import { addressOf, isStarted } from '../core/members.ts';
 import { BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import { peerUrl } from '../core/urls.ts';
 import type { Obstacle, StartFact, StartObservation } from '../core/start.ts';
 import { namedCluster } from '../core/plan-join.ts';
-import { minorOf, pickVersion } from '../core/versions.ts';
+import { hidesDowngrade } from '../core/upgrade-edges.ts';
+import { minorAbove, minorOf, pickVersion } from '../core/versions.ts';
 import type { JoinVersion } from '../core/join-version.ts';
 import { foundingVersion } from '../core/birth-version.ts';
 import { joinVersion } from '../core/join-version.ts';
@@ -188,7 +189,7 @@ export async function versionToStart(
 ): Promise<JoinVersion> {
   const etcd = await etcdAtHand(context, signal);
   const { installed } = etcd;
-  if (quorum?.kind === 'answers') return await versionToJoin(context, installed, quorum.list.members, signal);
+  if (quorum?.kind === 'answers') return await versionToJoin(context, installed, quorum, signal);
   const { version, wish } = chooseAlone(etcd, claim, context.state.identity?.version ?? null);
   if (version !== null) return { kind: 'chosen', version };
   const have = installed.join(', ') || 'none';
@@ -217,7 +218,7 @@ function chooseAlone(
 async function versionToJoin(
   context: Context,
   installed: readonly string[],
-  members: readonly Member[],
+  { endpoint, list: { members } }: { readonly endpoint: string; readonly list: MemberList },
   signal: AbortSignal,
 ): Promise<JoinVersion> {
   const answers = await askVersions(context, members, signal);
@@ -228,7 +229,9 @@ async function versionToJoin(
     clusterVersion: answers[0]?.cluster ?? null,
     running: answers.map((it) => it.server),
     started: members.filter(isStarted).length,
-    downgrading: answers.some((it) => it.downgradeTarget !== null),
+    downgrading:
+      answers.some((it) => it.downgradeTarget !== null) ||
+      (await hasHiddenDowngrade(context, endpoint, answers, signal)),
   });
 }
 
@@ -242,6 +245,23 @@ export async function askVersions(
   const urls = members.flatMap((it) => it.clientUrls.slice(0, 1));
   const told = await Promise.all(urls.map((url) => admin.versions(url, signal)));
   return told.flatMap((it) => (it.known ? [it.value] : []));
+}
+
+/**
+ * Whether a downgrade goes on of which nobody tells: all have stepped down, and etcd ends it some seconds later. Until then
+ * it takes in nobody, and with a learner that it keeps out it would not end. Who is asked for another one refuses that.
+ */
+async function hasHiddenDowngrade(
+  context: Context,
+  endpoint: string,
+  answers: readonly MemberVersions[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const cluster = answers[0]?.cluster;
+  if (cluster === undefined || !hidesDowngrade(minorOf(cluster))) return false;
+  const { admin } = context.ports;
+  const outcome = await admin.downgrade(endpoint, 'validate', minorAbove(cluster, -1), signal);
+  return !outcome.ok && outcome.code === 'downgrade-in-progress';
 }
 
 /** Whether a member's data hold anything of etcd's old API, or its appliance does not say that they hold nothing. */

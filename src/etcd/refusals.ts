@@ -11,6 +11,7 @@ export type AdminRefusal =
   | 'not-a-learner'
   | 'not-leader'
   | 'learner-refuses'
+  | 'downgrade-in-progress'
   | 'no-answer'
   | 'other';
 
@@ -33,6 +34,7 @@ const REFUSALS: readonly (readonly [RegExp, AdminRefusal])[] = [
   [/learner member which is in sync with leader/i, 'not-in-sync'],
   [/can only promote a learner member/i, 'not-a-learner'],
   [/rpc not supported for learner/i, 'learner-refuses'],
+  [/downgrade job in progress/i, 'downgrade-in-progress'],
   [/etcdserver: not leader/i, 'not-leader'],
   [
     /request timed out|no leader|leader changed|deadline exceeded|UNAVAILABLE|server stopped|CANCELLED/i,

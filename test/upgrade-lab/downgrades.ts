@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { minorAbove } from '../../src/core/versions.ts';
 import { calm, untilServing } from '../etcd-lab.ts';
 import { eventually } from '../tools.ts';
 import {
@@ -63,13 +64,23 @@ async function isLedByTheVersions(edge: Edge): Promise<void> {
   for (const slot of lab.slots) {
     await swap(slot, to);
     await untilServing(lab.admin, slot.member);
+    // 3.5 tells of no downgrade, and says that there is one when it is asked for another.
+    if (slot === first(lab)) expect(await asksAnother(lab, to)).toMatchObject(IN_PROGRESS);
   }
   await untilCluster(lab, (it) => it.cluster === `${to}.0` && it.downgradeTarget === null);
+  await eventually(async () => (await asksAnother(lab, to)).ok);
   for (const slot of lab.slots) expect(await keysAt(lab, slot)).toBe(5);
   const joiner = await joinAs(to, lab, stack);
   await eventually(
     async () => (await lab.admin.promote(first(lab).member.endpoint, joiner.memberId, calm)).ok,
   );
+}
+
+const IN_PROGRESS = { ok: false, code: 'downgrade-in-progress' };
+
+/** What the first says to one more minor down. */
+async function asksAnother({ admin, slots }: Lab, to: string): ReturnType<Lab['admin']['downgrade']> {
+  return await admin.downgrade(slots[0]?.member.endpoint ?? '', 'validate', minorAbove(to, -1), calm);
 }
 
 /** While it is under way nobody joins, of neither minor; once it is cancelled, somebody does. */

@@ -105,11 +105,14 @@ export function whyNotLowered(
   version: string,
 ): Refusal | null {
   const { clusterVersion, downgrade } = files.state;
-  if (isOlder(process.version, '3.6')) return refusal('unknown method Downgrade');
+  // 3.5 knows it, and how real ones of it do it is not modelled but for this one question.
+  if (isOlder(process.version, action === 'validate' ? '3.5' : '3.6'))
+    return refusal('unknown method Downgrade');
   if (action === 'cancel') return null;
   if (clusterVersion === null || minorOf(version) !== minorAbove(clusterVersion, -1))
     return refusal('invalid downgrade target version');
-  return downgrade === null ? null : refusal('cluster has a downgrade job in progress');
+  if (downgrade === null) return null;
+  return { code: 'downgrade-in-progress', message: 'etcdserver: cluster has a downgrade job in progress' };
 }
 
 function refusal(words: string): Refusal {

@@ -28,6 +28,7 @@ const DEATHS = [
   'disallowed v2 WAL',
   'invalid downgrade',
   'is not supported',
+  'incompatible with current running cluster',
 ];
 
 /** Whether an etcd that says this has ended because of a version. */

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { edgeUp, hasWayDown, isBadRelease, mayJoinNewer } from '../../../src/core/upgrade-edges.ts';
+import {
+  edgeUp,
+  hasWayDown,
+  hidesDowngrade,
+  isBadRelease,
+  mayJoinNewer,
+} from '../../../src/core/upgrade-edges.ts';
 
 describe('edgeUp', () => {
   it.each([
@@ -36,6 +42,17 @@ describe('hasWayDown', () => {
     ['3.10', true],
   ])('from %s: %s', (minor, expected) => {
     expect(hasWayDown(minor)).toBe(expected);
+  });
+});
+
+describe('hidesDowngrade', () => {
+  it.each([
+    ['3.4', false],
+    ['3.5', true],
+    ['3.6', false],
+    ['3.7', false],
+  ])('%s: %s', (minor, expected) => {
+    expect(hidesDowngrade(minor)).toBe(expected);
   });
 });
 

@@ -331,6 +331,21 @@ describe('joining', () => {
     expect(steps).toEqual(['add', 'identity 1 formed']);
   });
 
+  it('is not added while a downgrade goes on of which the members of 3.5 do not tell', async () => {
+    const quorum = await pair();
+    const { admin } = context.ports;
+    const asked: string[] = [];
+    const downgrade: Ports['admin']['downgrade'] = async (endpoint, action, version) => {
+      asked.push(`${endpoint} ${action} ${version}`);
+      const refused = { ok: false, code: 'downgrade-in-progress', message: 'test' } as const;
+      return await Promise.resolve(refused);
+    };
+    context = createContext(host.context.options, { ...context.ports, admin: { ...admin, downgrade } });
+    expect(await run(join(), quorum)).toHaveProperty('nextInMs');
+    expect(steps).toEqual([]);
+    expect(new Set(asked)).toEqual(new Set([`${bench.host(1).url} validate 3.4`]));
+  });
+
   it.each([
     ['the cluster has gone up', { cluster: '3.6.0' }],
     ['a downgrade has begun', { downgradeTarget: '3.4.0' }],

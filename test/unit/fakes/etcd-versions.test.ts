@@ -130,8 +130,12 @@ describe('a downgrade', () => {
     expect(await downgrade('enable', '3.5')).toContain('in progress');
     await lab.clock.advance(9_000);
     expect(await versions(0)).toMatchObject({ cluster: '3.5.0', storage: '3.5.0', downgradeTarget: '3.5.0' });
+    await lab.swap(0, { version: '3.5.35' });
+    expect(await versions(0)).toMatchObject({ downgradeTarget: null });
+    expect(await downgrade('validate', '3.4')).toContain('in progress');
     await roll('3.5.35');
     expect(lab.node(0).files.state).toMatchObject({ clusterVersion: '3.5.0', downgrade: null });
+    expect(await downgrade('validate', '3.4')).toBe('ok');
   });
 
   it('keeps joiners of both minors out', async () => {
