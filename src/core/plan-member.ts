@@ -83,15 +83,7 @@ export function planMember(seen: MemberObservation): MemberAction {
     const outdated = planOutdated(seen, seen.claim.value.claim);
     if (outdated !== null) return outdated;
   }
-  if (!status.known && wasRemoved(seen)) {
-    return {
-      kind: 'stop',
-      reason: reason(
-        'member-removed',
-        `member ${identity.memberId ?? ''} was removed before it served: it stops, and joins anew`,
-      ),
-    };
-  }
+  if (!status.known && wasRemoved(seen)) return removed(identity, 'before it served');
   if (isRefused(status)) return none('member-refused', `etcd runs, and is left alone: ${status.reason}`);
   if (!status.known) return none('member-no-answer', `the own etcd does not answer: ${status.reason}`);
   if (runsAsAnother(identity, status.value)) {
@@ -123,6 +115,11 @@ function runsAsAnother(identity: DataIdentity, status: MemberStatus): boolean {
     identity.clusterId === status.clusterId &&
     identity.memberId !== status.memberId
   );
+}
+
+function removed({ memberId }: DataIdentity, when: string): MemberAction {
+  const sentence = `member ${memberId ?? ''} was removed ${when}: it stops, and joins anew`;
+  return { kind: 'stop', reason: reason('member-removed', sentence) };
 }
 
 /** Whether the voters of its own cluster no longer have this member. */
@@ -217,6 +214,8 @@ function planFormation(seen: MemberObservation, status: MemberStatus): MemberAct
  */
 function planPromotion(seen: MemberObservation, status: MemberStatus): MemberAction {
   if (seen.leaving) return none('learner-leaving', 'this instance leaves: it is not promoted');
+  // Its last peers may have left while it was cut off: then its etcd hears of its removal from nobody.
+  if (wasRemoved(seen)) return removed(seen.identity, 'while it was away');
   if (!seen.list.known) return none('member-no-quorum', `no voter answers: ${seen.list.reason}`);
   if (!seen.leaderIndex.known)
     return none('learner-behind', `the leader's index is unknown: ${seen.leaderIndex.reason}`);

@@ -377,10 +377,10 @@ const cases: readonly Case[] = [
     code: 'learner-behind',
   },
   {
-    name: 'a learner that is not in the list any more',
+    name: 'a learner that the voters no longer have, and whose etcd has not heard of it: it would learn for ever',
     seen: learning({ claim: reading(ENTERED), list: known(listOf([1, 2, 3])) }),
-    kind: 'none',
-    code: 'learner-behind',
+    kind: 'stop',
+    code: 'member-removed',
   },
   {
     name: 'a learner that leaves',

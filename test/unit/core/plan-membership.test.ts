@@ -304,7 +304,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a fresh learner at the address of a joinable instance, which one that ends had before',
-    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], { fleet: known(INHERITED) }),
+    seen: seen([well(1), well(2), learner(3, MUTE, BLANK)], { fleet: known(INHERITED) }),
     removes: null,
     codes: ['learner-joining'],
   },
@@ -318,15 +318,23 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a fresh learner that does not answer yet, at the other address of a joinable instance',
-    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], {
+    seen: seen([well(1), well(2), learner(3, MUTE, BLANK)], {
       fleet: known(fleet([1, 2, instance(3, { address: '203.0.113.3', otherAddress: addressOf(3) })])),
     }),
     removes: null,
     codes: ['learner-joining'],
   },
   {
+    name: 'a fresh learner at neither address of a joinable instance',
+    seen: seen([well(1), well(2), learner(3, MUTE, BLANK)], {
+      fleet: known(fleet([1, 2, instance(3, { address: '203.0.113.3', otherAddress: '192.0.2.3' })])),
+    }),
+    removes: memberIdOf(3),
+    codes: ['learner-of-nobody'],
+  },
+  {
     name: 'the same, and it does not answer: it may be starting',
-    seen: seen([well(1), well(2), learner(3, { answers: false }, BLANK)], {
+    seen: seen([well(1), well(2), learner(3, MUTE, BLANK)], {
       fleet: known(fleet([1, 2, instance(3, { address: null, state: null })])),
     }),
     removes: null,
@@ -359,7 +367,7 @@ const cases: readonly Case[] = [
     seen: seen([
       well(1),
       well(2),
-      learner(3, { answers: false }, { ...BLANK, peerUrls: ['http://192.0.2.1:2380', ...BLANK.peerUrls] }),
+      learner(3, MUTE, { ...BLANK, peerUrls: ['http://192.0.2.1:2380', ...BLANK.peerUrls] }),
     ]),
     removes: null,
     codes: ['learner-joining'],
