@@ -203,7 +203,7 @@ export function instanceIdOf(seen: { readonly fleet: Known<Fleet> }, member: Mem
 
 /** Another instance in another network may have the same private address: no removal rests on it. */
 function isAtOther({ otherAddress }: Instance, member: Member): boolean {
-  return otherAddress !== undefined && member.peerUrls.some((url) => hostOf(url) === otherAddress);
+  return member.peerUrls.some((url) => hostOf(url) === otherAddress);
 }
 
 /** An address may be shown with the instance that ends and had it, too: it is of the one that is to carry a member. */

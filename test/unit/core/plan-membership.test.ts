@@ -63,6 +63,7 @@ const INHERITED = fleet([1, 2, instance(4, { lifecycle: 'Terminating', address: 
 /** It has not answered for so long that an answer of AWS would show its instance. */
 const MUTE = { answers: false, stalledMs: 30_000 };
 const BLANK = { name: '', clientUrls: [], peerUrls: [`http://${addressOf(3)}:2380`] };
+const TWO_URLS = { ...BLANK, peerUrls: ['http://192.0.2.1:2380', ...BLANK.peerUrls] };
 
 const cases: readonly Case[] = [
   { name: 'all is well', seen: seen([well(1), well(2), well(3)]), removes: null, codes: ['members-right'] },
@@ -318,7 +319,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a fresh learner that does not answer yet, at the other address of a joinable instance',
-    seen: seen([well(1), well(2), learner(3, MUTE, BLANK)], {
+    seen: seen([well(1), well(2), learner(3, MUTE, TWO_URLS)], {
       fleet: known(fleet([1, 2, instance(3, { address: '203.0.113.3', otherAddress: addressOf(3) })])),
     }),
     removes: null,
@@ -364,11 +365,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a fresh learner of which one peer URL is that of a joinable instance',
-    seen: seen([
-      well(1),
-      well(2),
-      learner(3, MUTE, { ...BLANK, peerUrls: ['http://192.0.2.1:2380', ...BLANK.peerUrls] }),
-    ]),
+    seen: seen([well(1), well(2), learner(3, MUTE, TWO_URLS)]),
     removes: null,
     codes: ['learner-joining'],
   },
