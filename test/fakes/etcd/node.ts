@@ -24,6 +24,8 @@ export interface EtcdProcess {
   stopping: boolean;
   /** Whether clients are answered: never before it has published itself once, and so never before there was a quorum. */
   serving: boolean;
+  /** Since when, on the clock; of one that does not serve it says nothing. */
+  servingSince: number;
   /** Whether it took a snapshot of the leader in this run. */
   seeded: boolean;
   /** Null until it has read its disk, or found out whom to join. */

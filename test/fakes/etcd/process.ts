@@ -72,6 +72,7 @@ function createProcess({ id, address, disk }: EtcdHost, start: EtcdStart, pid: n
     frozen: false,
     stopping: false,
     serving: false,
+    servingSince: 0,
     seeded: false,
     files: null,
     node: null,

@@ -40,6 +40,7 @@ function propose(etcds: Etcds, node: EtcdNode): boolean {
     node.publishing?.();
     node.publishing = null;
     process.serving = true;
+    process.servingSince = etcds.clock.now();
   });
   const change = {
     kind: 'publish',

@@ -126,7 +126,13 @@ function tellStop(world: World, machine: Machine): void {
   const process = world.etcd.processAt(machine.address);
   const cluster = process === undefined ? undefined : world.etcd.clusterOf(process);
   const member = cluster?.find(process?.files?.memberId ?? '');
-  const serves = process !== undefined && process.serving && !process.frozen && cluster?.leader != null;
+  const serves =
+    process !== undefined &&
+    process.serving &&
+    // The answer that it is stopped for may be of a moment before.
+    world.clock.now() - process.servingSince >= ADMIN_DEADLINE_MS &&
+    !process.frozen &&
+    cluster?.leader != null;
   world.tell({
     kind: 'etcd-stopped',
     id: machine.id,

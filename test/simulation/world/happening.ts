@@ -73,7 +73,7 @@ export type Happening =
       readonly clusterId: string;
       readonly memberId: string;
     }
-  /** The appliance stops its etcd. `served`: it answered clients, with a quorum, and was not frozen. */
+  /** The appliance stops its etcd. `served`: it answered clients, with a quorum, for as long as a call may take, and was not frozen. */
   | {
       readonly kind: 'etcd-stopped';
       readonly id: string;
