@@ -81,12 +81,10 @@ async function startJoiner(
     identity.version,
     async (version) => {
       await keepIdentity(context, { ...identity, version }, signal);
-      const [now, told] = await Promise.all([
-        settledMembers(context, list, memberId, signal),
-        askVersions(context, list.members, signal),
-      ]);
+      const now = await settledMembers(context, list, memberId, signal);
       if (now === null) return 'not-now';
-      const why = whyNotJoinedAs(version, told);
+      // That may have taken half a minute: what is true when etcd starts is asked after it.
+      const why = whyNotJoinedAs(version, await askVersions(context, now.members, signal));
       if (why !== null) {
         context.chronicle.trouble('join', reason('version-moved', why));
         return 'not-now';
