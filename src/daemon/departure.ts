@@ -1,4 +1,4 @@
-import { known, unknown } from '../core/known.ts';
+import { known } from '../core/known.ts';
 import {
   LEAVE_DNS_MS,
   LEAVE_GRACE_MS,
@@ -17,7 +17,7 @@ import { reason } from '../core/reason.ts';
 import type { Context } from './context.ts';
 import type { Housekeeper } from './housekeeper.ts';
 import type { Look } from './look.ts';
-import { endpointOf, look } from './look.ts';
+import { endpointOf, lookThrough } from './look.ts';
 import { readLeaving, sayLeaving } from './leaving-word.ts';
 import { decodePublished, PUBLISHED_KEY } from './published.ts';
 import type { TerminatingHook } from './terminating-hook.ts';
@@ -28,8 +28,6 @@ const QUICK_TICK_MS = 100;
 
 /** How soon where nothing has changed for a grace's time: a hook may wait for hours. */
 const SLOW_TICK_MS = 2_000;
-
-const NOBODY_SERVES = unknown('neither the own etcd nor another voter answers');
 
 /** What a departure is told by who runs it. */
 export interface Leaving {
@@ -146,9 +144,8 @@ async function observe(
   const { ports, state } = context;
   const own = clientUrl(ports.self.address);
   const status = await ports.admin.status(own, signal);
-  const at = status.known ? own : await whoServes(context, signal);
-  const seen = at === null ? NOBODY_SERVES : await look(context, at, signal);
-  const leavers = at === null ? NOBODY_SERVES : await readLeaving(context, 'going', at, signal);
+  const seen = await lookThrough(context, status.known ? [own] : elsewhere(context), signal);
+  const leavers = seen.known ? await readLeaving(context, 'going', seen.value.through, signal) : seen;
   await keepAnnounced(context, own, memory, signal);
   // Whoever takes the lock from now on reads the word, if it was given.
   const { announced } = memory;
@@ -196,17 +193,11 @@ async function keepAnnounced(
   memory.announced = null;
 }
 
-/** The own etcd is silent: whether the others serve without it is asked of them, as claim and last look name them; the first. */
-async function whoServes(context: Context, signal: AbortSignal): Promise<string | null> {
-  const { ports, state, register } = context;
+/** Where the others are, as claim and last look name them: where the own etcd is silent, they say whether they serve without it. */
+function elsewhere({ ports: { self }, state, register }: Context): readonly string[] {
   const claimed = register.standing()?.voters ?? [];
   const addresses = [...state.members.filter((it) => !it.learner), ...claimed].map((it) => it.address);
-  for (const address of new Set(addresses)) {
-    if (address === ports.self.address) continue;
-    const list = await ports.admin.memberList(clientUrl(address), { linearizable: true }, signal);
-    if (list.known) return clientUrl(address);
-  }
-  return null;
+  return [...new Set(addresses)].filter((it) => it !== self.address).map(clientUrl);
 }
 
 /** Healthy voters besides the own one, most caught-up first. */

@@ -10,6 +10,8 @@ import type { MemberLook } from './state.ts';
 
 /** Everybody at one moment: the linearizable list, and each member's own word. */
 export interface Look {
+  /** The endpoint that gave the list. */
+  readonly through: string;
   readonly list: MemberList;
   readonly members: readonly MemberLook[];
   /** Ids of voters that serve. */
@@ -56,6 +58,7 @@ export async function look(
     return { id: member.id, name: member.name, address, learner: member.learner, status, unhealthy };
   });
   return known({
+    through: endpoint,
     list: list.value,
     members,
     healthy: new Set(members.filter((it) => it.unhealthy === null).map((it) => it.id)),

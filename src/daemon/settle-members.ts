@@ -29,7 +29,8 @@ export async function settledMembers(
   const { admin, clock } = context.ports;
   const silentUntil = clock.now() + LIVENESS_LIMIT_MS;
   let list = added;
-  for (let look = 1; look <= LOOKS;) {
+  let looks = 0;
+  while (looks < LOOKS) {
     const endpoints = list.members.filter(isStarted).map(endpointOf);
     const answers = await Promise.all(
       endpoints.map(async (endpoint) => ({
@@ -45,7 +46,7 @@ export async function settledMembers(
     const changed = lists.find((it) => idsOf(it) !== before);
     if (changed !== undefined) {
       list = changed;
-      look += 1;
+      looks += 1;
       continue;
     }
     const rest = answers.flatMap(({ endpoint, answer }) => (answer.known ? [] : [endpoint]));
@@ -53,7 +54,8 @@ export async function settledMembers(
     if (!behind && (silent.length === 0 || clock.now() >= silentUntil)) return list;
     if (context.state.phase === 'leaving') return null;
     if (silent.length > 0) sayWaiting(context, silent);
-    if (behind) look += 1;
+    // How long who is silent is waited for is bounded by time.
+    if (behind) looks += 1;
     await clock.sleep(BEHIND_WAIT_MS, signal);
   }
   return null;

@@ -38,39 +38,31 @@ export async function recordTakenBack(held: Held, { from, to }: Way, why: string
 /** Back to the old binary, where the cluster's version has not moved; the upgrade stops either way. */
 async function goBack(held: Held, way: Way, why: string): Promise<void> {
   const { from } = way;
-  const before = await hasMoved(held, from);
-  const { back, moved } = before === null ? await runOld(held, way, why) : { back: null, moved: before };
-  if (back?.kind === 'left') return;
-  if (moved !== null) {
-    if (back?.kind === 'well') return await conclude(held, way, back);
-    sayNoWayBack(held, way, why, moved);
-    return await recordTakenBack(held, way, `${why}; it stays, since ${moved}`);
-  }
-  if (back?.kind === 'failed' && back.tooOld) return await goOn(held, way, why);
-  const how = back?.kind === 'well' ? `etcd ${from} runs again` : `and etcd ${from} does not come up either`;
+  const moved = await hasMoved(held, from);
+  if (moved !== null) return await stay(held, way, why, moved);
+  // Until it ended, the new one was among those that had all reached its version.
+  let movedSince: string | null = null;
+  const back = await runAs(held, runOf(way, from, why), async () => {
+    movedSince = await hasMoved(held, from);
+    return movedSince === null ? null : runOf(way, way.to, null);
+  });
+  if (back.kind === 'left') return;
+  if (movedSince !== null)
+    return back.kind === 'well' ? await conclude(held, way, back) : await stay(held, way, why, movedSince);
+  if (back.kind === 'failed' && back.tooOld) return await goOn(held, way, why);
+  const how = back.kind === 'well' ? `etcd ${from} runs again` : `and etcd ${from} does not come up either`;
   await recordTakenBack(held, way, `${why}; ${how}`);
 }
 
-/**
- * Runs the old binary; and the new one again, where the cluster's version has moved after all: until it ended, the new one
- * was among those that had all reached it.
- */
-async function runOld(
-  held: Held,
-  way: Way,
-  why: string,
-): Promise<{ readonly back: Came; readonly moved: string | null }> {
-  const as = (version: string, said: string | null): RunAs => ({
-    version,
-    snapshotCount: null,
-    step: { ...way, why: said },
-  });
-  let moved: string | null = null;
-  const back = await runAs(held, as(way.from, why), async () => {
-    moved = await hasMoved(held, way.from);
-    return moved === null ? null : as(way.to, null);
-  });
-  return { back, moved };
+/** As what a binary of the step is run; `why`: why the step is taken back, null: it is not. */
+function runOf(way: Way, version: string, why: string | null): RunAs {
+  return { version, snapshotCount: null, step: { ...way, why } };
+}
+
+/** The new binary is left as it is, and that stops the upgrade. */
+async function stay(held: Held, way: Way, why: string, moved: string): Promise<void> {
+  sayNoWayBack(held, way, why, moved);
+  await recordTakenBack(held, way, `${why}; it stays, since ${moved}`);
 }
 
 /** Why etcd would not let the old version back in; null: it may. Who does not answer has not raised anything either. */
@@ -92,7 +84,7 @@ async function hasMoved({ context, members, signal }: Held, from: string): Promi
 async function goOn(held: Held, way: Way, why: string): Promise<void> {
   const moved = `etcd refuses ${way.from}, since the cluster's version has moved`;
   sayNoWayBack(held, way, why, moved);
-  const came = await runAs(held, { version: way.to, snapshotCount: null, step: { ...way, why: null } });
+  const came = await runAs(held, runOf(way, way.to, null));
   if (came.kind === 'well') await conclude(held, way, came);
   else if (came.kind === 'failed') await recordTakenBack(held, way, `${why}; it stays, since ${moved}`);
 }
