@@ -9,6 +9,18 @@ import type { DataPort, ProcessPort, RunningEtcd } from '../../../src/daemon/por
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
 import { voterIdentity } from '../../fakes/bench-voter.ts';
 
+/** The life of the only member, whose etcd ran already. */
+async function takenOver() {
+  const bench = createBench();
+  await bench.form();
+  const host = bench.host(0);
+  host.disk.identity = voterIdentity(host);
+  const end = new AbortController();
+  const life = live(host.context, end.signal);
+  await bench.clock.advance(1_000);
+  return { bench, host, life, end };
+}
+
 describe('an etcd that runs already', () => {
   it('is left running, and not taken over, where its data belong to another register', async () => {
     const bench = createBench();
@@ -23,13 +35,7 @@ describe('an etcd that runs already', () => {
   });
 
   it('is taken over where the register is the own one', async () => {
-    const bench = createBench();
-    await bench.form();
-    const host = bench.host(0);
-    host.disk.identity = voterIdentity(host);
-    const end = new AbortController();
-    const life = live(host.context, end.signal);
-    await bench.clock.advance(1_000);
+    const { host, life, end } = await takenOver();
     expect(host.context.state.etcd).not.toBeNull();
     end.abort();
     await expect(life).rejects.toThrow('aborted');
@@ -87,13 +93,7 @@ describe('an etcd that runs already', () => {
   });
 
   it('is not started again by a step before it is said as what', async () => {
-    const bench = createBench();
-    await bench.form();
-    const host = bench.host(0);
-    host.disk.identity = voterIdentity(host);
-    const end = new AbortController();
-    const life = live(host.context, end.signal);
-    await bench.clock.advance(1_000);
+    const { bench, host, life, end } = await takenOver();
     const same = { version: host.context.state.etcd?.version ?? '', snapshotCount: null, step: null };
     const said = Promise.withResolvers<null>();
     const swap = swapEtcd(host.context, same, async () => await said.promise);

@@ -1,10 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
-import { createLeasedLock } from '../../../src/daemon/leased-lock.ts';
-import { look } from '../../../src/daemon/look.ts';
+import { UPGRADE_KEYS } from '../../../src/core/upgrade-record.ts';
 import { clearRequests } from '../../../src/daemon/upgrade-step.ts';
-import { type Bench, createBench, type Host, NEVER } from '../../fakes/bench.ts';
-import { seatVoter } from '../../fakes/bench-voter.ts';
+import { type Bench, createBench, type Host } from '../../fakes/bench.ts';
+import { holdUpgradeLock } from '../../fakes/bench-held.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 
 let bench: Bench;
@@ -24,29 +22,12 @@ beforeEach(async () => {
 
 /** A member that is to clear its log, with the lock; its etcd is the same all along. */
 async function prepared(): Promise<() => Promise<void>> {
-  const { context, ports, url, self } = host;
-  await seatVoter(bench, host, context, cluster);
-  context.state.phase = 'running';
-  const { etcd } = context.state;
-  if (etcd !== null)
-    context.state.etcd = {
-      ...etcd,
-      stop: async () => {
-        stops += 1;
-        return await Promise.resolve(ENDED);
-      },
-    };
-  const lock = createLeasedLock(
-    { key: UPGRADE_LOCK_KEY, ttlSeconds: 60, endpoints: () => [url], inherits: true },
-    ports,
-  );
-  expect(await bench.soon(lock.take(NEVER))).toBe(true);
-  const seen = await bench.soon(look(context, url, NEVER));
-  if (!seen.known) throw new Error(seen.reason);
-  const held = { context, lock, members: seen.value.members, signal: NEVER };
+  const held = await holdUpgradeLock(bench, host, cluster, () => {
+    stops += 1;
+  });
   const action = {
     kind: 'clear',
-    who: self.id,
+    who: host.self.id,
     memberId: '',
     from: '3.5.35',
     to: '3.6.16',
@@ -65,15 +46,6 @@ async function clearing(): Promise<{ readonly work: Promise<void> }> {
   expect(state.swap).not.toBe(null);
   return { work };
 }
-
-const ENDED = {
-  code: 0,
-  signal: null,
-  saysDamaged: null,
-  saysRemoved: false,
-  saysOtherMembers: false,
-  lastWords: '',
-};
 
 const saysCleared = (): boolean => bench.log.some((line) => line.includes('upgrade-cleared'));
 

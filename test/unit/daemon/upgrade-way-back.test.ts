@@ -1,11 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { known } from '../../../src/core/known.ts';
-import { UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
-import { createLeasedLock } from '../../../src/daemon/leased-lock.ts';
-import { look } from '../../../src/daemon/look.ts';
 import { conclude } from '../../../src/daemon/upgrade-way-back.ts';
-import { type Bench, createBench, type Host, NEVER } from '../../fakes/bench.ts';
-import { seatVoter } from '../../fakes/bench-voter.ts';
+import { type Bench, createBench, type Host } from '../../fakes/bench.ts';
+import { holdUpgradeLock } from '../../fakes/bench-held.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 
 /** What the bench's etcd runs all along, and what it is said to have run before. */
@@ -25,42 +22,16 @@ beforeEach(async () => {
 
 /** Its new etcd has not come up in time; `onStop` is what the cluster's version becomes until that etcd has ended. */
 async function goingBack(onStop: string): Promise<{ readonly work: Promise<void> }> {
-  const { context, ports, url } = host;
-  await seatVoter(bench, host, context, cluster);
-  context.state.phase = 'running';
   let version = '3.4.0';
-  const { etcd } = context.state;
-  if (etcd === null) throw new Error('no etcd runs');
-  context.state.etcd = {
-    ...etcd,
-    stop: async () => {
-      version = onStop;
-      return await Promise.resolve(ENDED);
-    },
-  };
   const tell = async () =>
     await Promise.resolve(known({ server: TO, cluster: version, storage: null, downgradeTarget: null }));
-  Object.assign(ports.admin, { versions: tell });
-  const lock = createLeasedLock(
-    { key: UPGRADE_LOCK_KEY, ttlSeconds: 60, endpoints: () => [url], inherits: true },
-    ports,
-  );
-  expect(await bench.soon(lock.take(NEVER))).toBe(true);
-  const seen = await bench.soon(look(context, url, NEVER));
-  if (!seen.known) throw new Error(seen.reason);
-  const held = { context, lock, members: seen.value.members, signal: NEVER };
+  Object.assign(host.ports.admin, { versions: tell });
+  const held = await holdUpgradeLock(bench, host, cluster, () => {
+    version = onStop;
+  });
   const way = { from: FROM, to: TO };
   return { work: conclude(held, way, { kind: 'failed', why: 'it is slow', tooOld: false }) };
 }
-
-const ENDED = {
-  code: 0,
-  signal: null,
-  saysDamaged: null,
-  saysRemoved: false,
-  saysOtherMembers: false,
-  lastWords: '',
-};
 
 const says = (code: string): boolean => bench.log.some((line) => line.includes(code));
 
