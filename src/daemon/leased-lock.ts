@@ -20,6 +20,8 @@ export interface LeasedLock {
    * one, and the own deadline, half the TTL from before the last renewal was sent, is not over.
    */
   guard(signal: AbortSignal): Promise<boolean>;
+  /** Whether the deadline of the last guard is still ahead: for an act that something else was looked at before, after the guard. */
+  isTimely(): boolean;
   /** What a read of the key gave, which somebody else made: a lock that is another's by now is lost. */
   note(current: KeyValue | null): void;
   release(signal: AbortSignal): Promise<void>;
@@ -111,6 +113,7 @@ export function createLeasedLock(
     held = alive.value ? { ...held, deadline: Math.max(held.deadline, sent + halfTtlMs) } : null;
   };
 
+  const isTimely = (): boolean => held !== null && clock.now() < held.deadline;
   const note = (current: KeyValue | null): void => {
     if (current?.createRevision !== held?.createRevision) held = null;
   };
@@ -141,8 +144,9 @@ export function createLeasedLock(
       const current = await anyOf((endpoint) => admin.read(endpoint, key, { serializable: false }, signal));
       if (!current.known) return false;
       note(current.value);
-      return held !== null && clock.now() < held.deadline;
+      return isTimely();
     },
+    isTimely,
     note,
     async release(signal) {
       const { leaseId } = held ?? { leaseId: null };

@@ -13,6 +13,7 @@ export function whileNobodySteps(
 ): HouseRight {
   return {
     fence: right.fence,
+    isTimely: right.isTimely,
     async guard(signal) {
       const own = clientUrl(self.address);
       const [isRight, step] = await Promise.all([

@@ -41,11 +41,13 @@ export async function removeMember(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (!(await right.guard(signal))) return false;
-  // Law 5: a learner that has become a voter since it was looked at is not what this removal means. Looked at last: late, a
-  // removal is harmless, but for this.
+  // Law 5: a learner that has become a voter since it was looked at is not what this removal means. Looked at last, as no
+  // lock keeps a learner from its promotion.
   const list = await context.ports.admin.memberList(endpoint, { linearizable: true }, signal);
   const member = list.known ? list.value.members.find((it) => it.id === action.memberId) : undefined;
   if (member === undefined || member.learner === action.voter) return list.known;
+  // Law 8: whoever was frozen while it looked has no right any more.
+  if (!right.isTimely()) return false;
   const outcome = await context.ports.admin.removeMember(endpoint, action.memberId, signal);
   context.ports.meter.acted('remove-member', outcome.ok ? 'done' : outcome.code);
   if (!outcome.ok && outcome.code !== 'not-found') {

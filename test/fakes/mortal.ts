@@ -11,6 +11,10 @@ export interface Life {
   kill(): void;
   /** The `call`-th port call from now never settles; `taken`: what it asks for happens all the same. */
   killAtCall(call: number, taken: boolean, onKilled: () => void): void;
+  /** SIGSTOP right after the `call`-th port call from now has gone out; `port`: only calls of that port count, null: all do. */
+  freezeAtCall(port: string | null, call: number, onFrozen: () => void): void;
+  /** What `freezeAtCall` waits for is not waited for any more. */
+  forgetFreeze(): void;
   /** SIGSTOP: what comes from outside waits from now on, answers and timers alike. */
   freeze(): void;
   /** SIGCONT: all that waited comes at once, in its order. */
@@ -28,6 +32,7 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
   let calls = 0;
   let endedInTurn: number | null = null;
   let doom: { readonly atCall: number; readonly taken: boolean; readonly onKilled: () => void } | null = null;
+  let chill: { readonly port: string | null; left: number; readonly onFrozen: () => void } | null = null;
   const offences: string[] = [];
   /** What came while it was frozen; null: it is not. */
   let waiting: (() => void)[] | null = null;
@@ -45,6 +50,18 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
   };
   const end = (): void => {
     endedInTurn ??= clock.turns();
+  };
+  const freeze = (): void => {
+    waiting ??= [];
+  };
+  const freezeWhereDue = (what: string): void => {
+    if (chill === null || (chill.port !== null && !what.startsWith(`${chill.port}.`))) return;
+    chill.left -= 1;
+    if (chill.left > 0) return;
+    const { onFrozen } = chill;
+    chill = null;
+    freeze();
+    onFrozen();
   };
 
   const isListening = (): boolean => waiting === null && endedInTurn === null;
@@ -65,7 +82,11 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
     note(what);
     if (!alive()) return new Promise<T>(() => undefined);
     calls += 1;
-    if (doom === null || calls < doom.atCall) return behind(act(...args));
+    if (doom === null || calls < doom.atCall) {
+      const answer = behind(act(...args));
+      freezeWhereDue(what);
+      return answer;
+    }
     const { taken, onKilled } = doom;
     if (taken) void act(...args).catch(() => undefined);
     end();
@@ -112,8 +133,12 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
     offences,
     kill: end,
     deliver,
-    freeze() {
-      waiting ??= [];
+    freeze,
+    freezeAtCall: (port, call, onFrozen) => {
+      chill = { port, left: call, onFrozen };
+    },
+    forgetFreeze: () => {
+      chill = null;
     },
     thaw() {
       const came = waiting ?? [];

@@ -18,6 +18,10 @@ export type PartitionShape = 'node' | 'group' | 'one-way' | 'bridge';
 /** How AWS answers: not at all; wholly, but with instances missing; as it was when this began; after a long time; a refusal. */
 export type AwsWeather = 'unknown' | 'self-only' | 'half' | 'stale' | 'empty' | 'late' | 'throttled';
 
+/** What an appliance asks of when it is stopped. */
+export type FrozenAt = (typeof FROZEN_AT)[number];
+const FROZEN_AT = ['admin', 'fleet', 'zone', 'peers', 'data', 'process', 'hooks'] as const;
+
 /** What happens to each kind of incident, beside its time; `lastsMs`: how long, where it lasts. */
 interface IncidentParams {
   /** Processes die by SIGKILL, now; each is started again by whatever keeps it. */
@@ -38,6 +42,17 @@ interface IncidentParams {
     readonly who: Who;
     readonly what: 'appliance' | 'etcd' | 'machine';
     readonly lastsMs: number;
+  };
+  /**
+   * The same to the appliance, right after its `call`-th call of a port, or of any, has gone out; if that is so within so
+   * long. `who` null: to the one that keeps house.
+   */
+  readonly 'freeze-at-call': {
+    readonly who: Who | null;
+    readonly port: FrozenAt | null;
+    readonly call: number;
+    readonly withinMs: number;
+    readonly forMs: number;
   };
   /** Both processes die and files are gone when they come back: etcd's data directory, or all on the disk. */
   readonly wipe: { readonly who: Who; readonly what: 'etcd' | 'disk' };
@@ -184,6 +199,16 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
       random.int(30_000, 120_000),
     ]),
   }),
+  'freeze-at-call': ({ random, who }) => {
+    const port = random.pick([null, ...FROZEN_AT]);
+    return {
+      who: random.chance(0.5) ? who() : null,
+      port,
+      call: random.int(1, port === null ? 40 : 5),
+      withinMs: random.int(2_000, 20_000),
+      forMs: random.pick([random.int(500, 8_000), random.int(8_000, 30_000), random.int(30_000, 60_000)]),
+    };
+  },
   wipe: ({ random, who }) => ({ who: who(), what: random.chance(0.7) ? 'disk' : 'etcd' }),
   damage: ({ random, who }) => ({ who: who(), what: random.pick(['wal', 'database']) }),
   'disk-full': ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
@@ -328,5 +353,6 @@ export function lastsMsOf(incident: Incident): number {
     return incident.failure === 'down' || incident.failure === 'denied' ? incident.lastsMs : 0;
   // What is done in a step is told when it is done.
   if (incident.kind === 'in-step') return incident.withinMs + incident.afterMs + incident.forMs;
+  if (incident.kind === 'freeze-at-call') return incident.withinMs + incident.forMs;
   return 'lastsMs' in incident ? incident.lastsMs : 0;
 }

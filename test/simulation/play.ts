@@ -50,7 +50,8 @@ export async function play(plot: Plot, options: PlayOptions = {}): Promise<Endin
 
 /** Whoever looks sees at once what does not answer at all: that excuses nothing that is done later. */
 function isPlain(incident: Incident): boolean {
-  if (incident.kind === 'in-step') return true;
+  // What waits for its moment is told when that comes.
+  if (incident.kind === 'in-step' || incident.kind === 'freeze-at-call') return true;
   return incident.kind === 'power-cut' || (incident.kind === 'freeze' && incident.what === 'etcd');
 }
 

@@ -13,6 +13,7 @@ const TROPES: readonly ((random: SeededRandom) => Part)[] = [
   restsTwice,
   halfBornOnShortDisks,
   lostFounderIsBack,
+  housekeeperThaws,
 ];
 
 /** One of the tropes. */
@@ -50,6 +51,24 @@ function lostFounderIsBack(random: SeededRandom): Part {
     { kind: 'aws', atMs, who: null, weather: 'unknown', lastsMs: random.int(20_000, 40_000) },
   ];
   return { desired: 2, hooks: [], incidents };
+}
+
+/** Who keeps house is stopped between a look at the fleet and what follows from it, until another keeps it. */
+function housekeeperThaws(random: SeededRandom): Part {
+  const atMs = random.int(15_000, 25_000);
+  const incidents: readonly Incident[] = [
+    { kind: 'lose', atMs, who: rounded(random.fraction()) },
+    {
+      kind: 'freeze-at-call',
+      atMs: atMs + random.int(0, 6_000),
+      who: null,
+      port: 'fleet',
+      call: random.int(1, 3),
+      withinMs: 30_000,
+      forMs: random.int(11_000, 40_000),
+    },
+  ];
+  return { desired: random.int(3, 5), warmPool: 0, incidents };
 }
 
 function rounded(fraction: number): number {

@@ -1,11 +1,14 @@
 import type { Machine } from '../world/machine.ts';
 import { endsIn } from '../world/group.ts';
+import { lockHolderAt } from '../world/cluster.ts';
 import { bootLater, cutPower, endAppliance, powerOn, terminateAppliance } from '../world/power.ts';
-import type { World } from '../world/world.ts';
-import { announce, type Strikes, withTarget } from './target.ts';
+import { present, type World } from '../world/world.ts';
+import { announce, type Strikes, targetOf, withTarget } from './target.ts';
 
 /** What happens to processes, and to power. */
-export const PROCESS_INCIDENTS: Strikes<'kill' | 'kill-at-call' | 'restart' | 'power-cut' | 'freeze'> = {
+export const PROCESS_INCIDENTS: Strikes<
+  'kill' | 'kill-at-call' | 'restart' | 'power-cut' | 'freeze' | 'freeze-at-call'
+> = {
   kill: (world, { who, what }) =>
     withTarget(world, who, (machine) => {
       announce(world, `${machine.id}: kill -9 of ${what === 'both' ? 'appliance and etcd' : what}`);
@@ -44,7 +47,33 @@ export const PROCESS_INCIDENTS: Strikes<'kill' | 'kill-at-call' | 'restart' | 'p
         if (what !== 'appliance') world.etcd.freeze(address, false);
       });
     }),
+  'freeze-at-call': (world, { who, port, call, withinMs, forMs }) => {
+    const machine = who === null ? housekeeperOf(world) : targetOf(world, who);
+    const life = machine?.process?.life;
+    if (machine === null || life === undefined) return false;
+    announce(
+      world,
+      `${machine.id}: SIGSTOP to appliance at its call ${call} of ${port ?? 'any port'} within ${withinMs} ms, for ${forMs} ms`,
+    );
+    life.freezeAtCall(port, call, () => {
+      world.note(machine.id, 'SIGSTOP to appliance, at that call');
+      world.tell({ kind: 'fault', lastsMs: forMs });
+      world.clock.after(forMs, () => {
+        world.note(machine.id, 'SIGCONT to appliance');
+        life.thaw();
+      });
+    });
+    world.clock.after(withinMs, life.forgetFreeze);
+    return true;
+  },
 };
+
+/** The machine whose appliance holds the housekeeper's lock; null: none does. */
+function housekeeperOf(world: World): Machine | null {
+  const machines = present(world);
+  const holders = machines.map((it) => lockHolderAt(world, it.address));
+  return machines.find((it) => holders.includes(it.id)) ?? null;
+}
 
 function kill(world: World, machine: Machine, what: 'appliance' | 'etcd' | 'both'): void {
   if (what !== 'etcd') {

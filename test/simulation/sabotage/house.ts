@@ -62,11 +62,12 @@ export const HOUSE_BUGS: readonly Bug[] = [
   {
     name: 'the lock is not looked at before an act',
     law: 8,
-    profile: 'crash',
-    when: together(['lose', 'terminate', 'scale', 'refresh'], ['freeze'], 10_000),
+    profile: 'mixed',
+    when: together(['lose', 'terminate', 'scale', 'refresh'], ['freeze-at-call'], 10_000),
     source: bugIn<typeof createMaintenanceLock>('createMaintenanceLock', (original) => (context) => ({
       ...original(context),
       guard: async () => true,
+      isTimely: () => true,
     })),
   },
   {
@@ -77,6 +78,7 @@ export const HOUSE_BUGS: readonly Bug[] = [
       ...original(context),
       holds: () => true,
       guard: async () => true,
+      isTimely: () => true,
     })),
   },
   {

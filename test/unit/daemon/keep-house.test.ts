@@ -216,6 +216,26 @@ describe('keeping house', () => {
     expect(ids()).toContain(stranger);
   });
 
+  it('does not remove a member whose list came only after a thaw, when the lock may be another’s', async () => {
+    const stranger = addStranger();
+    const { admin } = keeper.ports;
+    let thawed = 0;
+    await turn({
+      memberList: async (...call) => {
+        const list = await admin.memberList(...call);
+        lists += 1;
+        // Two to plan by; the third right before the removal, and after the lock was looked at.
+        if (lists === 3) {
+          await bench.clock.sleep(5_001, NEVER);
+          thawed += 1;
+        }
+        return list;
+      },
+    });
+    expect(thawed).toBe(1);
+    expect(ids()).toContain(stranger);
+  });
+
   it('leaves a learner alone that has said in the claim that it becomes a voter, and answers', async () => {
     const stranger = addStranger();
     const { admin } = keeper.ports;

@@ -62,6 +62,28 @@ describe('a killed process', () => {
     expect(bench.zone.records()).toHaveLength(records);
   });
 
+  it('stands still once a call of a port has gone out, and goes on from there when it thaws', async () => {
+    const bench = createBench();
+    const { life, done, run } = loop(bench);
+    let frozen = 0;
+    life.freezeAtCall('zone', 1, () => (frozen += 1));
+    void run();
+    await bench.clock.advance(60_000);
+    expect([done, frozen, bench.zone.records().length]).toEqual([['slept'], 1, 1]);
+    life.thaw();
+    await bench.clock.advance(60_000);
+    expect(done).toEqual(['slept', 'changed', 'slept again', 'finally']);
+  });
+
+  it('does not stand still once that is forgotten', async () => {
+    const bench = createBench();
+    const { life, done, run } = loop(bench);
+    life.freezeAtCall(null, 2, () => undefined);
+    life.forgetFreeze();
+    await bench.soon(run());
+    expect(done).toHaveLength(4);
+  });
+
   it('is found out where something behind it runs on', async () => {
     const bench = createBench();
     const { life, ports } = loop(bench);
