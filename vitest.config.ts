@@ -15,11 +15,15 @@ const project = (
     concurrency?: number;
     /** Whether files share what they import, where none of them changes it. */
     shared?: boolean;
+    /** Which files of the project's folder; all where it is left out. */
+    only?: readonly string[];
+    except?: readonly string[];
   } = {},
 ) => ({
   test: {
     name,
-    include: [`test/${name}/**/*.test.ts`],
+    include: [...(options.only ?? [`test/${name}/**/*.test.ts`])],
+    exclude: [...(options.except ?? [])],
     testTimeout: options.timeout ?? 10_000,
     hookTimeout: options.timeout ?? 10_000,
     ...(options.workers === undefined ? {} : { maxWorkers: options.workers }),
@@ -33,6 +37,9 @@ const project = (
     globalSetup: [...(options.setup ?? [])],
   },
 });
+
+/** Simulations that fill all cores by themselves. */
+const ON_THREADS = ['test/simulation/fresh.test.ts', 'test/simulation/sabotage/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -55,8 +62,10 @@ export default defineConfig({
         setup: ['test/e2e/build.ts'],
         pool: namespacePool,
       }),
-      // Works and never waits, on threads of its own: nothing that waits for anything may run beside it.
-      project('simulation', { timeout: 600_000, workers: 1, order: 3 }),
+      // Works and never waits: nothing that waits for anything may run beside it.
+      project('simulation', { timeout: 600_000, workers: 2, order: 3, except: ON_THREADS }),
+      // The same on as many threads of its own as there are cores.
+      project('seeds', { timeout: 600_000, workers: 1, order: 4, only: ON_THREADS }),
       // Not in npm test: what takes minutes by its nature (npm run torture).
       project('torture', {
         timeout: 900_000,

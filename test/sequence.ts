@@ -8,6 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONG: readonly string[] = [
   'test/e2e/crashes.test.ts',
   'test/network/sick.test.ts',
+  'test/network/partitions.test.ts',
   'test/e2e/scaling.test.ts',
   'test/e2e/outage.test.ts',
   'test/e2e/replacement.test.ts',
@@ -18,6 +19,7 @@ const LONG: readonly string[] = [
   'test/contract/etcd-contract.test.ts',
   'test/contract/aws-contract.test.ts',
   'test/upgrade-lab/old-entries.test.ts',
+  'test/upgrade-lab/old-requests.test.ts',
   'test/unit/main.test.ts',
 ];
 

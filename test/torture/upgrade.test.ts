@@ -126,4 +126,18 @@ describe.concurrent('by an instance refresh', () => {
     if (how === 'old-first') expect(last?.version).toContain(`${to}.`);
     await upgradedTo(fleet, to);
   });
+
+  test.for(['new-first', 'old-first'] as const)(
+    'a patch release, in images that have no other of its minor, %s',
+    async (how, context) => {
+      const patch = await nextPatch();
+      const fleet = await upgradeFleet(context, { size: 3, from: '3.5', image: ['3.5'], hooks: true });
+      const launches = watchLaunches(fleet);
+      fleet.launchWith({ ETCD_DIR: await fleet.image([patch]) });
+      await refresh(fleet, how);
+      const versions = (await launches()).map(({ version }) => version);
+      expect(versions).toEqual([patch.version, patch.version, patch.version]);
+      await upgradedTo(fleet, patch.version);
+    },
+  );
 });
