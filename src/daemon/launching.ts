@@ -1,5 +1,5 @@
 import { HEARTBEAT_INTERVAL_MS } from '../core/numbers.ts';
-import type { UpgradeCode } from '../core/plan-upgrade.ts';
+import type { UpgradeCode, UpgradePlan } from '../core/plan-upgrade.ts';
 import { reason } from '../core/reason.ts';
 import type { Context } from './context.ts';
 
@@ -14,10 +14,10 @@ const COMPLETION_TRIES = 5;
 const UNKNOWN_INTERVAL_MAX_MS = 60_000;
 
 /**
- * What there is to do may be unknown for as long as somebody who steps is silent, or leadership moves. Who is silent for
- * longer holds up no launch.
+ * What there is to do may be unknown for as long as somebody who steps is silent, or leadership moves; and no step is made
+ * while another catches up. Who takes longer than this holds up no launch.
  */
-const UNKNOWN_LIMIT_MS = 30_000;
+const OBSTACLE_LIMIT_MS = 30_000;
 
 /** What a round goes on with by itself. */
 const PENDING: ReadonlySet<UpgradeCode> = new Set([
@@ -36,11 +36,11 @@ const PENDING: ReadonlySet<UpgradeCode> = new Set([
 export async function completeLaunch(context: Context, signal: AbortSignal): Promise<void> {
   const { clock, hooks } = context.ports;
   let beatAt = clock.now();
-  let knownAt = clock.now();
+  let freeAt = clock.now();
   for (;;) {
-    const unknown = isUnknown(context);
-    if (!unknown) knownAt = clock.now();
-    const mayStep = unknown ? clock.now() - knownAt < UNKNOWN_LIMIT_MS : isToStep(context);
+    const isObstructed = meetsObstacle(context);
+    if (!isObstructed) freeAt = clock.now();
+    const mayStep = isObstructed ? clock.now() - freeAt < OBSTACLE_LIMIT_MS : isToStep(context);
     if (context.state.notReady === null && !mayStep) break;
     await clock.sleep(LOOK_MS, signal);
     if (clock.now() - beatAt < HEARTBEAT_INTERVAL_MS) continue;
@@ -61,13 +61,19 @@ function isToStep({ state, ports }: Context): boolean {
   const { upgrade } = state;
   if (upgrade === null) return true;
   const { code } = upgrade.action.reason;
-  // Who is still to step is not known while the one who steps is silent.
-  const isWaiting = upgrade.waiting.length === 0 || upgrade.waiting.includes(ports.self.id);
-  return code === 'upgrade-settling' || (PENDING.has(code) && isWaiting);
+  return code === 'upgrade-settling' || (PENDING.has(code) && mayWait(upgrade, ports.self.id));
 }
 
-function isUnknown({ state }: Context): boolean {
-  return state.swap === null && state.upgrade?.action.reason.code === 'upgrade-unknown';
+/** Who is still to step is not known while the one who steps is silent. */
+function mayWait({ waiting }: UpgradePlan, instanceId: string): boolean {
+  return waiting.length === 0 || waiting.includes(instanceId);
+}
+
+/** Whether what is in the way of its step, if it has one to make, mostly goes by itself in a moment. */
+function meetsObstacle({ state: { swap, upgrade }, ports }: Context): boolean {
+  if (swap !== null || upgrade === null) return false;
+  const { code } = upgrade.action.reason;
+  return code === 'upgrade-unknown' || (code === 'upgrade-learner' && mayWait(upgrade, ports.self.id));
 }
 
 async function complete(context: Context, signal: AbortSignal): Promise<void> {

@@ -60,6 +60,7 @@ describe('the launching hook', () => {
     ['the next minor may begin in a moment', () => planned('upgrade-settling')],
     ['another steps, and nobody knows meanwhile who is next', () => planned('upgrade-locked')],
     ['it is not known for a moment what there is to do', () => planned('upgrade-unknown')],
+    ['another catches up, and then its step is next', () => planned('upgrade-learner', host.self.id)],
   ])('waits while %s', async (_, plan) => {
     waitAtHook();
     host.context.state.upgrade = plan();
@@ -75,6 +76,7 @@ describe('the launching hook', () => {
   it.each([
     ['it waits for other images', () => planned('upgrade-lacks', host.self.id)],
     ['others alone have to step', () => planned('upgrade-step', 'i-other')],
+    ['another catches up, and others alone have to step', () => planned('upgrade-learner', 'i-other')],
     ['an operator has paused it', () => planned('upgrade-paused', host.self.id)],
   ])('is completed where %s', async (_, plan) => {
     waitAtHook();
@@ -85,15 +87,18 @@ describe('the launching hook', () => {
     expect(calls()).toEqual(['complete']);
   });
 
-  it('is completed where it is not known for long what there is to do', async () => {
+  it.each([
+    ['it is not known for long what there is to do', () => planned('upgrade-unknown')],
+    ['another takes long to catch up', () => planned('upgrade-learner', host.self.id)],
+  ])('is completed where %s', async (_, plan) => {
     waitAtHook();
-    host.context.state.upgrade = planned('upgrade-unknown');
+    host.context.state.upgrade = plan();
     host.context.state.notReady = null;
     launch();
     await bench.clock.advance(29_000);
     host.context.state.upgrade = planned('upgrade-step', host.self.id);
     await bench.clock.advance(2_000);
-    host.context.state.upgrade = planned('upgrade-unknown');
+    host.context.state.upgrade = plan();
     await bench.clock.advance(29_000);
     expect(calls()).not.toContain('complete');
     await bench.clock.advance(2_000);
