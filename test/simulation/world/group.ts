@@ -92,6 +92,7 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
     state: 'up',
     place,
     powered: true,
+    shutsDown: false,
     doomed: false,
     diskFull: false,
     heartbeatAt: 0,
@@ -175,7 +176,9 @@ export function stopInstance(world: World, machine: Machine, then: () => void): 
   world.aws.set(machine.id, { state: 'stopping' });
   tellEc2(world, machine);
   terminateAppliance(world, machine, machine.place === 'pool' ? 'go' : 'stop');
+  machine.shutsDown = true;
   world.clock.after(machine.random.int(1_000, GRACE_MS), () => {
+    machine.shutsDown = false;
     if (machine.state === 'up') {
       cutPower(world, machine);
       world.aws.set(machine.id, { state: 'stopped' });

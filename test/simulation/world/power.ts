@@ -18,7 +18,7 @@ export interface Ends {
 
 /** Starts the appliance, where the machine is on and has none. */
 export function boot(world: World, machine: Machine, ends: Ends): void {
-  if (machine.state === 'gone' || !machine.powered || machine.process !== null) return;
+  if (machine.state === 'gone' || !machine.powered || machine.shutsDown || machine.process !== null) return;
   const life = createLife(world.clock, (what) => world.tell({ kind: 'ran-on', id: machine.id, what }));
   const stop = new AbortController();
   const options: DaemonOptions = {
@@ -77,9 +77,10 @@ export function terminateAppliance(world: World, machine: Machine, to: 'go' | 's
 
 const TERMINATED = new Error('SIGTERM');
 
-/** Both processes die at once. */
+/** Both processes die at once. Nobody can know of the end of an etcd that served until then. */
 export function cutPower(world: World, machine: Machine): void {
   machine.powered = false;
+  if (world.etcd.processAt(machine.address) !== undefined) world.tell({ kind: 'fault', lastsMs: 0 });
   endAppliance(world, machine);
   world.etcd.kill(machine.address);
 }
