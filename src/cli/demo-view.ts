@@ -4,13 +4,17 @@ import { clientUrl } from '../etcd/flags.ts';
 import type { MachineReport } from '../sandbox/machine.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 
+/** `joining`: a learner; `no quorum`: a voter that answers no linearizable read. */
+export type Phase =
+  'launching' | 'starting' | 'waiting' | 'etcd starting' | 'joining' | 'no quorum' | 'serving' | 'ending';
+
 /** One instance as the demo shows it: what the cloud says of it, and what its etcd answers. */
 export interface InstanceView {
   readonly instanceId: string;
   readonly zone: string;
   readonly address: string;
   /** What it is busy with, in the order of a life. */
-  readonly phase: 'launching' | 'starting' | 'waiting' | 'etcd starting' | 'joining' | 'serving' | 'ending';
+  readonly phase: Phase;
   readonly role: 'leader' | 'follower' | 'learner' | null;
   readonly raftIndex: number | null;
   /** It answered a linearizable read just now. */
@@ -57,7 +61,7 @@ export async function viewInstances(
       instanceId,
       zone,
       address,
-      phase: phaseOf(state, { healthy, answers: status !== null, machine }),
+      phase: phaseOf(state, { healthy, learner: status?.learner ?? null, machine }),
       role: roleOf(status),
       raftIndex: status?.raftIndex ?? null,
       healthy,
@@ -69,14 +73,22 @@ export async function viewInstances(
   });
 }
 
-function phaseOf(
+/**
+ * What an instance is busy with. `state`: EC2's; `learner`: what its etcd says that it is, null: it does not answer;
+ * `healthy`: it answered a linearizable read.
+ */
+export function phaseOf(
   state: string,
-  seen: { readonly healthy: boolean; readonly answers: boolean; readonly machine: MachineReport | undefined },
-): InstanceView['phase'] {
+  seen: {
+    readonly healthy: boolean;
+    readonly learner: boolean | null;
+    readonly machine: Pick<MachineReport, 'etcd' | 'appliance'> | undefined;
+  },
+): Phase {
   if (state === 'pending') return 'launching';
   if (state !== 'running') return 'ending';
   if (seen.healthy) return 'serving';
-  if (seen.answers) return 'joining';
+  if (seen.learner !== null) return seen.learner ? 'joining' : 'no quorum';
   if (seen.machine?.etcd) return 'etcd starting';
   return seen.machine?.appliance ? 'waiting' : 'starting';
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { whatIsMissing } from '../../src/cli/demo-view.ts';
-import type { InstanceView, NamesView } from '../../src/cli/demo-view.ts';
+import { phaseOf, whatIsMissing } from '../../src/cli/demo-view.ts';
+import type { InstanceView, NamesView, Phase } from '../../src/cli/demo-view.ts';
 import { renderEvent } from '../../src/cli/sandbox-text.ts';
 
 function serving(id: string, voters: readonly string[]): InstanceView {
@@ -21,6 +21,7 @@ function names(...ids: readonly string[]): NamesView {
   return { addresses, clients: addresses, servers: addresses };
 }
 
+const PROCESS = { pid: 1, frozen: false };
 const THREE = ['1', '2', '3'];
 const WHOLE = THREE.map((id) => serving(id, THREE));
 
@@ -78,6 +79,19 @@ describe('what is missing', () => {
     expect(found).toHaveLength(missing.length);
     for (const [index, pattern] of missing.entries()) expect(found[index]).toMatch(pattern);
   });
+});
+
+test.for<[Phase, string, Partial<Parameters<typeof phaseOf>[1]>]>([
+  ['launching', 'pending', {}],
+  ['ending', 'shutting-down', { learner: false, healthy: true }],
+  ['starting', 'running', {}],
+  ['waiting', 'running', { machine: { appliance: PROCESS, etcd: null } }],
+  ['etcd starting', 'running', { machine: { appliance: PROCESS, etcd: PROCESS } }],
+  ['joining', 'running', { learner: true }],
+  ['no quorum', 'running', { learner: false }],
+  ['serving', 'running', { learner: false, healthy: true }],
+])('an instance is %s', ([phase, state, seen]) => {
+  expect(phaseOf(state, { healthy: false, learner: null, machine: undefined, ...seen })).toBe(phase);
 });
 
 test('an event is one line, however long its fields', () => {
