@@ -8,7 +8,7 @@ type Strategy = Extract<
 type Token = Awaited<ReturnType<Strategy['acquireInitialRetryToken']>>;
 
 /**
- * Route 53 gives the whole account five requests a second, and a birth wants about thirteen in its first two: a read that
+ * Route 53 gives the whole account five requests a second, and a birth wants eight to ten in its first two: a read that
  * is refused is asked again when the next is due, not after the second that the SDK may wait. The pause is at least half
  * of its bound, since asking again sooner is what Route 53 complains of.
  */

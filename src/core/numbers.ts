@@ -126,7 +126,7 @@ export const METADATA_INTERVAL_MS = 5_000;
 /** Between heartbeats of a lifecycle hook; its shortest timeout is 30 s. */
 export const HEARTBEAT_INTERVAL_MS = 15_000;
 
-/** What a stop in order may take without a hook: less than what systemd, Docker's users and EC2 usually give. */
+/** What a departure may take from the order to stop on, hook or not: less than what systemd, Docker's users and EC2 usually give. */
 export const LEAVE_GRACE_MS = 20_000;
 
 /**

@@ -94,7 +94,7 @@ export interface Face {
   upgrade(fresh: boolean): Promise<UpgradeView>;
   members(): MembersView;
   status(): StatusView;
-  /** Whether the appliance itself works: its loops turn, its own etcd answers. Says nothing about quorum (law 7). */
+  /** Whether the appliance itself works: its loops turn. Says nothing about etcd, nor about quorum (law 7). */
   health(): Check;
   /** Whether this member serves clients (design.md section 5, readiness). */
   ready(): Check;

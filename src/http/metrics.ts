@@ -96,7 +96,7 @@ function defineState(define: Define): (state: StateSample) => void {
   ]);
   const upgrade = define.gauge(
     'upgrade_state',
-    '0: nothing to upgrade; 1: under way; 2: stands still. Its label is the code of the plan.',
+    '0: nothing to upgrade; 1: under way; 2: waits, or stands still. Its label is the code of the plan.',
     ['code'],
   );
   return (state) => {
