@@ -5,7 +5,10 @@ import { minorOf } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import { etcdAtHand } from './etcd-at-hand.ts';
 
-/** Reading a log takes seconds where it is long, and everybody asks: an answer is kept this long. */
+/**
+ * Reading a log takes seconds where it is long, and everybody asks: an answer is kept this long once it has come. One that is
+ * still to come is everybody's: who asks gives up after seconds, and, begun anew for the next ask, it would come to nobody.
+ */
 const KEPT_MS = 5_000;
 
 /** What this instance says of itself to whoever plans an upgrade. */
@@ -17,10 +20,17 @@ export interface UpgradeWord {
 
 type Inspection = Pick<UpgradeAnswer, 'v2' | 'replay'>;
 
+interface Kept {
+  /** When it came; null: it has not yet. */
+  cameAt: number | null;
+  readonly pid: number;
+  readonly value: Promise<Inspection>;
+}
+
 /** The word of one appliance. The data are read only where the next minor minds what is in them. */
 export function createUpgradeWord(context: Pick<Context, 'ports' | 'options' | 'state'>): UpgradeWord {
   const { ports, options, state } = context;
-  let kept: { readonly at: number; readonly pid: number; readonly value: Promise<Inspection> } | null = null;
+  let kept: Kept | null = null;
 
   const inspect = async (version: string, signal: AbortSignal): Promise<Inspection> => {
     const minor = minorOf(version);
@@ -36,12 +46,21 @@ export function createUpgradeWord(context: Pick<Context, 'ports' | 'options' | '
     const etcd = state.etcd;
     const none: Known<never> = { known: false, reason: 'etcd does not run' };
     if (etcd === null) return { v2: none, replay: none };
-    if (kept === null || kept.pid !== etcd.pid || ports.clock.now() - kept.at > KEPT_MS)
-      kept = { at: ports.clock.now(), pid: etcd.pid, value: inspect(etcd.version, signal) };
-    return await kept.value.catch((error: unknown) => {
-      kept = null;
+    const last = kept;
+    const isOld = last !== null && last.cameAt !== null && ports.clock.now() - last.cameAt > KEPT_MS;
+    const current: Kept =
+      last === null || last.pid !== etcd.pid || isOld
+        ? { cameAt: null, pid: etcd.pid, value: inspect(etcd.version, signal) }
+        : last;
+    kept = current;
+    try {
+      const value = await current.value;
+      current.cameAt ??= ports.clock.now();
+      return value;
+    } catch (error) {
+      if (kept === current) kept = null;
       throw error;
-    });
+    }
   };
 
   return {

@@ -10,6 +10,8 @@ import { createFakeInspect } from '../../fakes/fake-inspect.ts';
 let bench: Bench;
 let word: UpgradeWord;
 let reads: string[];
+/** For how long the data are read. */
+let readMs: number;
 
 /** The etcd that runs on the instance, as far as its word rests on it. */
 function run(version: string, pid = 1): void {
@@ -21,11 +23,13 @@ function run(version: string, pid = 1): void {
 beforeEach(() => {
   bench = createBench();
   reads = [];
+  readMs = 0;
   const { ports, options, state } = bench.host(0).context;
   const inspect = createFakeInspect({
-    v2Content: async () => {
+    v2Content: async (signal) => {
       reads.push('v2');
-      return await Promise.resolve(known('wal-requests'));
+      if (readMs > 0) await ports.clock.sleep(readMs, signal);
+      return known('wal-requests');
     },
     logReplay: async () => {
       reads.push('log');
@@ -75,6 +79,18 @@ describe('what an instance says of itself', () => {
     await bench.clock.advance(10_000);
     await word.tell(NEVER);
     expect(reads).toHaveLength(4);
+  });
+
+  // A log of a gigabyte on a disk of 125 MB/s; who asks is given 5 s by the face, and asks again a second later.
+  it('tells what takes longer to read than anybody waits for it, and reads it once', async () => {
+    run('3.5.35');
+    readMs = 12_000;
+    let told = 0;
+    for (const waitMs of [6_000, 6_000, 1_000]) {
+      void word.tell(NEVER).then(() => (told += 1));
+      await bench.clock.advance(waitMs);
+    }
+    expect({ told, reads }).toEqual({ told: 3, reads: ['v2'] });
   });
 
   it('says nothing of data while etcd does not run', async () => {
