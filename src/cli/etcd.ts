@@ -12,7 +12,7 @@ import { installSources } from '../etcd/sources.ts';
 /** `etcd-appliance etcd list` and `etcd-appliance etcd install VERSION|MINOR`. What they throw is the caller's to say. */
 export function addEtcdCommands(program: Command): void {
   const etcd = program.command('etcd').description('the etcd binaries on this machine');
-  const directory = process.env['ETCD_DIR'] ?? defaultDirectory();
+  const directory = process.env['ETCD_DIR'] || defaultDirectory();
   etcd
     .command('list')
     .description('list the versions of etcd that are installed')
@@ -34,7 +34,7 @@ export function addEtcdCommands(program: Command): void {
 
 /** Where release archives are: a mirror, where one is configured. */
 export function releasesUrl(): string {
-  return process.env['ETCD_RELEASES_URL'] ?? OFFICIAL_RELEASES;
+  return process.env['ETCD_RELEASES_URL'] || OFFICIAL_RELEASES;
 }
 
 function defaultDirectory(): string {

@@ -41,7 +41,7 @@ interface StartOptions {
 /** Where the binaries of etcd are for this user, as the appliance itself would look for them. */
 export function etcdDirectory(): string {
   const { ETCD_DIR, XDG_CACHE_HOME } = process.env;
-  return ETCD_DIR ?? defaultEtcdDirectory(homedir(), XDG_CACHE_HOME, existsSync('/opt/etcd'));
+  return ETCD_DIR || defaultEtcdDirectory(homedir(), XDG_CACHE_HOME, existsSync('/opt/etcd'));
 }
 
 /** `etcd-appliance sandbox start`. */

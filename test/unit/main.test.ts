@@ -51,6 +51,18 @@ describe('verbs', () => {
   });
 });
 
+describe('an empty value', () => {
+  test.each([
+    ['etcd', 'list'],
+    ['etcd', 'install'],
+    ['sandbox', 'start'],
+  ])('counts as not given by %s %s, too', async (...words) => {
+    const help = [...words, '--help'];
+    const { code, out } = await main(help, { ETCD_DIR: '', ETCD_RELEASES_URL: '' });
+    expect({ code, out }).toEqual({ code: 0, out: (await main(help)).out });
+  });
+});
+
 describe('exit codes', () => {
   test.each([
     { words: [], said: 'Usage: etcd-appliance' },
