@@ -77,7 +77,7 @@ const MEMBER: Readonly<Record<MemberCode, Reach>> = {
     'the simulated etcd has no users; test/torture/authentication.test.ts shows it',
   ),
   'member-removed': 'reached',
-  'member-other-id': unreachable('a joiner waits while a member that is behind lists its predecessor'),
+  'member-other-id': 'reached',
   'foreign-claim': unreachable('no operator releases a claim in a history'),
   unborn: 'reached',
   'claim-silent': 'reached',
@@ -159,6 +159,7 @@ const DNS: Readonly<Record<DnsCode, Reach>> = {
 
 const LIVENESS: Readonly<Record<LivenessCode, Reach>> = {
   alive: 'reached',
+  'alive-defragmenting': unreachable('nobody defragments'),
   'alive-starting': 'reached',
   'alive-without-quorum': 'reached',
   'publication-lost': 'reached',

@@ -206,11 +206,12 @@ const read = (count: number | null, beganAtMs: number): Happening => ({
   beganAtMs,
 });
 const fault = (lastsMs: number): Happening => ({ kind: 'fault', lastsMs });
-const begins = (id: string, memberId: string): Happening => ({
+const begins = (id: string, memberId: string, listed = true): Happening => ({
   kind: 'member-begins',
   id,
   clusterId: 'c',
   memberId,
+  listed,
 });
 
 /** Of each check, histories that break it and no other, and some that are near to that and break nothing. */
@@ -315,7 +316,10 @@ const CASES: Readonly<
   },
   'begins-once': {
     bad: [[begins('i-1', 'a'), begins('i-1', 'a')]],
-    good: [[begins('i-1', 'a'), begins('i-1', 'b')]],
+    good: [
+      [begins('i-1', 'a'), begins('i-1', 'b')],
+      [begins('i-1', 'a'), begins('i-2', 'a', false)],
+    ],
   },
   'known-only': {
     bad: [[removal('i-1')], [words('i-1', false), removal('i-1')], [words('i-3', true), removal('i-1')]],

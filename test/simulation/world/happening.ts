@@ -72,6 +72,8 @@ export type Happening =
       readonly id: string;
       readonly clusterId: string;
       readonly memberId: string;
+      /** Whether the cluster has this member, or has removed it. */
+      readonly listed: boolean;
     }
   /** The appliance stops its etcd. `served`: it answered clients, with a quorum, for as long as a call may take, and was not frozen. */
   | {

@@ -78,6 +78,7 @@ export function createWatch(world: World): Watch {
         id: machine.id,
         clusterId: etcd.clusterId,
         memberId: etcd.memberId,
+        listed: world.etcd.clusters.get(etcd.clusterId)?.find(etcd.memberId) !== undefined,
       });
     }
     if (aside.length > (asideBefore ?? 0)) tellAside(world, machine);
