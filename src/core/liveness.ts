@@ -10,6 +10,8 @@ export interface LivenessObservation {
   readonly answeredOnce: boolean;
   /** For a joiner in its first run: for how long its snapshot has been in place; null: no joiner, or none is; ms. */
   readonly seededMs: number | null;
+  /** Whether it defragments its database: it answers no client meanwhile. */
+  readonly defragments: boolean;
   /** Whether the members are in several regions. */
   readonly far: boolean;
   /** Whether anything answers as etcd at its peer port; null: not asked. */
@@ -19,6 +21,7 @@ export interface LivenessObservation {
 /** Why a process is judged so. */
 export type LivenessCode =
   | 'alive'
+  | 'alive-defragmenting'
   | 'alive-starting'
   | 'alive-without-quorum'
   | 'publication-lost'
@@ -35,7 +38,8 @@ export interface LivenessVerdict {
  * Whether a process that lives has failed its liveness (law 7). One that answered before and does not any more is dead
  * after the liveness limit. One that never did may be reading a large database, or waiting for the quorum that it was
  * started without: until then etcd opens no client port, and killing it would make lost quorum worse for ever. While it
- * speaks to its peers it is alive; silent to everybody, it has the start limit.
+ * speaks to its peers it is alive; silent to everybody, it has the start limit. So has one that defragments: until it is
+ * done, etcd answers no client, not even with its status (3.4 to 3.7).
  *
  * One exception is no failure: a joiner whose snapshot is in place and that does not serve has lost its first publication,
  * and would open its client port only 7 s later. A learner that was never promoted is no part of quorum: it is started
@@ -56,6 +60,14 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
     );
   }
   if (seen.silentMs < LIVENESS_LIMIT_MS) return verdict('alive', 'alive', 'etcd answers');
+  // Some 100 MB a second, less on a slow disk; killed, it would be begun again for nothing.
+  if (seen.answeredOnce && seen.defragments && seen.silentMs < START_LIMIT_MS) {
+    return verdict(
+      'alive',
+      'alive-defragmenting',
+      `etcd defragments its database, and has answered nobody for ${seconds} s meanwhile`,
+    );
+  }
   if (seen.answeredOnce) {
     return verdict(
       'dead',

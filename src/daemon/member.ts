@@ -188,6 +188,7 @@ async function restartIfDead(
     seededMs: memory.seededSince === null ? null : clock.now() - memory.seededSince,
     silentMs: silentMs(context, memory),
     answeredOnce: memory.answeredOnce,
+    defragments: etcd.defragments(),
     far: context.options.far === true,
   };
   let verdict = planLiveness({ ...facts, peersAnswered: null });

@@ -280,6 +280,8 @@ export interface RunningEtcd {
   readonly exited: Promise<EtcdExit>;
   /** Whether it said in this run that it put a snapshot of the leader in place. */
   seeded(): boolean;
+  /** Whether it said that it defragments its database, and not that it has: it answers no client meanwhile. */
+  defragments(): boolean;
   /** SIGTERM, then SIGKILL after the grace; ends with the process. */
   stop(graceMs: number): Promise<EtcdExit>;
 }

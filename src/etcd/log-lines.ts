@@ -53,6 +53,8 @@ export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 
   readonly stoppedByRuntime: boolean;
   /** It took a snapshot from the leader and put it in place. */
   readonly seeded: boolean;
+  /** Defragmentations that were begun and are not over. */
+  readonly defragments: number;
 }
 
 export const NO_VERDICT: Verdict = {
@@ -64,6 +66,7 @@ export const NO_VERDICT: Verdict = {
   namelessLog: false,
   stoppedByRuntime: false,
   seeded: false,
+  defragments: 0,
 };
 
 /** A verdict after one more line. The first word on damage stands: what follows it are consequences. */
@@ -81,8 +84,15 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
     stoppedByRuntime: isRuntimeError(line) || (verdict.stoppedByRuntime && !OWN_FUNCTION.test(line.message)),
     namelessLog: verdict.namelessLog || isNameless(line),
     seeded: verdict.seeded || line.message === 'applied snapshot',
+    defragments: Math.max(0, verdict.defragments + defragmentsIn(line)),
     lastWords: isLast && !repeats ? words(line) : verdict.lastWords,
   };
+}
+
+/** The words of 3.4 to 3.7: asked for by a client, one after the other. */
+function defragmentsIn({ message }: LogLine): number {
+  if (message === 'starting defragment') return 1;
+  return message === 'finished defragment' || message === 'failed to defragment' ? -1 : 0;
 }
 
 /** 3.4 and 3.5 of a newer cluster; 3.6 of newer data (test/torture/going-back). */

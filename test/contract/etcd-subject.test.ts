@@ -20,6 +20,7 @@ function run(pid: number): { readonly running: RunningEtcd; readonly end: () => 
       version: '3.5.35',
       exited: promise,
       seeded: () => false,
+      defragments: () => false,
       stop: async () => {
         it.stopped = true;
         resolve(EXIT);

@@ -39,6 +39,7 @@ export async function seatVoter(
     version: '3.5.35',
     exited: new Promise(() => undefined),
     seeded: () => false,
+    defragments: () => false,
     stop: () => new Promise(() => undefined),
   };
   context.state.ownStatus = await bench.soon(context.ports.admin.status(host.url, NEVER));

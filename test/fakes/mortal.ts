@@ -109,6 +109,7 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
     version: etcd.version,
     exited: behind(etcd.exited),
     seeded: () => etcd.seeded(),
+    defragments: () => etcd.defragments(),
     stop: (graceMs) => call('etcd.stop', etcd.stop, [graceMs]),
   });
   const process = (port: ProcessPort): ProcessPort => {

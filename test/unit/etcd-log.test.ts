@@ -115,6 +115,18 @@ describe("etcd's log lines", () => {
     expect(verdictOf(JSON.stringify({ ...line, msg: 'x', error: 'no space left' })).saysTooOld).toBe(false);
   });
 
+  test('tell when a database is defragmented, once or several times', () => {
+    const line = (msg: string): string => JSON.stringify({ level: 'info', msg });
+    const [begins, ends] = [line('starting defragment'), line('finished defragment')];
+    const fails = JSON.stringify({ level: 'warn', msg: 'failed to defragment', error: 'no space left' });
+    expect(verdictOf(begins).defragments).toBe(1);
+    expect(verdictOf(begins, begins, ends).defragments).toBe(1);
+    expect(verdictOf(begins, ends).defragments).toBe(0);
+    expect(verdictOf(begins, fails).defragments).toBe(0);
+    // Who took it over came in the middle of one.
+    expect(verdictOf(ends, begins).defragments).toBe(1);
+  });
+
   test('of another member that was removed do not count', () => {
     const line = { level: 'warn', msg: 'rejected stream from remote peer because it was removed' };
     expect(verdictOf(JSON.stringify(line)).saysRemoved).toBe(false);

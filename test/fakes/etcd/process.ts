@@ -124,6 +124,7 @@ function handleOf({ etcds, exits }: MachineDeps, process: EtcdProcess): RunningE
     pid: process.pid,
     version: process.version,
     seeded: () => process.seeded,
+    defragments: () => false,
     exited,
     async stop(graceMs) {
       process.stopping = true;

@@ -17,7 +17,7 @@ const seen = (
   peersAnswered: boolean | null,
   seededMs: number | null = null,
   far = false,
-): LivenessObservation => ({ silentMs, answeredOnce, peersAnswered, seededMs, far });
+): LivenessObservation => ({ silentMs, answeredOnce, peersAnswered, seededMs, far, defragments: false });
 
 const cases: readonly Case[] = [
   { name: 'it answers', seen: seen(0, true, null), kind: 'alive', code: 'alive' },
@@ -31,6 +31,18 @@ const cases: readonly Case[] = [
   {
     name: 'it answered, and only its peer port still does',
     seen: seen(30_000, true, true),
+    kind: 'dead',
+    code: 'liveness-failed',
+  },
+  {
+    name: 'it defragments a database of gigabytes',
+    seen: { ...seen(14 * MINUTE, true, null), defragments: true },
+    kind: 'alive',
+    code: 'alive-defragmenting',
+  },
+  {
+    name: 'it began to, and hangs',
+    seen: { ...seen(15 * MINUTE, true, null), defragments: true },
     kind: 'dead',
     code: 'liveness-failed',
   },
@@ -99,6 +111,7 @@ describe('planLiveness', () => {
     expect(covered(cases.map((it) => it.code))).toEqual(
       declared<LivenessCode>({
         alive: true,
+        'alive-defragmenting': true,
         'alive-starting': true,
         'alive-without-quorum': true,
         'liveness-failed': true,

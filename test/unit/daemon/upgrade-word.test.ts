@@ -16,7 +16,15 @@ let readMs: number;
 /** The etcd that runs on the instance, as far as its word rests on it. */
 function run(version: string, pid = 1): void {
   const never = Promise.withResolvers<never>().promise;
-  const etcd: RunningEtcd = { pid, version, exited: never, seeded: () => false, stop: () => never };
+  const no = (): boolean => false;
+  const etcd: RunningEtcd = {
+    pid,
+    version,
+    exited: never,
+    seeded: no,
+    defragments: no,
+    stop: () => never,
+  };
   bench.host(0).context.state.etcd = etcd;
 }
 
