@@ -279,6 +279,12 @@ describe('the metrics of the log', () => {
     expect(metricsOf(line)).toEqual(['ServesNot', metric]);
   });
 
+  it('count data of another claim at each start: that ends the appliance before it stands for a minute', async () => {
+    const chronicle = await chronicled();
+    chronicle.plan('start', [reason('register-moved', 'another zone is configured')]);
+    expect(chronicle.lines.flatMap(metricsOf)).toEqual(['WaitsForPerson']);
+  });
+
   it('count no code that only begins or ends alike', async () => {
     const line = await standing((state) => void state.plans.set('start', [reason('not-quorum-lost', '')]));
     expect(metricsOf(line)).toEqual(['ServesNot']);
