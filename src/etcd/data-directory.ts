@@ -94,9 +94,23 @@ async function setAside(layout: DataLayout, reason: string, at: string): Promise
   if (!hasData && !hasIdentity) return;
   const identity = await readJson(layout.identity, parseIdentity).catch(() => null);
   const folder = await makeFolder(layout, at, identity);
-  const note: Note = { reason, at, complete: false };
+  const note: Note = { reason, at: await notBefore(layout, at), complete: false };
   await writeDurably(join(folder, NOTE), toJson(note));
   await move(layout, folder, note);
+}
+
+/**
+ * The time, or a moment after the last data that were set aside, where the clock has been put back since: by these times is
+ * told which data are the newest, and those are kept (law 2).
+ */
+async function notBefore(layout: DataLayout, at: string): Promise<string> {
+  const last =
+    (await readAside(layout))
+      .map((it) => it.at)
+      .toSorted()
+      .at(-1) ?? '';
+  const lastMs = Date.parse(last);
+  return at >= last || Number.isNaN(lastMs) ? at : new Date(lastMs + 1).toISOString();
 }
 
 const NOTE = 'aside.json';

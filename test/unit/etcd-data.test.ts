@@ -2,6 +2,7 @@ import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { DataIdentity } from '../../src/core/local-data.ts';
+import { planRetention } from '../../src/core/plan-retention.ts';
 import { createDataDirectory } from '../../src/etcd/data-directory.ts';
 import { temporaryDirectory } from '../tools.ts';
 
@@ -103,6 +104,23 @@ describe('the data directory', () => {
     const [first] = aside;
     expect(first?.directory).toBe(join(place.path, 'aside/20261121T150000Z-00000000000000aa'));
     expect(await readFile(join(first?.directory ?? '', 'etcd/member/wal/0-0.wal'), 'utf8')).toBe('log');
+  });
+
+  test('keeps the order in which data were set aside when the clock is put back', async () => {
+    await using place = await temporaryDirectory();
+    // An instance begins with its machine's clock, and has the right time some seconds later.
+    const times = ['2026-11-21T17:00:00.000Z', AT, '2026-11-21T15:00:09.000Z'];
+    const data = createDataDirectory({ directory: place.path, wallTime: () => times.shift() ?? '' });
+    for (const memberId of ['00000000000000a1', '00000000000000a2', '00000000000000a3']) {
+      await withData(place.path);
+      await data.writeIdentity({ ...IDENTITY, memberId, formed: true }, calm);
+      await data.setAside('removed-while-away', calm);
+    }
+    const { aside } = await data.read(calm);
+    const newest = aside.toSorted((a, b) => (a.at < b.at ? -1 : 1)).map((it) => it.identity?.memberId);
+    expect(newest).toEqual(['00000000000000a1', '00000000000000a2', '00000000000000a3']);
+    // The newest of a cluster is never deleted (law 2).
+    expect(planRetention(aside, null)?.entry.identity?.memberId).toBe('00000000000000a1');
   });
 
   test('deletes one folder of data set aside, and what a crash left of such a deletion', async () => {
