@@ -25,6 +25,9 @@ const WATCHED_MS = 10_000;
 /** The planners of who keeps house. */
 const HOUSE_PLANNERS = ['housekeeping', 'membership', 'records', 'firewall'];
 
+/** What has no say while etcd does not run. The rules are looked after by who starts, too. */
+const VOTERS_PLANNERS = ['lock', ...HOUSE_PLANNERS.filter((it) => it !== 'firewall')];
+
 /** Keeps the cluster's members and names equal to the fleet, on one instance at a time. */
 export interface Housekeeper {
   /** Takes its turns until the signal. */
@@ -43,8 +46,11 @@ export function createHousekeeper(context: Context): Housekeeper {
       for (;;) {
         signal.throwIfAborted();
         const began = clock.now();
-        const again = context.state.etcd === null ? false : await tick(context, lock, memory, signal);
-        context.state.keepsHouse = lock.holds();
+        const runs = context.state.etcd !== null;
+        const again = runs && (await tick(context, lock, memory, signal));
+        if (!runs) for (const planner of VOTERS_PLANNERS) context.chronicle.done(planner);
+        // Whose etcd says nothing hears of no end of its lease: another keeps house by then.
+        context.state.keepsHouse = lock.isTimely();
         context.chronicle.turn('housekeeping', began);
         if (!again) await context.houseBell.wait(LOOK_INTERVAL_MS, signal);
       }

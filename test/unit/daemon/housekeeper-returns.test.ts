@@ -74,3 +74,24 @@ it('shows no more what it planned while it kept house, when another does: alarms
   expect(second.context.state.keepsHouse).toBe(true);
   expect(planned()).toEqual(['lock']);
 });
+
+it.each([true, false])(
+  'does not say that it keeps house when its etcd says nothing (its end is known: %s): alarms go by it',
+  async (isKnown) => {
+    const bench = createBench(3);
+    const cluster = await bench.form();
+    await bench.clock.advance(6_000);
+    const host = bench.host(0);
+    const { state } = host.context;
+    await keepHouse(bench, cluster, host);
+    await lead(bench, cluster, host);
+    await bench.clock.advance(10_000);
+    expect(state.keepsHouse).toBe(true);
+
+    bench.etcd.kill(host.self.address);
+    if (isKnown) state.etcd = null;
+    await bench.clock.advance(10_000);
+    expect(state.keepsHouse).toBe(false);
+    if (isKnown) expect([...state.plans.keys()]).toEqual([]);
+  },
+);
