@@ -71,7 +71,7 @@ async function run(context: Context, stop: AbortSignal): Promise<void> {
     context.houseBell.ring();
   };
   if (stop.aborted) order();
-  else stop.addEventListener('abort', order, { once: true, signal });
+  else stop.addEventListener('abort', order, { once: true });
 
   let lifeOver = false;
   void keep('life', async () => await live(context, signal)).then(() => (lifeOver = true));
@@ -82,6 +82,7 @@ async function run(context: Context, stop: AbortSignal): Promise<void> {
   try {
     await Promise.race([failed.promise, goOn(context, stop, signal).then((departure) => depart(departure))]);
   } finally {
+    stop.removeEventListener('abort', order);
     loops.abort(new ApplianceError({ code: 'aborted' }, 'the appliance has ended'));
   }
 
