@@ -157,7 +157,9 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   const own = members.find((it) => it.id === status.value.memberId);
   if (own === undefined) return stop('leave-removed', 'no longer a member: stops');
   if (own.learner) return remove(status.value.memberId, 'a learner is no part of quorum: removes itself');
-  if (!seen.announced) return announce;
+  // An etcd without space takes no word until somebody makes room, or replaces the instances by some with a larger quota:
+  // nobody steps meanwhile, and of those that leave at once each is a member, and runs, until it is removed.
+  if (!seen.announced && !isOutOfSpace(status.value)) return announce;
   const others = votersOf(members).length - 1;
   if (others === 0)
     return wait('leave-only-voter', 'the only voter never removes itself: waits for a successor');

@@ -71,6 +71,7 @@ function seen(more: Partial<LeaveObservation> = {}): LeaveObservation {
 
 const RESTART: Departure = { kind: 'restart', why: 'asked to' };
 const LEADS = known(status(1));
+const NO_SPACE = known(status(1, { leader: memberIdOf(2), errors: ['memberID:1 alarm:NOSPACE '] }));
 
 type Case = readonly [name: string, seen: LeaveObservation, kind: LeaveAction['kind'], code: LeaveCode];
 
@@ -115,13 +116,21 @@ const cases: readonly Case[] = [
   ],
   [
     'a restart without space: nobody takes its word, nor can anybody take the lock',
-    seen({
-      departure: RESTART,
-      announced: false,
-      status: known(status(1, { leader: memberIdOf(2), errors: ['memberID:1 alarm:NOSPACE '] })),
-    }),
+    seen({ departure: RESTART, announced: false, status: NO_SPACE }),
     'stop',
     'leave-restart',
+  ],
+  [
+    'without space nobody takes its word: it leaves without',
+    seen({ announced: false, status: NO_SPACE }),
+    'remove-self',
+    'leave-remove',
+  ],
+  [
+    'without space, and clients are still told of it',
+    seen({ announced: false, outOfDns: false, status: NO_SPACE }),
+    'wait',
+    'leave-dns',
   ],
   ['first it tells the others', seen({ announced: false, outOfDns: false }), 'announce', 'leave-announce'],
   ['then it leaves DNS', seen({ outOfDns: false }), 'wait', 'leave-dns'],
