@@ -9,6 +9,9 @@ import { watchMember } from './member.ts';
 import { startEtcd } from './starter.ts';
 import { noteEnd } from './swap-etcd.ts';
 
+/** What is planned for an etcd that runs. Shown after its end, page and alarms would tell of it for as long as none runs. */
+const MEMBERS_PLANNERS = ['member', 'liveness', 'promote', 'forming'];
+
 /**
  * The life of this instance's etcd: start it, watch over it, start it again. Ends when the instance leaves. The process's
  * exit is an event, not a poll; what it means is asked of the member list, never read from the exit code.
@@ -45,6 +48,7 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     const { exit, wellForMs } = await watchMember(context, running, signal);
     running = null;
     state.etcd = null;
+    for (const planner of MEMBERS_PLANNERS) chronicle.done(planner);
     state.joining = false;
     state.lastExit = exit;
     if (isLeaving(context)) return;

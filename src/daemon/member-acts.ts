@@ -39,8 +39,10 @@ export async function act(
       const endpoint = leaderEndpoint(context);
       const outcome = await context.ports.admin.promote(endpoint, action.memberId, signal);
       context.ports.meter.acted('promote', outcome.ok ? 'done' : outcome.code);
-      if (outcome.ok) context.chronicle.event('promote', action.reason, { memberId: action.memberId });
-      else context.chronicle.plan('promote', [reason(outcome.code, outcome.message)]);
+      if (outcome.ok) {
+        context.chronicle.done('promote');
+        context.chronicle.event('promote', action.reason, { memberId: action.memberId });
+      } else context.chronicle.plan('promote', [reason(outcome.code, outcome.message)]);
     }
   }
 }
@@ -71,6 +73,7 @@ export async function noteFormed(
   signal: AbortSignal,
 ): Promise<void> {
   if (!(await noteIdentity(context, { ...identity, formed: true }, 'note-formed', signal))) return;
+  context.chronicle.done('forming');
   context.chronicle.event('formed', reason('note-formed', `epoch ${identity.epoch} is formed`));
   context.houseBell.ring();
 }

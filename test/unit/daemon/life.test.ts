@@ -3,7 +3,7 @@ import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim
 import { namesOf } from '../../../src/core/names.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { live } from '../../../src/daemon/life.ts';
-import { known } from '../../../src/core/known.ts';
+import { known, unknown } from '../../../src/core/known.ts';
 import { swapEtcd } from '../../../src/daemon/swap-etcd.ts';
 import type { DataPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
@@ -125,5 +125,22 @@ describe('an etcd that runs already', () => {
     await bench.clock.advance(1_000);
     expect(context.state.etcd).toBeNull();
     expect(bench.clock.now() - (context.state.turns.get('start') ?? 0)).toBeLessThanOrEqual(1_000);
+  });
+
+  it('takes what was planned for it along when it ends: alarms go by what is shown', async () => {
+    const bench = createBench();
+    await bench.form();
+    const host = bench.host(0);
+    host.disk.identity = voterIdentity(host);
+    const { process } = host.ports;
+    const start: ProcessPort['start'] = async () => unknown('no room');
+    const ports = { ...host.ports, process: { ...process, start } };
+    const context = createContext(host.context.options, ports);
+    void live(context, NEVER);
+    await bench.clock.advance(1_000);
+    expect([...context.state.plans.keys()].toSorted()).toEqual(['liveness', 'member']);
+    bench.etcd.kill(host.self.address);
+    await bench.clock.advance(5_000);
+    expect([...context.state.plans.keys()]).toEqual(['start']);
   });
 });
