@@ -271,6 +271,7 @@ describe('the metrics of the log', () => {
   it.each([
     ['quorum-lost', 'QuorumLost'],
     ['name-taken', 'WaitsForPerson'],
+    ['data-beside-formed', 'WaitsForPerson'],
     ['fleet-unknown', 'AwsRefuses'],
     ['firewall-unknown', 'AwsRefuses'],
     ['lock-no-space', 'NoSpace'],
