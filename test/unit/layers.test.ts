@@ -80,7 +80,7 @@ const LAYERS: readonly { file: string; may: readonly string[]; mayNot: readonly 
   { file: 'src/http/metrics.ts', may: ['prom-client'], mayNot: ['pino', '../daemon/ports.ts'] },
   {
     file: 'src/daemon/planted.ts',
-    may: ['./ports.ts', '../core/fleet.ts', '../errors.ts', 'node-cron'],
+    may: ['./ports.ts', '../core/fleet.ts', '../errors.ts'],
     mayNot: [
       '../aws/x.ts',
       '../etcd/x.ts',
@@ -90,6 +90,7 @@ const LAYERS: readonly { file: string; may: readonly string[]; mayNot: readonly 
       'node:crypto',
       'execa',
       'etcd3',
+      'node-cron',
     ],
   },
   {
