@@ -60,7 +60,7 @@ describe('the template', () => {
     ['EtcdExtraFlags', ['', '--a=1', '--a=1 --b-c=http://x:1,y'], ['--a="1"', "--a='", '--a=$(b)', '-a']],
     ['HostedZoneName', ['example.org', '_a.b-c.example.org'], ['example.org.', 'Example.org', 'org']],
     ['Image', ['etcd-appliance:0.1.0', 'r:5000/a/b@sha256:0f'], ["a'b", 'a b', 'A/b', 'a;b']],
-    ['BootstrapWait', ['90s', '2m'], ['', '2', '2d']],
+    ['BootstrapWait', ['0s', '90s', '2m', '1440m', '24h'], ['', '2', '2d', '1441m', '25h']],
     ['ActiveRegions', ['', 'eu-central-1', 'eu-west-1,us-gov-west-1'], ['eu-west-1,', 'eu']],
   ])('takes for %s what it should', (name, good, bad) => {
     const pattern = new RegExp(textAt(template.Parameters[name], 'AllowedPattern'));
