@@ -6,8 +6,7 @@ import type { Known } from '../core/known.ts';
 import type { Member, MemberList, MemberVersions } from '../core/members.ts';
 import { addressOf, isStarted } from '../core/members.ts';
 import { BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
-import { clientUrl } from '../core/urls.ts';
-import { peerUrl } from '../core/urls.ts';
+import { clientUrl, hostOf, peerUrl } from '../core/urls.ts';
 import type { Obstacle, StartFact, StartObservation } from '../core/start.ts';
 import { namedCluster } from '../core/plan-join.ts';
 import { hidesDowngrade } from '../core/upgrade-edges.ts';
@@ -18,6 +17,7 @@ import { joinVersion } from '../core/join-version.ts';
 import type { Context } from './context.ts';
 import { etcdAtHand } from './etcd-at-hand.ts';
 import { askQuorum } from './quorum.ts';
+import type { Wanted } from './quorum.ts';
 import { askWord } from './upgrade-word.ts';
 
 /** The part of a start's observation that is gathered on demand. */
@@ -141,12 +141,27 @@ async function gatherQuorum(
   };
   const inFleet = (fleet: Known<Fleet> | undefined): readonly string[] =>
     others(context, fleet).map((it) => it.address);
-  const quorum = await ask([...claimed, ...inFleet(facts.fleet)]);
+  const heard = await ask([...claimed, ...inFleet(facts.fleet)]);
+  const quorum = isStranger(heard, wanted, facts.fleet) ? await ask(inFleet(facts.fleet)) : heard;
   // Data are started where nobody answers: no call to AWS may keep a crashed etcd down.
   if (quorum.kind === 'answers' || facts.fleet !== undefined || how.hasData) return { quorum };
   // None that the claim names answers: the fleet may know addresses that the claim could not be told (section 6).
   const fleet = await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal);
   return { fleet, quorum: await ask([...claimed, ...inFleet(fleet)]) };
+}
+
+/**
+ * Whether a cluster that nobody asked for answers where no instance of the fleet is: EC2 gives the address of a founder who is
+ * gone to the next instance that is launched, and that may be of another stack's cluster. Adopted, it would be joined.
+ */
+function isStranger(
+  quorum: NonNullable<StartObservation['quorum']>,
+  { clusterId, preferred }: Pick<Wanted, 'clusterId' | 'preferred'>,
+  fleet: Known<Fleet> | undefined,
+): boolean {
+  if (quorum.kind === 'nobody' || clusterId !== null || quorum.list.clusterId === preferred) return false;
+  const address = hostOf(quorum.endpoint);
+  return fleet?.known === true && fleet.value.instances.every((it) => it.address !== address);
 }
 
 /** The cluster id that a forming claim's token and founders give. */

@@ -1,0 +1,57 @@
+import { beforeEach, expect, it } from 'vitest';
+import { claimRecord, foundingClaim } from '../../../src/core/claim.ts';
+import { namesOf } from '../../../src/core/names.ts';
+import { decide } from '../../../src/daemon/starter.ts';
+import { type Bench, createBench, type Host, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
+
+let bench: Bench;
+let host: Host;
+
+/** Beside it a cluster lives at the addresses of the two others; whose they are, the fleet says. */
+beforeEach(async () => {
+  bench = createBench(3);
+  await bench.form();
+  host = bench.host(0);
+  bench.etcd.kill(host.self.address);
+  host.disk.etcd = null;
+  bench.aws.setDesired(1);
+  await bench.clock.advance(10_000);
+});
+
+/** A claim that never was formed, by founders at these addresses that are gone by now. */
+async function claimOf(...addresses: readonly string[]): Promise<void> {
+  const founders = addresses.map((address, index) => ({
+    instanceId: `i-9${index}`,
+    region: host.self.region,
+    address,
+  }));
+  const claim = foundingClaim({
+    stack: host.self.stack,
+    token: `not ${TOKEN}`,
+    groups: ['g'],
+    founders,
+    before: null,
+  });
+  const record = claimRecord(namesOf(NAME).claim, claim);
+  await bench.soon(host.ports.zone.change([{ action: 'CREATE', record }], NEVER));
+}
+
+async function plan(): Promise<string> {
+  const clocks = { waitedMs: 0, standing: { code: '', forMs: 0 } };
+  const mode = { afterCrash: false, damagedStarts: 0 };
+  const { action } = await bench.soon(decide(host.context, mode, clocks, NEVER));
+  return action.reason.code;
+}
+
+// EC2 gives the address of an instance that is gone to the next that is launched, whose cluster that may be.
+it('takes no cluster for its own that answers at the address of a founder who is gone', async () => {
+  for (const index of [1, 2]) bench.aws.unlist(bench.host(index).self.id, 'running');
+  await claimOf(bench.host(1).self.address, bench.host(2).self.address);
+  expect(await plan()).toBe('forming-replaced');
+});
+
+it('adopts one that answers in its own fleet as well', async () => {
+  bench.aws.unlist(bench.host(1).self.id, 'running');
+  await claimOf(bench.host(1).self.address);
+  expect(await plan()).toBe('cluster-without-claim');
+});
