@@ -1,6 +1,9 @@
 import type { Standing } from './core/upgrade-standing.ts';
 import { standingOf } from './core/upgrade-standing.ts';
+import type { Clock, Log } from './daemon/ports.ts';
 import type { ApplianceState } from './daemon/state.ts';
+
+const EVERY_MS = 60_000;
 
 /** How an appliance stands, as the log has it once a minute: for alarms that see nothing but the log. */
 export interface StandingLine {
@@ -14,6 +17,21 @@ export interface StandingLine {
   readonly errors: string;
   /** The codes of the plans that hold, with a blank around each, so that a pattern finds whole codes alone. */
   readonly codes: string;
+}
+
+/**
+ * Writes once a minute how the appliance stands, until the signal; rejects with its reason. On the monotonic clock: an alarm
+ * counts these lines, and whatever waits for a minute of the wall clock is silent for as long as that is put back.
+ */
+export async function keepSayingHowItStands(
+  state: Readonly<ApplianceState>,
+  { clock, log }: { readonly clock: Pick<Clock, 'sleep'>; readonly log: Pick<Log, 'info'> },
+  signal: AbortSignal,
+): Promise<never> {
+  for (;;) {
+    await clock.sleep(EVERY_MS, signal);
+    log.info(standingLine(state), 'stands');
+  }
 }
 
 /** How an appliance stands now. Everything is in memory; nothing is asked. */

@@ -12,7 +12,7 @@ import { createFace } from './app-face.ts';
 import { openOwnReach } from './app-own-address.ts';
 import { advertiseOf } from './app-place.ts';
 import type { Residence } from './app-place.ts';
-import { standingLine } from './app-standing.ts';
+import { keepSayingHowItStands } from './app-standing.ts';
 import type { Config } from './config.ts';
 import { regionsWith } from './core/fleet.ts';
 import { clusterLabel } from './core/names.ts';
@@ -35,10 +35,7 @@ import { createMetrics } from './http/metrics.ts';
 import { createPeers } from './http/peers.ts';
 import { startFaceServer } from './http/server.ts';
 
-/**
- * Once a minute the housekeeper is woken besides its own rhythm, and the log has how the appliance stands; the jitter keeps
- * several clusters apart.
- */
+/** Once a minute the housekeeper is woken besides its own rhythm; the jitter keeps several clusters apart. */
 const NUDGE = '0 * * * * *';
 const NUDGE_JITTER_MS = 10_000;
 
@@ -67,12 +64,12 @@ export async function runHere(
   log.info({ ...world.ports.self, cluster: world.options.cluster }, 'runs');
   const running = appliance.run(stop);
   // After the first questions are on their way: what it reads of calendars and time zones takes a while.
-  const eachMinute = (): void => {
-    appliance.nudge();
-    log.info(standingLine(appliance.state), 'stands');
-  };
-  const cron = schedule(NUDGE, eachMinute, { noOverlap: true, maxRandomDelay: NUDGE_JITTER_MS });
+  const cron = schedule(NUDGE, () => appliance.nudge(), { noOverlap: true, maxRandomDelay: NUDGE_JITTER_MS });
   cleanup.defer(async () => await cron.destroy());
+  const over = new AbortController();
+  cleanup.defer(() => over.abort());
+  // It ends with an abort alone.
+  void keepSayingHowItStands(appliance.state, { clock, log }, over.signal).catch(() => undefined);
   await running;
   log.info({}, 'has left in order');
   return EXIT.done;

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
-import { standingLine } from '../../src/app-standing.ts';
+import { keepSayingHowItStands, standingLine } from '../../src/app-standing.ts';
 import { known } from '../../src/core/known.ts';
 import { reason } from '../../src/core/reason.ts';
 import { createState } from '../../src/daemon/state.ts';
 import { status } from '../fixtures/core/world.ts';
+import { createVirtualClock } from '../fakes/virtual-clock.ts';
 
 it('says of an appliance that has just started that it does not serve', () => {
   expect(standingLine(createState())).toEqual({
@@ -15,6 +16,19 @@ it('says of an appliance that has just started that it does not serve', () => {
     errors: '',
     codes: '  ',
   });
+});
+
+// Measured: node-cron 4.6 is silent for an hour where the wall clock is put back by one, and goes on so when it is right again.
+it('is said once a minute of the monotonic clock, until the end', async () => {
+  const clock = createVirtualClock();
+  const over = new AbortController();
+  const said: unknown[] = [];
+  const log = { info: (fields: object, message: string) => void said.push([message, fields]) };
+  const saying = keepSayingHowItStands(createState(), { clock, log }, over.signal);
+  await clock.advance(185_000);
+  expect(said).toEqual(Array.from({ length: 3 }, () => ['stands', standingLine(createState())]));
+  over.abort(new Error('the end'));
+  await expect(saying).rejects.toThrow('the end');
 });
 
 it('has the codes of all plans once each, with a blank around each', () => {
