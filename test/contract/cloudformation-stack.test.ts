@@ -260,25 +260,35 @@ describe('the user data, run', () => {
         'apt-get -o DPkg::Lock::Timeout=-1 install --yes --no-install-recommends curl',
       ],
     ],
-  ])('installs Docker and starts the appliance on $distribution', async (machine, installed) => {
-    const ran = await ranOn(machine);
-    expect(ran).toMatchObject({ code: 0 });
-    expect(installs(ran)).toEqual(installed);
-    expect(starts(ran)).toEqual([
+    [
+      { ...DEBIAN, clientApart: true },
       [
-        'docker run --detach --name etcd-appliance --restart always --network host',
-        '--read-only --cap-drop ALL --security-opt no-new-privileges --stop-timeout 60',
-        '--mount type=bind,source=/var/lib/etcd-appliance/data,target=/var/lib/etcd-appliance',
-        '--env-file /etc/etcd-appliance/environment',
-        `--log-driver awslogs --log-opt awslogs-region=${REGION} --log-opt awslogs-group=/etcd/etcd-main`,
-        '--log-opt awslogs-stream=i-0123456789abcdef0 --log-opt mode=non-blocking --log-opt max-buffer-size=8m',
-        `${REGISTRY}/etcd-appliance:0.1.0`,
-      ].join(' '),
-    ]);
-    expect(ran.calls.indexOf('mount /var/lib/etcd-appliance')).toBeLessThan(
-      ran.calls.indexOf('systemctl enable --now docker'),
-    );
-  });
+        'apt-get -o Acquire::Retries=5 -o DPkg::Lock::Timeout=-1 install --yes --no-install-recommends docker.io ca-certificates amazon-ecr-credential-helper docker-cli',
+        'apt-get -o DPkg::Lock::Timeout=-1 install --yes --no-install-recommends curl',
+      ],
+    ],
+  ] satisfies readonly (readonly [Machine, readonly string[]])[])(
+    'installs Docker and starts the appliance on $distribution',
+    async (machine, installed) => {
+      const ran = await ranOn(machine);
+      expect(ran).toMatchObject({ code: 0 });
+      expect(installs(ran)).toEqual(installed);
+      expect(starts(ran)).toEqual([
+        [
+          'docker run --detach --name etcd-appliance --restart always --network host',
+          '--read-only --cap-drop ALL --security-opt no-new-privileges --stop-timeout 60',
+          '--mount type=bind,source=/var/lib/etcd-appliance/data,target=/var/lib/etcd-appliance',
+          '--env-file /etc/etcd-appliance/environment',
+          `--log-driver awslogs --log-opt awslogs-region=${REGION} --log-opt awslogs-group=/etcd/etcd-main`,
+          '--log-opt awslogs-stream=i-0123456789abcdef0 --log-opt mode=non-blocking --log-opt max-buffer-size=8m',
+          `${REGISTRY}/etcd-appliance:0.1.0`,
+        ].join(' '),
+      ]);
+      expect(ran.calls.indexOf('mount /var/lib/etcd-appliance')).toBeLessThan(
+        ran.calls.indexOf('systemctl enable --now docker'),
+      );
+    },
+  );
 
   it('makes a file system on the data volume, and mounts it at each boot before Docker starts', async () => {
     const ran = await ranOn(AMAZON);

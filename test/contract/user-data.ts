@@ -13,6 +13,8 @@ export interface Machine {
   readonly disks: readonly { readonly file: string; readonly model: string }[];
   /** The client's address of a real Docker, as root; it is asked for all but images, which it has to have. Else it is played. */
   readonly docker?: string;
+  /** Whether Docker's client is a package of its own, as from Debian 13 on. */
+  readonly clientApart?: true;
   /** Programs that fail. */
   readonly failing?: readonly string[];
 }
@@ -64,8 +66,12 @@ export async function runUserData(folder: string, script: string, machine: Machi
   for (const { file } of machine.disks) await touch(join(folder, file));
   const shown = machine.disks.map(({ file, model }) => `${join(folder, file)} ${model}\n`);
   await writeFile(join(folder, 'disks'), ['/dev/root-disk Amazon Elastic Block Store\n', ...shown].join(''));
-  const answers = machine.docker === undefined ? ANSWERS : { ...ANSWERS, docker: REAL_DOCKER };
-  for (const name of [...Object.keys(ANSWERS), ...SILENT]) {
+  const answers: Readonly<Record<string, string>> = {
+    ...ANSWERS,
+    'apt-cache': `test '${String(machine.clientApart)} '"$*" = 'true show docker-cli'`,
+    ...(machine.docker !== undefined && { docker: REAL_DOCKER }),
+  };
+  for (const name of [...Object.keys(answers), ...SILENT]) {
     const end = machine.failing?.includes(name) ? 'exit 1' : (answers[name] ?? 'exit 0');
     const text = `#!/bin/sh\necho "${name}" "$@" >> "$PLAYED/calls"\n${end}\n`;
     await writeFile(join(programs, name), text);
