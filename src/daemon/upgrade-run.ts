@@ -20,9 +20,10 @@ export type Came =
   | { readonly kind: 'failed'; readonly why: string; readonly tooOld: boolean }
   | { readonly kind: 'left' };
 
-/** Stops etcd, has it started as `how` says, or as is said once it has ended, and waits until it is well. */
+/** Stops etcd, has it started as `how` says, or as is said once it has ended, and waits until it is well. `left`: it does not end, or the instance leaves. */
 export async function runAs(held: Held, how: RunAs, instead: Instead | null = null): Promise<Came> {
-  return await comeUp(held, await swapEtcd(held.context, how, instead));
+  const swap = await swapEtcd(held.context, how, held.signal, instead);
+  return swap === null ? { kind: 'left' } : await comeUp(held, swap);
 }
 
 /**

@@ -96,7 +96,7 @@ describe('an etcd that runs already', () => {
     const { bench, host, life, end } = await takenOver();
     const same = { version: host.context.state.etcd?.version ?? '', snapshotCount: null, step: null };
     const said = Promise.withResolvers<null>();
-    const swap = swapEtcd(host.context, same, async () => await said.promise);
+    const swap = swapEtcd(host.context, same, NEVER, async () => await said.promise);
     await bench.clock.advance(60_000);
     expect(host.context.state.etcd).toBeNull();
     said.resolve(null);

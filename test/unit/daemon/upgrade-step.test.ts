@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { UPGRADE_KEYS } from '../../../src/core/upgrade-record.ts';
-import { clearRequests } from '../../../src/daemon/upgrade-step.ts';
+import { clearRequests, stepSelf } from '../../../src/daemon/upgrade-step.ts';
 import { type Bench, createBench, type Host } from '../../fakes/bench.ts';
 import { holdUpgradeLock } from '../../fakes/bench-held.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
@@ -46,6 +46,30 @@ async function clearing(): Promise<{ readonly work: Promise<void> }> {
   expect(state.swap).not.toBe(null);
   return { work };
 }
+
+// A process that waits for a volume that hangs (EBS) is not ended by SIGKILL either.
+it('a step is given up where the old etcd does not end: as long as it holds the lock, nobody keeps house', async () => {
+  const held = await holdUpgradeLock(bench, host, cluster);
+  const { state } = host.context;
+  const etcd = state.etcd;
+  if (etcd === null) throw new Error('no etcd runs');
+  state.etcd = { ...etcd, stop: () => new Promise(() => undefined) };
+  const action = {
+    kind: 'step',
+    who: host.self.id,
+    memberId: '',
+    from: '3.5.35',
+    to: '3.6.16',
+    handOverTo: null,
+    reason: { code: 'upgrade-step', sentence: '' },
+  } as const;
+  let over = false;
+  void stepSelf(held, action).then(() => (over = true));
+  await bench.clock.until(() => over, 90_000);
+  expect(state.swap).toBeNull();
+  expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
+  expect(bench.log.some((line) => line.includes('stop-hangs'))).toBe(true);
+});
 
 const saysCleared = (): boolean => bench.log.some((line) => line.includes('upgrade-cleared'));
 
