@@ -78,7 +78,8 @@ export function createHooks({ instanceId, group }: HooksOptions, deps: HooksDeps
       if (taken.value) outcome = 'done';
     }
     if (outcome === 'done') return known(outcome);
-    const waiting = await waits(deps.autoScaling, instanceId, which, signal);
+    const states = targets.length === 0 ? WAITING[which] : WAITING[which].union(ABOUT_TO_WAIT);
+    const waiting = await waits(deps.autoScaling, instanceId, which, states, signal);
     if (!waiting.known) return waiting;
     return waiting.value === null
       ? known(outcome)
@@ -100,11 +101,15 @@ const WAITING: Readonly<Record<HookKind, ReadonlySet<string>>> = {
   terminating: new Set(['Terminating:Wait']),
 };
 
-/** The lifecycle state of the own instance where it speaks of waiting; null where it does not. */
+/** Where there is a hook, it comes after this: once a load balancer has drained its connections, for minutes. */
+const ABOUT_TO_WAIT: ReadonlySet<string> = new Set(['Terminating']);
+
+/** The lifecycle state of the own instance where it is one of `states`; null where it is not. */
 async function waits(
   autoScaling: AutoScalingCalls,
   instanceId: string,
   which: HookKind,
+  states: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<Known<string | null>> {
   const answer = await ask(`Auto Scaling, asked about ${instanceId},`, signal, () =>
@@ -115,7 +120,7 @@ async function waits(
     (instance) => instance.InstanceId === instanceId,
   );
   if (own?.LifecycleState !== undefined)
-    return known(WAITING[which].has(own.LifecycleState) ? own.LifecycleState : null);
+    return known(states.has(own.LifecycleState) ? own.LifecycleState : null);
   // What has left its group waits for nothing; what is being launched is in it.
   return which === 'terminating' ? known(null) : unknown(`Auto Scaling's answer does not show ${instanceId}`);
 }

@@ -116,6 +116,21 @@ describe('complete', () => {
     expect(await hooks.complete(row.which, 'CONTINUE', never)).toMatchObject({ known: row.believed });
   });
 
+  // The group lets a load balancer drain its connections before the hook begins to hold.
+  test.each([
+    { lifecycle: 'Terminating', believed: false },
+    { lifecycle: 'Terminating:Proceed', believed: true },
+  ])('a hook that holds nothing of an instance that is "$lifecycle": believed $believed', async (row) => {
+    const refused = queryError(400, 'ValidationError', 'No active Lifecycle Action found');
+    const { hooks } = await hooksOf(
+      () => hooksAnswer({ b: TERMINATING }),
+      () => refused,
+      'g',
+      row.lifecycle,
+    );
+    expect(await hooks.complete('terminating', 'CONTINUE', never)).toMatchObject({ known: row.believed });
+  });
+
   test('is unknown where Auto Scaling fails, in either call', async () => {
     const one = await hooksOf(() => queryError(403, 'AccessDenied'), done);
     expect(await one.hooks.complete('launching', 'CONTINUE', never)).toMatchObject({ known: false });
