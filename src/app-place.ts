@@ -32,6 +32,9 @@ export interface OwnIdentity {
 const FILE = 'place.json';
 const RETRY_MS = 1_000;
 
+/** Route 53 takes five calls a second from the whole account: instances without a right, say, must not use them up for ever. */
+const AWS_RETRY_MAX_MS = 16_000;
+
 /** What is waited for longer is said again after this time. */
 const SAID_AGAIN_MS = 60_000;
 
@@ -87,7 +90,8 @@ export async function findResidence(
   signal: AbortSignal,
 ): Promise<Residence> {
   const kept = await readKept(config, me);
-  for (;;) {
+  const isNews = createNews();
+  for (let pauseMs = RETRY_MS; ; pauseMs = Math.min(2 * pauseMs, AWS_RETRY_MAX_MS)) {
     const found = await askAws(config, me, clients, signal).catch((error: unknown) => {
       signal.throwIfAborted();
       if (kept === null) throw error;
@@ -109,8 +113,10 @@ export async function findResidence(
       );
       return kept;
     }
-    log.warn({ reason: found.reason }, 'AWS does not say where this instance belongs: it is asked again');
-    await setTimeout(RETRY_MS, undefined, { signal });
+    const { reason } = found;
+    if (isNews(reason))
+      log.warn({ reason }, 'AWS does not say where this instance belongs: it is asked again');
+    await setTimeout(pauseMs, undefined, { signal });
   }
 }
 
@@ -192,15 +198,22 @@ async function untilKnown<T>(
   signal: AbortSignal,
   first: Known<T> | null = null,
 ): Promise<T> {
-  let said = { reason: '', at: 0 };
+  const isNews = createNews();
   for (let answer = first ?? (await ask()); ; answer = await ask()) {
     if (answer.known) return answer.value;
     const { reason } = answer;
-    const at = performance.now();
-    if (reason !== said.reason || at - said.at >= SAID_AGAIN_MS) {
-      log.warn({ what, reason }, 'does not answer yet');
-      said = { reason, at };
-    }
+    if (isNews(reason)) log.warn({ what, reason }, 'does not answer yet');
     await setTimeout(RETRY_MS, undefined, { signal });
   }
+}
+
+/** Tells whether a reason is to be said: it is another than the last, or that was said a while ago. */
+function createNews(): (reason: string) => boolean {
+  let said = { reason: '', at: 0 };
+  return (reason) => {
+    const at = performance.now();
+    if (reason === said.reason && at - said.at < SAID_AGAIN_MS) return false;
+    said = { reason, at };
+    return true;
+  };
 }

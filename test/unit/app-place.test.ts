@@ -25,7 +25,7 @@ async function world() {
   const place = await directory();
   let zones = [FIRST];
   let answers = true;
-  const { clients } = await wireAwsForTest(({ service }) =>
+  const { clients, server } = await wireAwsForTest(({ service }) =>
     !answers
       ? { status: 400, body: '' }
       : service === 'ec2'
@@ -33,11 +33,12 @@ async function world() {
         : zonesAnswer(zones),
   );
   const errors: string[] = [];
+  const warnings: object[] = [];
   const quiet = (): void => undefined;
   const log = {
     debug: quiet,
     info: quiet,
-    warn: quiet,
+    warn: (fields: object) => void warnings.push(fields),
     error: (_fields: object, message: string) => void errors.push(message),
   };
   const dataDir = join(place.path, 'data');
@@ -48,6 +49,8 @@ async function world() {
   return {
     dataDir,
     errors,
+    warnings,
+    askedZones: () => server.requests.filter(({ service }) => service === 'route53').length,
     setZones: (more: typeof zones) => (zones = more),
     setAnswers: (now: boolean) => (answers = now),
     find: async (me = ME, limitMs = 5_000) =>
@@ -68,6 +71,17 @@ test('two zones of the name are an error of the configuration for who knows none
   const { find, setZones } = await world();
   setZones([FIRST, SECOND]);
   await expect(find()).rejects.toMatchObject({ code: 'configuration' });
+});
+
+test('who is refused asks less and less often: Route 53 takes five calls a second from the whole account', async () => {
+  const { find, setAnswers, askedZones, warnings } = await world();
+  setAnswers(false);
+  // At once, after 1 s and after 2 s more; once a second would be five.
+  await expect(find(ME, 4_500)).rejects.toThrow();
+  expect(askedZones()).toBeGreaterThan(1);
+  expect(askedZones()).toBeLessThanOrEqual(3);
+  // What has not changed is said once a minute.
+  expect(warnings).toHaveLength(1);
 });
 
 test('a disk that takes nothing keeps no appliance from running', async () => {
