@@ -106,6 +106,10 @@ async function askForName(cluster: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     return (await terminal.question(`Type ${cluster} to release it: `)).trim();
+  } catch (error) {
+    // Ctrl-C and Ctrl-D, which are keys here, are no name.
+    if (error instanceof Error && error.name === 'AbortError') return '';
+    throw error;
   } finally {
     terminal.close();
   }

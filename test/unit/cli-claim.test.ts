@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { claimRecord, foundingClaim } from '../../src/core/claim.ts';
 import { runMain } from '../fakes/command.ts';
@@ -41,6 +44,31 @@ async function startZone(records: readonly WireRecord[], changed: WireAnswer = C
   const changes = () =>
     server.requests.filter(({ action }) => action.startsWith('POST')).map(({ body }) => body);
   return { env, changes };
+}
+
+/** Runs the program at a terminal, where `typed` is pressed as soon as it asks so. */
+async function typeInto(
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+  asks: RegExp,
+  typed: string,
+): Promise<{ readonly code: number | null; readonly out: string }> {
+  const command = [process.execPath, 'src/main.ts', ...words].join(' ');
+  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    env: { HOME: tmpdir(), PATH: process.env['PATH'], ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let out = '';
+  let answered = false;
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    out += chunk;
+    if (answered || !asks.test(out)) return;
+    answered = true;
+    child.stdin.write(typed);
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out };
 }
 
 describe('claim show', () => {
@@ -97,6 +125,19 @@ describe('claim release', () => {
       expect(out).toContain('will start a NEW, EMPTY cluster');
       expect(err).toContain('nothing was released: confirm with the full name demo.example.org');
     }
+    expect(changes()).toEqual([]);
+  });
+
+  test.each([
+    ['Ctrl-C', '\u0003'],
+    ['Ctrl-D', '\u0004'],
+  ])('%s instead of the name changes nothing, and says so', async (_key, typed) => {
+    const { env, changes } = await startZone(OURS);
+    const { code, out } = await typeInto(['claim', 'release', 'demo'], env, /Type demo.example.org/, typed);
+    expect(code).toBe(64);
+    expect(out).toContain('nothing was released: confirm with the full name demo.example.org');
+    // No bug: no stack of calls.
+    expect(out).not.toContain('    at ');
     expect(changes()).toEqual([]);
   });
 
