@@ -67,16 +67,22 @@ export async function look(
   });
 }
 
-/** A look through the first of these endpoints that gives one. */
+/**
+ * A look through the first of these endpoints that gives one of the own cluster: where a member was that is gone, another
+ * stack's may be by now.
+ */
 export async function lookThrough(
-  context: { readonly ports: Pick<Ports, 'admin'> },
+  context: Pick<Context, 'ports' | 'state'>,
   endpoints: readonly string[],
   signal: AbortSignal,
 ): Promise<Known<Look>> {
   let last: Known<Look> = unknown('nobody is known who could be asked');
   for (const endpoint of endpoints) {
     last = await look(context, endpoint, signal);
-    if (last.known) return last;
+    const own = context.state.identity?.clusterId ?? null;
+    if (last.known && (own === null || last.value.list.clusterId === own)) return last;
+    if (last.known)
+      last = unknown(`${endpoint} is of cluster ${last.value.list.clusterId}, and not of ${own ?? ''}`);
   }
   return last;
 }
