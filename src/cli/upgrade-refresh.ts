@@ -51,12 +51,11 @@ export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
       const now = performance.now();
       if (kept !== null && now - kept.at < LOOK_MS) return isOurs || wasActive ? kept.refresh : null;
       const last = await group.last(signal);
-      // What AWS does not say now is as it was.
       const found = last.known ? last.value : null;
       const isStale = startedId !== null && found?.id !== startedId;
-      const refresh = last.known
-        ? shown(found, isStale ? startedId : null, group.name)
-        : (kept?.refresh ?? null);
+      const told = shown(found, isStale ? startedId : null, group.name);
+      // What AWS does not say now is as it was: just begun, where it has not said anything yet.
+      const refresh = last.known ? told : (kept?.refresh ?? told);
       kept = { at: now, refresh };
       wasActive ||= refresh?.active === true;
       // One of last week is no news.

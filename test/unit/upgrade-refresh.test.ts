@@ -57,3 +57,12 @@ test('what ended while it was looked at stays told', async () => {
   expect(await run.look(never)).toEqual({ ...DONE, group: 'g' });
   expect(await run.look(never)).toEqual({ ...DONE, group: 'g' });
 });
+
+test('what was just begun goes on, though AWS does not tell of it: an upgrade that waits for it does not stand still', async () => {
+  const silent = group('g', unknown('Auto Scaling throttles'));
+  const run = runOf({ ...silent, start: () => Promise.resolve(known('r')) });
+  await run.start(never);
+  const begun = { id: 'r', status: 'Pending', active: true, percent: null, why: null, group: 'g' };
+  expect(await run.look(never)).toEqual(begun);
+  expect(await run.look(never)).toEqual(begun);
+});
