@@ -239,6 +239,8 @@ async function act(
 ): Promise<void> {
   const { ports, state, chronicle } = context;
   const own = clientUrl(ports.self.address);
+  // Who stays after all may have to keep house: where all voters leave, nobody else evicts what holds them up.
+  state.handsOver = action.kind !== 'wait' && action.kind !== 'announce';
   switch (action.kind) {
     case 'wait':
       return;
@@ -246,7 +248,6 @@ async function act(
       await announce(context, own, action.as, memory, signal);
       return;
     case 'hand-over': {
-      state.handsOver = true;
       await housekeeper.release(signal);
       const outcome = await ports.admin.moveLeader(own, action.targetId, signal);
       if (outcome.ok) chronicle.event('hand-over', action.reason);
@@ -254,7 +255,6 @@ async function act(
       return;
     }
     case 'remove-self': {
-      state.handsOver = true;
       await housekeeper.release(signal);
       const changed = await whyNotAsSeen(context, memory, signal);
       if (changed !== null) {
@@ -267,7 +267,6 @@ async function act(
       return;
     }
     case 'stop':
-      state.handsOver = true;
       await housekeeper.release(signal);
       chronicle.event('stop-etcd', action.reason);
       await state.etcd?.stop(STOP_GRACE_MS);

@@ -31,7 +31,7 @@ export interface MemberLook {
 /** What the face shows of a running appliance. All of it can be lost without harm (law 10). */
 export interface ApplianceState {
   phase: 'starting' | 'running' | 'leaving' | 'stopped';
-  /** This instance leaves, and has come to handing over: housekeeping and leadership are others' from now on. */
+  /** This instance leaves, and hands over: housekeeping and leadership are others', unless it has to stay after all. */
   handsOver: boolean;
   etcd: RunningEtcd | null;
   /** etcd runs for the first time since this instance added itself as a learner. */

@@ -2,7 +2,7 @@ import { minorOf } from '../../../src/core/versions.ts';
 import { clusterView } from './cluster.ts';
 import { standingClaim } from './convergence.ts';
 import { terminate } from './group.ts';
-import { present, type World } from './world.ts';
+import { alive, present, type World } from './world.ts';
 
 /**
  * Does what an appliance says that cannot start for want of the cluster's etcd: terminates its instance, so that the group
@@ -13,11 +13,18 @@ export function replaceStranded(world: World): void {
   const version =
     cluster === null ? null : (world.etcd.clusters.get(cluster.id)?.state.clusterVersion ?? null);
   if (cluster === null || version === null) return;
+  const has = (versions: readonly string[]): boolean =>
+    versions.some((it) => minorOf(it) === minorOf(version));
   const members = new Set(cluster.members.map((it) => it.name));
   for (const machine of present(world)) {
-    const lacks = machine.image.versions.every((it) => minorOf(it) !== minorOf(version));
-    const wanted = world.image.installed.some((it) => minorOf(it) === minorOf(version));
-    if (!lacks || !wanted || members.has(machine.id)) continue;
+    if (has(machine.image.versions) || members.has(machine.id)) continue;
+    if (!has(world.image.installed)) {
+      // Somebody gave it to one machine, and forgot those that are still to come.
+      const able = alive(world).find((it) => has(it.image.versions));
+      if (able === undefined) continue;
+      world.note('world', `an operator mends the image, which lacks etcd ${minorOf(version)}`);
+      world.image = { ...world.image, installed: able.image.versions };
+    }
     world.note('world', `an operator terminates ${machine.id}, whose image lacks etcd ${minorOf(version)}`);
     terminate(world, machine);
   }

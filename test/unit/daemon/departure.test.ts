@@ -95,7 +95,7 @@ async function depart(departure: Departure, ordered = false, instead: Instead = 
   const adopted = await host.ports.process.adopt(NEVER);
   if (adopted === null) throw new Error('no etcd runs');
   const orderedAt = ordered ? bench.clock.now() : null;
-  const ending = { left: false, lifeOver: false, orderedAt };
+  const ending = { left: false, lifeOver: false, orderedAt, state: context.state };
   context.state.etcd = {
     ...adopted,
     stop: async (graceMs) => {
@@ -194,6 +194,23 @@ describe('an instance that goes', () => {
     expect(steps).toContain('release');
     expect(steps).not.toContain('remove');
     expect(cluster.members).toHaveLength(3);
+  });
+
+  it('may keep house again where it has to stay after all: the others may leave, too', async () => {
+    publish([]);
+    const handedOver: boolean[] = [];
+    const released = (): void => void handedOver.push(ending.state.handsOver);
+    // One that it counts on dies as it removes itself, and the other is no majority.
+    const memberList: AdminPort['memberList'] = async (...call) => {
+      const list = await host.ports.admin.memberList(...call);
+      if (steps.at(-1) === 'release') bench.etcd.kill(bench.host(2).self.address);
+      return list;
+    };
+    const ending = await depart(GOING, false, { admin: { memberList }, released });
+    await bench.clock.advance(10_000);
+    expect(handedOver).toContain(true);
+    expect(steps).not.toContain('remove');
+    expect(ending.state.handsOver).toBe(false);
   });
 
   it('says why it stays where the plan reads as if it removed itself', async () => {
