@@ -362,6 +362,21 @@ describe('the alarms', () => {
     expect(at(alarm, 'Threshold')).toBe(lines - 1);
   });
 
+  it('bear a leader that dies: until the next is elected, an appliance may say once that there is no quorum', () => {
+    const alarm = at(template.Resources['QuorumLostAlarm'], 'Properties');
+    expect(Number(at(alarm, 'Threshold'))).toBe(2);
+    // The one that is left says so each minute.
+    expect(Number(at(alarm, 'Period')) / 60).toBeGreaterThan(2);
+  });
+
+  it('bear seven instances that are replaced for a newer etcd: the steps begin when all have it', () => {
+    const alarm = at(template.Resources['UpgradeStandsAlarm'], 'Properties');
+    // One line in each of the periods is enough.
+    const minutes = ((Number(at(alarm, 'DatapointsToAlarm')) - 1) * Number(at(alarm, 'Period'))) / 60;
+    const anInstance = 3.5;
+    expect(minutes).toBeGreaterThan(7 * anInstance);
+  });
+
   it('each have a section of the runbook, and it names them', async () => {
     const text = await page('alarms.md');
     const sections = new Map(text.split(/^## /m).map((it) => [it.split('\n')[0] ?? '', it]));
