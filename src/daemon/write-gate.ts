@@ -26,8 +26,15 @@ export interface WriteGate {
 export function createWriteGate(ports: Pick<Ports, 'clock' | 'random'>): WriteGate {
   const { clock } = ports;
   const retry = createBackoff(ports, RETRY);
-  /** Batches that were refused against the records as they are known. */
+  /** Batches that were refused against the records as they are known, the last so many: each may have a token of its own, for days. */
   const refused = new Map<string, ChangeOutcome>();
+  const noteRefused = (changes: readonly RecordChange[], outcome: ChangeOutcome): void => {
+    const key = JSON.stringify(changes);
+    refused.delete(key);
+    refused.set(key, outcome);
+    const [oldest] = refused.keys();
+    if (refused.size > MOST_REFUSED && oldest !== undefined) refused.delete(oldest);
+  };
   let failure: { readonly since: number; readonly at: number; readonly message: string } | null = null;
   const silentMs = (): number =>
     failure === null || clock.now() - failure.at > WRITE_FAILURE_COUNTS_MS ? 0 : clock.now() - failure.since;
@@ -50,7 +57,7 @@ export function createWriteGate(ports: Pick<Ports, 'clock' | 'random'>): WriteGa
       }
       if (outcome.kind === 'conflict') {
         failure = null;
-        refused.set(JSON.stringify(changes), outcome);
+        noteRefused(changes, outcome);
       } else {
         const at = clock.now();
         failure = { since: at - silentMs(), at, message: outcome.message };
