@@ -4,9 +4,8 @@ import type { AwsClients } from './aws/clients.ts';
 import { createMetadata } from './aws/metadata.ts';
 import type { Metadata } from './aws/metadata.ts';
 import { findResidence, whoAmI } from './app-place.ts';
-import type { Residence } from './app-place.ts';
+import type { Asking, Residence } from './app-place.ts';
 import type { Config } from './config.ts';
-import type { Log } from './http/log.ts';
 
 /** What the appliance has when it knows where it is. */
 export interface Arrived {
@@ -24,8 +23,7 @@ export interface Arrival {
   countBy(observer: CallObserver): void;
 }
 
-export interface ArrivalDeps {
-  readonly log: Log;
+export interface ArrivalDeps extends Asking {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -35,7 +33,7 @@ export interface ArrivalDeps {
  */
 export function arrive(
   config: Config,
-  { log, env }: ArrivalDeps,
+  { env, ...asking }: ArrivalDeps,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
 ): Arrival {
@@ -48,14 +46,14 @@ export function arrive(
     const endpoint = env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
     const metadata = createMetadata(endpoint === undefined ? {} : { endpoint }, { observer });
     const [me, { createClients }] = await Promise.all([
-      whoAmI(config, metadata, log, signal),
+      whoAmI(config, metadata, asking, signal),
       import('./aws/clients.ts'),
     ]);
     // The request is written in the turn of the event loop that this one begins.
     const onRequest = (): void => void setImmediate().then(() => asked.resolve());
     const clients = createClients({ region: me.identity.region }, { observer, onRequest });
     cleanup.defer(() => clients.destroy());
-    const residence = await findResidence(config, me, clients, log, signal);
+    const residence = await findResidence(config, me, clients, asking, signal);
     return { metadata, clients, residence };
   };
   const arrived = find();

@@ -29,6 +29,13 @@ export interface OwnIdentity {
   readonly own: OwnAddress;
 }
 
+/** How its questions are put. */
+export interface Asking {
+  readonly log: Log;
+  /** Each once, and nothing is kept: by who only looks. Silence is `unavailable` then, and not waited for. */
+  readonly once: boolean;
+}
+
 const FILE = 'place.json';
 const RETRY_MS = 1_000;
 
@@ -46,10 +53,10 @@ const SAID_AGAIN_MS = 60_000;
 export async function whoAmI(
   config: Config,
   metadata: Metadata,
-  log: Log,
+  asking: Asking,
   signal: AbortSignal,
 ): Promise<OwnIdentity> {
-  const identity = await untilKnown('metadata', () => metadata.identity(signal), log, signal);
+  const identity = await untilKnown('metadata', () => metadata.identity(signal), asking, signal);
   const { address: listen } = identity;
   if (advertiseOf(config, identity.region) === 'private')
     return { identity, own: { address: listen, listen } };
@@ -66,10 +73,13 @@ export async function whoAmI(
   const kept = await keptAddress(config, identity);
   if (kept !== null) {
     const { reason } = first;
-    log.warn({ address: kept, reason }, 'metadata give no public address: the one that was kept is used');
+    asking.log.warn(
+      { address: kept, reason },
+      'metadata give no public address: the one that was kept is used',
+    );
     return { identity, own: { address: kept, listen } };
   }
-  const address = await untilKnown('public address', ask, log, signal, first);
+  const address = await untilKnown('public address', ask, asking, signal, first);
   return { identity, own: { address, listen } };
 }
 
@@ -86,7 +96,7 @@ export async function findResidence(
   config: Config,
   me: OwnIdentity,
   clients: AwsClients,
-  log: Log,
+  { log, once }: Asking,
   signal: AbortSignal,
 ): Promise<Residence> {
   const kept = await readKept(config, me);
@@ -100,6 +110,7 @@ export async function findResidence(
       return unknown(describeError(error));
     });
     if (found.known) {
+      if (once) return found.value;
       // It is needed only where AWS does not answer one day: a full disk keeps nothing from running now.
       await keep(config, found.value).catch((error: unknown) =>
         log.error({ error }, 'where this instance belongs could not be kept beside the data'),
@@ -114,6 +125,7 @@ export async function findResidence(
       return kept;
     }
     const { reason } = found;
+    if (once) throw new ApplianceError({ code: 'unavailable', service: 'aws' }, reason);
     if (isNews(reason))
       log.warn({ reason }, 'AWS does not say where this instance belongs: it is asked again');
     await setTimeout(pauseMs, undefined, { signal });
@@ -194,7 +206,7 @@ async function readFileOf(
 async function untilKnown<T>(
   what: string,
   ask: () => Promise<Known<T>>,
-  log: Log,
+  { log, once }: Asking,
   signal: AbortSignal,
   first: Known<T> | null = null,
 ): Promise<T> {
@@ -202,6 +214,7 @@ async function untilKnown<T>(
   for (let answer = first ?? (await ask()); ; answer = await ask()) {
     if (answer.known) return answer.value;
     const { reason } = answer;
+    if (once) throw new ApplianceError({ code: 'unavailable', service: 'imds' }, reason);
     if (isNews(reason)) log.warn({ what, reason }, 'does not answer yet');
     await setTimeout(RETRY_MS, undefined, { signal });
   }

@@ -19,14 +19,14 @@ export interface AppDeps {
 /** Runs the appliance until `stop` is aborted, or its instance goes, and it has left in order; the process's exit code. */
 export async function runAppliance(config: Config, deps: AppDeps, stop: AbortSignal): Promise<ExitCode> {
   await using cleanup = new AsyncDisposableStack();
-  const { arrival, wiring } = await begin(config, deps, cleanup, stop);
+  const { arrival, wiring } = await begin(config, deps, false, cleanup, stop);
   return await wiring.runHere(config, deps, arrival, stop);
 }
 
-/** Observes once and plans, without acting. */
+/** Observes once and plans, without acting. Throws `unavailable` where nobody says which instance this is, or where it belongs. */
 export async function planAppliance(config: Config, deps: AppDeps, signal: AbortSignal): Promise<PlanReport> {
   await using cleanup = new AsyncDisposableStack();
-  const { arrival, wiring } = await begin(config, deps, cleanup, signal);
+  const { arrival, wiring } = await begin(config, deps, true, cleanup, signal);
   return await wiring.planHere(config, deps, arrival, signal);
 }
 
@@ -34,10 +34,11 @@ export async function planAppliance(config: Config, deps: AppDeps, signal: Abort
 async function begin(
   config: Config,
   { log, env }: AppDeps,
+  once: boolean,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<{ readonly arrival: Arrival; readonly wiring: typeof Wiring }> {
-  const arrival = arrive(config, { log: log.component('app'), env }, cleanup, signal);
+  const arrival = arrive(config, { log: log.component('app'), once, env }, cleanup, signal);
   await arrival.asked;
   return { arrival, wiring: await import('./app-wiring.ts') };
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { advertiseOf, findResidence, whoAmI } from '../../src/app-place.ts';
@@ -53,8 +53,8 @@ async function world() {
     askedZones: () => server.requests.filter(({ service }) => service === 'route53').length,
     setZones: (more: typeof zones) => (zones = more),
     setAnswers: (now: boolean) => (answers = now),
-    find: async (me = ME, limitMs = 5_000) =>
-      await findResidence(config, me, clients, log, AbortSignal.timeout(limitMs)),
+    find: async (me = ME, limitMs = 5_000, once = false) =>
+      await findResidence(config, me, clients, { log, once }, AbortSignal.timeout(limitMs)),
   };
 }
 
@@ -82,6 +82,17 @@ test('who is refused asks less and less often: Route 53 takes five calls a secon
   expect(askedZones()).toBeLessThanOrEqual(3);
   // What has not changed is said once a minute.
   expect(warnings).toHaveLength(1);
+});
+
+test('who only looks writes nothing, and waits for nobody', async () => {
+  const { find, dataDir, setAnswers } = await world();
+  expect((await find(ME, 5_000, true)).zone.id).toBe('Z1');
+  await expect(readdir(dataDir)).rejects.toMatchObject({ code: 'ENOENT' });
+  setAnswers(false);
+  await expect(find(ME, 5_000, true)).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringMatching(/EC2|Route 53/) as string,
+  });
 });
 
 test('a disk that takes nothing keeps no appliance from running', async () => {
@@ -141,11 +152,13 @@ test('an instance that is to be known by a public address waits for it, and list
   const log = warningLog();
   const { path } = await directory();
   const config = configOf({ ADVERTISE: 'public', DATA_DIR: path });
-  const { own } = await whoAmI(config, metadataWith(null, '203.0.113.1'), log, never);
+  const { own } = await whoAmI(config, metadataWith(null, '203.0.113.1'), { log, once: false }, never);
   expect(own).toEqual({ address: '203.0.113.1', listen: '10.0.0.1' });
   expect(log.said).toMatchObject([{ what: 'public address' }]);
   const metadata = metadataWith('203.0.113.1');
-  expect((await whoAmI(configOf({ DATA_DIR: path }), metadata, log, never)).own.address).toBe('10.0.0.1');
+  expect(
+    (await whoAmI(configOf({ DATA_DIR: path }), metadata, { log, once: false }, never)).own.address,
+  ).toBe('10.0.0.1');
   expect(metadata.asked()).toBe(0);
 });
 
@@ -160,11 +173,16 @@ test.each([
     const log = warningLog();
     const metadata = metadataWith(now);
     const env = { ADVERTISE: 'public', HOSTED_ZONE: 'example.org', DATA_DIR: dataDir };
-    const { own } = await whoAmI(configOf(env), metadata, log, AbortSignal.timeout(5_000));
+    const { own } = await whoAmI(configOf(env), metadata, { log, once: false }, AbortSignal.timeout(5_000));
     expect(own).toEqual({ address: '203.0.113.1', listen: '10.0.0.1' });
     expect([metadata.asked(), log.said]).toMatchObject([1, [{ address: '203.0.113.1' }]]);
     // An address that metadata do give is the one that holds.
-    const { own: another } = await whoAmI(configOf(env), metadataWith('203.0.113.2'), log, never);
+    const { own: another } = await whoAmI(
+      configOf(env),
+      metadataWith('203.0.113.2'),
+      { log, once: false },
+      never,
+    );
     expect(another.address).toBe('203.0.113.2');
   },
 );
@@ -188,7 +206,12 @@ test.each([
     waits.abort();
   };
   const env = { ADVERTISE: 'public', HOSTED_ZONE: 'example.org', DATA_DIR: dataDir };
-  const found = whoAmI(configOf(env), metadataWith(null), { ...warningLog(), warn }, waits.signal);
+  const found = whoAmI(
+    configOf(env),
+    metadataWith(null),
+    { log: { ...warningLog(), warn }, once: false },
+    waits.signal,
+  );
   await expect(found).rejects.toThrow('aborted');
   expect(said).toMatchObject([{ what: 'public address' }]);
 });

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { runMain as main } from '../fakes/command.ts';
+import { freePort } from '../tools.ts';
 
 const VERBS = ['run', 'plan', 'config', 'health', 'claim', 'upgrade', 'etcd', 'sandbox', 'demo', 'version'];
 
@@ -103,6 +104,16 @@ describe('exit codes', () => {
     },
   );
 
+  test('plan on a machine that is no instance: 69, and why', async () => {
+    const { code, out, err } = await main(['plan'], {
+      HOSTED_ZONE: 'example.org',
+      DATA_DIR: '/nowhere/at/all',
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+    });
+    expect({ code, out }).toEqual({ code: 69, out: '' });
+    expect(err).toMatch(/^etcd-appliance: .*ECONNREFUSED/m);
+  });
+
   test('a configuration file that is not there: 78', async () => {
     const { code, err } = await main(['config', '--config', '/nowhere.yaml']);
     expect(code).toBe(78);
@@ -154,7 +165,7 @@ describe('run', () => {
     if (child.exitCode === null) await once(child, 'exit');
     expect(messages[0]).toBe('starting');
     expect(messages.slice(-2)).toEqual([
-      'stopping in order; a second signal stops at once',
+      'stopping in order; SIGINT from now on stops at once',
       'stopped before it had anything to leave',
     ]);
     expect(child.exitCode).toBe(0);
@@ -174,13 +185,19 @@ describe('signals', () => {
     process.exitCode = code;
   `;
 
-  test('the first asks for an end in order, the second forces it', async () => {
+  // A supervisor, or a host that shuts down, may say it twice.
+  test('the first asks for an end in order; of those that follow only SIGINT, from a terminal, forces it', async () => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const lines: string[] = [];
     let rest = '';
-    const sendAt: Record<string, NodeJS.Signals> = { up: 'SIGTERM', 'told to stop by SIGTERM': 'SIGINT' };
+    const sendAt: Record<string, NodeJS.Signals> = {
+      up: 'SIGTERM',
+      'told to stop by SIGTERM': 'SIGTERM',
+      'told to stop again: it goes on in order SIGTERM': 'SIGHUP',
+      'told to stop again: it goes on in order SIGHUP': 'SIGINT',
+    };
     for await (const chunk of child.stdout) {
       const parts = `${rest}${String(chunk)}`.split('\n');
       rest = parts.pop() ?? '';
@@ -193,9 +210,11 @@ describe('signals', () => {
     if (child.exitCode === null) await once(child, 'exit');
     expect(lines).toEqual([
       'up',
-      'stopping in order; a second signal stops at once SIGTERM',
+      'stopping in order; SIGINT from now on stops at once SIGTERM',
       'told to stop by SIGTERM',
-      'stopping at once: a second signal SIGINT',
+      'told to stop again: it goes on in order SIGTERM',
+      'told to stop again: it goes on in order SIGHUP',
+      'stopping at once SIGINT',
     ]);
     expect(child.exitCode).toBe(1);
   });
