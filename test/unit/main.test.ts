@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { runMain as main } from '../fakes/command.ts';
+import { freePort } from '../tools.ts';
 
 const VERBS = ['run', 'plan', 'config', 'health', 'claim', 'upgrade', 'etcd', 'sandbox', 'demo', 'version'];
 
@@ -102,6 +103,16 @@ describe('exit codes', () => {
       ]);
     },
   );
+
+  test('plan on a machine that is no instance: 69, and why', async () => {
+    const { code, out, err } = await main(['plan'], {
+      HOSTED_ZONE: 'example.org',
+      DATA_DIR: '/nowhere/at/all',
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+    });
+    expect({ code, out }).toEqual({ code: 69, out: '' });
+    expect(err).toMatch(/^etcd-appliance: .*ECONNREFUSED/m);
+  });
 
   test('a configuration file that is not there: 78', async () => {
     const { code, err } = await main(['config', '--config', '/nowhere.yaml']);
