@@ -88,6 +88,8 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
   };
   const remember = (id: string, state: Known<Ec2Evidence>, at: number): void => {
     const before = answers.get(id);
+    // As with the fleet.
+    if (before !== undefined && at < before.at) return;
     const same = before !== undefined && wordOf(before.evidence.ec2) === wordOf(state);
     answers.set(id, { evidence: judge(id, state, at), at, since: same ? before.since : at });
   };
@@ -96,7 +98,10 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
     async fleet(maxAgeMs, signal) {
       const at = clock.now();
       if (at - askedAt <= maxAgeMs) return answer;
-      answer = await ports.fleet.observe(signal);
+      const asked = await ports.fleet.observe(signal);
+      // What was asked for before an answer that was faster must not undo what is known.
+      if (at < askedAt) return answer;
+      answer = asked;
       askedAt = at;
       if (answer.known) {
         lastKnown = answer;

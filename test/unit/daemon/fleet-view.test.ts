@@ -58,6 +58,52 @@ describe('the view of the fleet', () => {
   });
 });
 
+describe('an answer that is slow', () => {
+  let arrives: () => void;
+
+  /** The first question to AWS is answered as things are now, and only when it arrives. */
+  beforeEach(() => {
+    const gate = Promise.withResolvers<void>();
+    arrives = gate.resolve;
+    let first = true;
+    const late =
+      <Given extends readonly unknown[], T>(ask: (...given: Given) => Promise<T>) =>
+      async (...given: Given): Promise<T> => {
+        const isLate = first;
+        first = false;
+        const answer = await ask(...given);
+        if (isLate) await gate.promise;
+        return answer;
+      };
+    const { ports } = bench.host(0);
+    const { observe, evidence: ask } = ports.fleet;
+    view = createFleetView({ ...ports, fleet: { observe: late(observe), evidence: late(ask) } });
+  });
+
+  it.each([null, 'throttled'])('does not go back to before one that was faster (%s)', async (trouble) => {
+    const slow = view.fleet(0, NEVER);
+    await bench.clock.advance(1_000);
+    bench.aws.forget('i-02');
+    bench.aws.breakDown(trouble);
+    const fast = await view.fleet(0, NEVER);
+    arrives();
+    expect(await slow).toEqual(fast);
+    expect(await view.fleet(2_000, NEVER)).toEqual(fast);
+    expect(view.last().known).toBe(trouble === null);
+    expect(view.ageMs()).toBe(0);
+  });
+
+  it('does not go back to before one that was faster about an instance either', async () => {
+    const slow = evidence();
+    await bench.clock.advance(1_000);
+    bench.aws.terminated('i-02');
+    await evidence();
+    arrives();
+    expect((await slow).ec2).toEqual({ known: true, value: 'terminated' });
+    expect((await evidence()).ec2).toEqual({ known: true, value: 'terminated' });
+  });
+});
+
 describe('evidence over time', () => {
   /** As the planners ask: often. */
   const askFor = async (ms: number): Promise<void> => {
