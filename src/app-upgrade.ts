@@ -1,4 +1,4 @@
-import type { Known } from './core/known.ts';
+import type { Known, Unknown } from './core/known.ts';
 import { known, unknown } from './core/known.ts';
 import type { UpgradeObservation, UpgradeRecord } from './core/upgrade.ts';
 import { encodePart, UPGRADE_KEYS } from './core/upgrade-record.ts';
@@ -29,19 +29,28 @@ export interface ClusterUpgrade extends Disposable {
 /** As whom the appliances are asked. */
 const OPERATOR = 'operator';
 
-/** Opens the cluster whose members are at these addresses; `statusPort` is that of all its appliances. */
+/**
+ * Opens the cluster whose members are at these addresses; `statusPort` is that of all its appliances. `clusterId`: nobody of
+ * another cluster is shown or written to, as EC2 gives an address to others once its instance is gone; null: whoever is there.
+ */
 export function openClusterUpgrade(options: {
   readonly addresses: readonly string[];
   readonly statusPort: number;
+  readonly clusterId: string | null;
 }): ClusterUpgrade {
   const admin = createAdmin();
   const peers = createPeers({ port: options.statusPort });
-  const memory: Memory = { addresses: options.addresses, orphan: null };
+  const memory: Memory = { addresses: options.addresses, clusterId: options.clusterId, orphan: null };
   return {
     look: async (signal) => await lookThrough(admin, peers, memory, signal),
     write: async (part, value, signal) => {
       let last: Known<true> = unknown('no member is known');
       for (const address of memory.addresses) {
+        const stranger = await strangerAt(admin, memory, address, signal);
+        if (stranger !== null) {
+          last = stranger;
+          continue;
+        }
         const put = await admin.put(clientUrl(address), UPGRADE_KEYS[part], encodePart(value), {}, signal);
         last = put.known ? known(true) : put;
         if (last.known) return last;
@@ -63,6 +72,22 @@ export function openClusterUpgrade(options: {
 interface Memory extends OrphanMemory {
   /** Where members are, or may be. */
   addresses: readonly string[];
+  readonly clusterId: string | null;
+}
+
+/** Why an address is not to be asked: who is there is of another cluster. Null where it is not, or says nothing. */
+async function strangerAt(
+  admin: EtcdAdmin,
+  { clusterId }: Memory,
+  address: string,
+  signal: AbortSignal,
+): Promise<Unknown | null> {
+  if (clusterId === null) return null;
+  const status = await admin.status(clientUrl(address), signal);
+  if (!status.known || status.value.clusterId === clusterId) return null;
+  return unknown(
+    `at ${address} is a member of cluster ${status.value.clusterId} by now, and not of ${clusterId}, which the claim names`,
+  );
 }
 
 async function lookThrough(
@@ -76,6 +101,11 @@ async function lookThrough(
     await peers.askUpgrade(address, { from: OPERATOR, fresh: false }, cut);
   let last = unknown('no address of a member is known');
   for (const address of memory.addresses) {
+    const stranger = await strangerAt(admin, memory, address, signal);
+    if (stranger !== null) {
+      last = stranger;
+      continue;
+    }
     const sight = { admin, clock, endpoint: clientUrl(address), ask, self: '' };
     const seen = await lookAtUpgrade(sight, memory, signal);
     if (!seen.known) {

@@ -8,6 +8,8 @@ export interface Place {
   /** Full name; the address where it was found by that. */
   readonly cluster: string;
   readonly addresses: readonly string[];
+  /** Of the claim; null where it was found by an address, or is being born. */
+  readonly clusterId: string | null;
   /** ARNs of its groups; empty where it was found by an address. */
   readonly groups: readonly string[];
   /** As it is named on a command line. */
@@ -30,7 +32,13 @@ export async function findPlace(
       `a name (${given}) and --endpoint contradict each other: give one of them`,
     );
   const address = readEndpoint(endpoint);
-  return { cluster: address, addresses: [address], groups: [], words: `--endpoint ${address}` };
+  return {
+    cluster: address,
+    addresses: [address],
+    clusterId: null,
+    groups: [],
+    words: `--endpoint ${address}`,
+  };
 }
 
 async function findByName(given: string | undefined, config: Config): Promise<Place> {
@@ -54,6 +62,7 @@ async function findByName(given: string | undefined, config: Config): Promise<Pl
     return {
       cluster,
       addresses: claim.voters.map((it) => it.address),
+      clusterId: claim.clusterId,
       groups: claim.groups,
       words: given ?? cluster,
     };

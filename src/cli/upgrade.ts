@@ -98,7 +98,7 @@ async function run(task: Task, signal: AbortSignal): Promise<ExitCode> {
       { code: 'usage' },
       '--refresh has to know the groups, which the claim names: name the cluster instead of --endpoint',
     );
-  using upgrade = openClusterUpgrade({ addresses: place.addresses, statusPort: config.statusPort });
+  using upgrade = openClusterUpgrade({ ...place, statusPort: config.statusPort });
   const view = createUpgradeView(wish.json, process.stdout);
   try {
     const seen = await firstLook(upgrade, signal);
