@@ -59,8 +59,8 @@ export async function whileRenewed<T>(
 export interface LeasedLockOptions {
   readonly key: string;
   readonly ttlSeconds: number;
-  /** Whom to ask, the best first: a holder may stop its own etcd. */
-  readonly endpoints: () => readonly string[];
+  /** Whom to ask, the best first: a holder may stop its own etcd. All of the own cluster: the lock is made there. */
+  readonly endpoints: (signal: AbortSignal) => Iterable<string> | AsyncIterable<string>;
   /** Whether a key that an earlier life of this appliance left behind is taken over, instead of waited for. */
   readonly inherits: boolean;
 }
@@ -79,9 +79,12 @@ export function createLeasedLock(
   const halfTtlMs = (ttlSeconds * 1000) / 2;
   let held: Held | null = null;
 
-  const anyOf = async <T>(ask: (endpoint: string) => Promise<Known<T>>): Promise<Known<T>> => {
+  const anyOf = async <T>(
+    signal: AbortSignal,
+    ask: (endpoint: string) => Promise<Known<T>>,
+  ): Promise<Known<T>> => {
     let last: Known<T> = unknown('no member is known');
-    for (const endpoint of endpoints()) {
+    for await (const endpoint of endpoints(signal)) {
       last = await ask(endpoint);
       if (last.known) return last;
     }
@@ -92,19 +95,23 @@ export function createLeasedLock(
     leaseId: string,
     signal: AbortSignal,
   ): Promise<Known<{ readonly createRevision: string } | null>> => {
-    const left = await anyOf((endpoint) => admin.read(endpoint, key, { serializable: false }, signal));
+    const left = await anyOf(signal, (endpoint) =>
+      admin.read(endpoint, key, { serializable: false }, signal),
+    );
     if (!left.known) return left;
     if (left.value?.value !== self.id) return known(null);
     const { createRevision } = left.value;
     const fence = { key, createRevision };
-    const bound = await anyOf((endpoint) => admin.put(endpoint, key, self.id, { leaseId, fence }, signal));
+    const bound = await anyOf(signal, (endpoint) =>
+      admin.put(endpoint, key, self.id, { leaseId, fence }, signal),
+    );
     return bound.known ? known(bound.value ? { createRevision } : null) : bound;
   };
   const renew = async (signal: AbortSignal): Promise<void> => {
     const asked = held;
     if (asked === null) return;
     let sent = clock.now();
-    const alive = await anyOf(async (endpoint) => {
+    const alive = await anyOf(signal, async (endpoint) => {
       sent = clock.now();
       return await admin.keepAlive(endpoint, asked.leaseId, signal);
     });
@@ -123,14 +130,16 @@ export function createLeasedLock(
     renew,
     async take(signal) {
       const sent = clock.now();
-      const lease = await anyOf((endpoint) => admin.grantLease(endpoint, ttlSeconds, signal));
+      const lease = await anyOf(signal, (endpoint) => admin.grantLease(endpoint, ttlSeconds, signal));
       if (!lease.known) return false;
-      const created = await anyOf((endpoint) => admin.createKey(endpoint, key, self.id, lease.value, signal));
+      const created = await anyOf(signal, (endpoint) =>
+        admin.createKey(endpoint, key, self.id, lease.value, signal),
+      );
       const isThere = created.known && created.value === null;
       const made = isThere && inherits ? await inherit(lease.value, signal) : created;
       if (!made.known || made.value === null) {
         // The key may have been made and its answer lost: it goes with its lease.
-        await anyOf((endpoint) => admin.revokeLease(endpoint, lease.value, signal));
+        await anyOf(signal, (endpoint) => admin.revokeLease(endpoint, lease.value, signal));
         return false;
       }
       const { createRevision } = made.value;
@@ -141,7 +150,9 @@ export function createLeasedLock(
     async guard(signal) {
       await renew(signal);
       if (held === null) return false;
-      const current = await anyOf((endpoint) => admin.read(endpoint, key, { serializable: false }, signal));
+      const current = await anyOf(signal, (endpoint) =>
+        admin.read(endpoint, key, { serializable: false }, signal),
+      );
       if (!current.known) return false;
       note(current.value);
       return isTimely();
@@ -151,7 +162,7 @@ export function createLeasedLock(
     async release(signal) {
       const { leaseId } = held ?? { leaseId: null };
       held = null;
-      if (leaseId !== null) await anyOf((endpoint) => admin.revokeLease(endpoint, leaseId, signal));
+      if (leaseId !== null) await anyOf(signal, (endpoint) => admin.revokeLease(endpoint, leaseId, signal));
     },
   };
 }

@@ -5,6 +5,7 @@ import { addressOf } from '../core/members.ts';
 import { clientUrl } from '../core/urls.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
 import type { Context } from './context.ts';
+import { ownCluster } from './own-cluster.ts';
 import type { Ports } from './ports.ts';
 import type { MemberLook } from './state.ts';
 
@@ -76,10 +77,10 @@ export async function lookThrough(
   endpoints: readonly string[],
   signal: AbortSignal,
 ): Promise<Known<Look>> {
+  const own = await ownCluster(context, signal);
   let last: Known<Look> = unknown('nobody is known who could be asked');
   for (const endpoint of endpoints) {
     last = await look(context, endpoint, signal);
-    const own = context.state.identity?.clusterId ?? null;
     if (last.known && (own === null || last.value.list.clusterId === own)) return last;
     if (last.known)
       last = unknown(`${endpoint} is of cluster ${last.value.list.clusterId}, and not of ${own ?? ''}`);

@@ -11,6 +11,7 @@ import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { LeasedLock } from './leased-lock.ts';
 import { look } from './look.ts';
+import { inOwnCluster } from './own-cluster.ts';
 import type { MemberLook } from './state.ts';
 
 /** One kind of action. */
@@ -32,7 +33,7 @@ export async function writePart<Part extends 'step' | 'failed'>(
   value: UpgradeRecord[Part],
 ): Promise<boolean> {
   const { admin } = context.ports;
-  for (const endpoint of endpointsOf(context, members)) {
+  for await (const endpoint of inOwnCluster(context, endpointsOf(context, members), signal)) {
     const fence = lock.fence();
     if (fence === null) return false;
     const put = await admin.put(endpoint, UPGRADE_KEYS[part], encodePart(value), { fence }, signal);
@@ -114,7 +115,7 @@ export async function whyNotServing(
 
 /**
  * The client URLs of voters, the others' first: the own etcd is stopped in the middle of a step. Alone, it has only itself.
- * Where nobody has looked at members yet, they are those of the claim, as last read.
+ * Where nobody has looked at members yet, they are those of the claim, as last read. Some may be gone, and others be there.
  */
 export function endpointsOf(context: Context, members: readonly MemberLook[]): readonly string[] {
   const { address: own } = context.ports.self;

@@ -3,6 +3,7 @@ import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { whyNotUp } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
+import { isStranger } from './own-cluster.ts';
 import type { Instead, RunAs, Swap } from './swap-etcd.ts';
 import { swapEtcd } from './swap-etcd.ts';
 import type { Held } from './upgrade-acts.ts';
@@ -69,7 +70,7 @@ async function mayRunAnother(held: Held): Promise<boolean> {
   if (members.length === 0 && !(await isClaimKnown())) return false;
   for (const endpoint of endpointsOf(context, members)) {
     const answer = await admin.read(endpoint, UPGRADE_LOCK_KEY, { serializable: false }, signal);
-    if (answer.known) return false;
+    if (answer.known && !(await isStranger(context, endpoint, signal))) return false;
   }
   return context.state.etcd === null || (await probe.probe(self.address, signal)).kind === 'silent';
 }

@@ -1,6 +1,7 @@
 import type { KeptStep } from '../core/local-data.ts';
 import { reason } from '../core/reason.ts';
 import { compareVersions, minorOf } from '../core/versions.ts';
+import { isStranger } from './own-cluster.ts';
 import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, recordFailure, writePart } from './upgrade-acts.ts';
 import type { RunAs } from './swap-etcd.ts';
@@ -69,7 +70,7 @@ async function stay(held: Held, way: Way, why: string, moved: string): Promise<v
 async function hasMoved({ context, members, signal }: Held, from: string): Promise<string | null> {
   for (const endpoint of endpointsOf(context, members)) {
     const versions = await context.ports.admin.versions(endpoint, signal);
-    if (versions.known)
+    if (versions.known && !(await isStranger(context, endpoint, signal)))
       return compareVersions(minorOf(versions.value.cluster), minorOf(from)) > 0
         ? `the cluster's version is ${versions.value.cluster}`
         : null;

@@ -10,6 +10,7 @@ import { pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import type { LeasedLock } from './leased-lock.ts';
 import { createLeasedLock, whileRenewed } from './leased-lock.ts';
+import { inOwnCluster } from './own-cluster.ts';
 import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, writePart } from './upgrade-acts.ts';
 import { bringSnapshot, enableDowngrade, endDowngrade } from './upgrade-cluster-acts.ts';
@@ -40,7 +41,7 @@ export async function keepUpgraded(context: Context, signal: AbortSignal): Promi
     {
       key: UPGRADE_LOCK_KEY,
       ttlSeconds: UPGRADE_LOCK_TTL_SECONDS,
-      endpoints: () => endpointsOf(context, memory.members),
+      endpoints: (cut) => inOwnCluster(context, endpointsOf(context, memory.members), cut),
       inherits: true,
     },
     context.ports,

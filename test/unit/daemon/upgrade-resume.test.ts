@@ -7,6 +7,7 @@ import {
   UPGRADE_LOCK_KEY,
   UPGRADE_PREFIX,
 } from '../../../src/core/upgrade-record.ts';
+import { peerUrl } from '../../../src/core/urls.ts';
 import type { Context } from '../../../src/daemon/context.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import type { AdminPort } from '../../../src/daemon/ports.ts';
@@ -63,6 +64,24 @@ async function lockedByAnother(): Promise<string> {
   if (!lease.known) throw new Error(lease.reason);
   await bench.soon(ports.admin.createKey(url, UPGRADE_LOCK_KEY, self.id, lease.value, NEVER));
   return lease.value;
+}
+
+/** Another stack's cluster, of one member and a newer minor, where a voter was that is gone. */
+async function foundInPlaceOf({ self: { address }, disk, ports }: Host): Promise<EtcdCluster> {
+  disk.wipe();
+  const token = 'another-token';
+  const member = { name: 'i-0f', peerUrl: peerUrl(address) };
+  const initial = { state: 'new' as const, cluster: [member], token };
+  await ports.process.start({ version: '3.6.16', name: member.name, address, initial }, NEVER);
+  await bench.clock.until(() => bench.etcd.processAt(address)?.serving === true, 10_000);
+  const founded = bench.etcd.clusters.get(ports.ids.clusterId([member.peerUrl], token));
+  if (founded === undefined) throw new Error('no cluster was founded');
+  return founded;
+}
+
+/** A voter whose etcd had ended is back. */
+async function runAgain({ self, ports }: Host): Promise<void> {
+  await ports.process.start({ version: TO, name: self.id, address: self.address, initial: null }, NEVER);
 }
 
 /** What members say of themselves in a cluster of many entries, of which the own one has yet so many to come. */
@@ -141,6 +160,14 @@ describe('a step that an earlier life began', () => {
       expect(next(context)).toBe(FROM);
     });
 
+    it('is taken back where only a stranger answers, which could grant nothing', async () => {
+      for (const { self } of [bench.host(0), bench.host(2)]) bench.etcd.kill(self.address);
+      await foundInPlaceOf(bench.host(0));
+      const context = await failing();
+      await bench.clock.until(() => next(context) === FROM, 60_000);
+      expect([next(context), context.state.noWayBack]).toEqual([FROM, null]);
+    });
+
     it('is not taken back while nobody knows who could be asked', async () => {
       bench.zone.breakDown('no answer');
       const context = await failing();
@@ -200,6 +227,29 @@ describe('a step that an earlier life took back', () => {
     await bench.clock.advance(20_000);
     expect([failure(), isNamed()]).toEqual([expect.stringContaining('it ends at its start'), false]);
   });
+
+  // Where a voter was, EC2 may have put an instance of another stack by now, and its cluster answers there.
+  it.each([['which it is known to be'], ['of which nothing but the disk tells yet']])(
+    'is recorded in the own cluster alone, %s',
+    async (which) => {
+      const [gone, , away] = [bench.host(0), host, bench.host(2)];
+      for (const { self } of [gone, away]) bench.etcd.kill(self.address);
+      const stranger = await foundInPlaceOf(gone);
+      const context = await comeBack(FAILED);
+      if (which.startsWith('of which')) context.state.identity = null;
+      await bench.clock.advance(60_000);
+      const { readPrefix, state } = stranger;
+      expect([readPrefix(UPGRADE_PREFIX), readPrefix(UPGRADE_LOCK_KEY), state.leases.size]).toEqual([
+        [],
+        [],
+        0,
+      ]);
+      expect(keptStep()).toEqual(FAILED);
+      await runAgain(away);
+      await bench.clock.advance(30_000);
+      expect([failure(), keptStep()]).toEqual([expect.stringContaining('it ends at its start'), null]);
+    },
+  );
 
   it('is forgotten though etcd has not been started yet', async () => {
     const context = await comeBack(FAILED);
