@@ -10,8 +10,10 @@ export interface Founder {
 }
 
 /** A voter as the claim lists it. */
-export interface ClaimedVoter extends Founder {
+export interface ClaimedVoter extends Omit<Founder, 'region'> {
   readonly memberId: string;
+  /** Null where the fleet did not show it yet: another region's "not found" says nothing of it. */
+  readonly region: string | null;
 }
 
 /**
@@ -84,8 +86,8 @@ export function encodeClaim(claim: Claim): string {
   ]);
 }
 
-function place(founder: Founder): string {
-  return [founder.instanceId, founder.region, founder.address].map(encodeAtom).join('/');
+function place({ instanceId, region, address }: Omit<ClaimedVoter, 'memberId'>): string {
+  return [instanceId, region ?? '', address].map(encodeAtom).join('/');
 }
 
 /** Reads what stands at the claim's name, out of the record sets at and under the cluster's name. */
@@ -158,17 +160,23 @@ function listOf<T>(word: string | undefined, read: (item: string) => T | null): 
   return items;
 }
 
-function readFounder(item: string): Founder | null {
+function readPlace(item: string): Omit<ClaimedVoter, 'memberId'> | null {
   const [instanceId, region, address, ...more] = item.split('/').map(decodeAtom);
-  if (!instanceId || !region || !address || more.length > 0) return null;
-  return { instanceId, region, address };
+  if (!instanceId || region == null || !address || more.length > 0) return null;
+  return { instanceId, region: region === '' ? null : region, address };
+}
+
+function readFounder(item: string): Founder | null {
+  const found = readPlace(item);
+  const region = found?.region ?? null;
+  return found === null || region === null ? null : { ...found, region };
 }
 
 function readVoter(item: string): ClaimedVoter | null {
   const at = item.indexOf('/');
-  const founder = at < 0 ? null : readFounder(item.slice(at + 1));
+  const found = at < 0 ? null : readPlace(item.slice(at + 1));
   const memberId = item.slice(0, at);
-  return founder === null || !/^[0-9a-f]{16}$/.test(memberId) ? null : { memberId, ...founder };
+  return found === null || !/^[0-9a-f]{16}$/.test(memberId) ? null : { memberId, ...found };
 }
 
 /**

@@ -94,7 +94,7 @@ function adoptCluster(
     founders: [],
     before: replaced?.claim ?? null,
   });
-  const voters = votersOf(quorum.list.members).map((it) => claimedVoter(it, known(fleet), seen.self.region));
+  const voters = votersOf(quorum.list.members).map((it) => claimedVoter(it, known(fleet)));
   const name = namesOf(seen.cluster).claim;
   return {
     kind: 'register',

@@ -1,6 +1,6 @@
 import type { Claim, ClaimReading, ClaimedVoter } from './claim.ts';
 import { claimRecord, foundingClaim, formedClaim, sortedVoters } from './claim.ts';
-import type { Fleet, InstanceEvidence } from './fleet.ts';
+import type { Fleet, Instance, InstanceEvidence } from './fleet.ts';
 import { isTerminatedForCertain } from './fleet.ts';
 import type { Known } from './known.ts';
 import { allMarks } from './mark.ts';
@@ -15,7 +15,6 @@ import type { RecordChange, RecordSet } from './records.ts';
 /** What the upkeep of a formed claim is planned from. */
 export interface ClaimObservation {
   readonly stack: string;
-  readonly region: string;
   readonly cluster: string;
   readonly reading: ClaimReading;
   readonly records: readonly RecordSet[];
@@ -98,7 +97,13 @@ function upkeep(claim: Claim, seen: ClaimObservation): Claim {
     ...claim,
     founders: open ? claim.founders : [],
     lost: open ? claim.lost : [],
-    voters: sortedVoters([...stillThere, ...missing.map((it) => claimedVoter(it, seen.fleet, seen.region))]),
+    voters: sortedVoters([
+      ...stillThere.map((it) => ({
+        ...it,
+        region: instanceIn(seen.fleet, it.instanceId)?.region ?? it.region,
+      })),
+      ...missing.map((it) => claimedVoter(it, seen.fleet)),
+    ]),
   };
 }
 
@@ -110,15 +115,22 @@ export function hasLostMost({ founders, lost }: Claim): boolean {
   return founders.length - lost.length < quorumOf(founders.length);
 }
 
-/** A voter as the claim lists it; where the fleet does not know it, its address is that of its peer URL. */
-export function claimedVoter(member: Member, fleet: Known<Fleet>, ownRegion: string): ClaimedVoter {
-  const instance = fleet.known ? fleet.value.instances.find((it) => it.id === member.name) : undefined;
+/**
+ * A voter as the claim lists it; where the fleet does not know it, its address is that of its peer URL, and nobody knows its
+ * region: of one that is guessed, EC2 would say "not found" for as long as it takes for gone.
+ */
+export function claimedVoter(member: Member, fleet: Known<Fleet>): ClaimedVoter {
+  const instance = instanceIn(fleet, member.name);
   return {
     memberId: member.id,
     instanceId: member.name === '' ? 'unnamed' : member.name,
-    region: instance?.region ?? ownRegion,
+    region: instance?.region ?? null,
     address: instance?.address ?? addressOf(member),
   };
+}
+
+function instanceIn(fleet: Known<Fleet>, id: string): Instance | undefined {
+  return fleet.known ? fleet.value.instances.find((it) => it.id === id) : undefined;
 }
 
 function restoreClaim(seen: ClaimObservation): ClaimPlan {
@@ -140,7 +152,7 @@ function restoreClaim(seen: ClaimObservation): ClaimPlan {
       before: null,
     }),
     seen.list.clusterId,
-    votersOf(seen.list.members).map((it) => claimedVoter(it, fleet, seen.region)),
+    votersOf(seen.list.members).map((it) => claimedVoter(it, fleet)),
   );
   return {
     changes: swap(null, claimRecord(namesOf(seen.cluster).claim, claim)),

@@ -2,7 +2,7 @@ import type { Claim, ClaimReading } from './claim.ts';
 import { claimRecord, claimWithVoter, formedClaim } from './claim.ts';
 import type { Fleet, Self } from './fleet.ts';
 import type { Known, Unknown } from './known.ts';
-import { isRefused, unknown } from './known.ts';
+import { isRefused } from './known.ts';
 import type { DataIdentity } from './local-data.ts';
 import type { MemberList, MemberStatus } from './members.ts';
 import { isStarted, votersOf } from './members.ts';
@@ -195,9 +195,7 @@ function planFormation(seen: MemberObservation, status: MemberStatus): MemberAct
   }
   const voters = votersOf(list.value.members).map((it) => {
     const founder = claim.founders.find((one) => one.instanceId === it.name);
-    return founder === undefined
-      ? claimedVoter(it, unknown('not needed'), seen.self.region)
-      : { memberId: it.id, ...founder };
+    return founder === undefined ? claimedVoter(it, seen.fleet) : { memberId: it.id, ...founder };
   });
   const formed = formedClaim(claim, list.value.clusterId, voters);
   return {

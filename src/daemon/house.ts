@@ -98,7 +98,7 @@ async function gatherEvidence(
 function regionOf(context: Context, instanceId: string): string | null {
   const claim = context.register.standing();
   const claimed = [...(claim?.voters ?? []), ...(claim?.founders ?? [])].find(
-    (it) => it.instanceId === instanceId,
+    (it) => it.instanceId === instanceId && it.region !== null,
   );
   const fleet = context.fleetView.last();
   const listed = fleet.known ? fleet.value.instances.find((it) => it.id === instanceId) : undefined;
@@ -121,7 +121,6 @@ function planRecords(
   }
   const claim = planClaimUpkeep({
     stack: ports.self.stack,
-    region: ports.self.region,
     cluster: options.cluster,
     reading: reading.value,
     records: records.value,

@@ -24,7 +24,6 @@ import {
   markOf,
   member,
   recordOf,
-  REGION,
   self,
   STACK,
   voter,
@@ -91,7 +90,6 @@ function tick(house: House): readonly Act[] {
   }
   const claim = planClaimUpkeep({
     stack: STACK,
-    region: REGION,
     cluster: CLUSTER,
     reading: readClaim(namesOf(CLUSTER).claim, house.records),
     records: house.records,

@@ -103,6 +103,6 @@ function nameOf({ name }: MemberName): string {
   return name;
 }
 
-function instanceOf({ instanceId }: Founder): string {
+function instanceOf({ instanceId }: Pick<Founder, 'instanceId'>): string {
   return instanceId;
 }

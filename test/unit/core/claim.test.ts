@@ -45,7 +45,8 @@ describe('a claim', () => {
   });
 
   it('is read back as it was written', () => {
-    for (const claim of [forming(), forming({ etcd: '3.5' }), formed()]) {
+    const unplaced = formed({ voters: [{ ...voter(1), region: null }, voter(2)] });
+    for (const claim of [forming(), forming({ etcd: '3.5' }), formed(), unplaced]) {
       expect(readClaim(NAME, [recordOf(claim)])).toEqual({ kind: 'claim', claim, record: recordOf(claim) });
     }
   });
@@ -94,6 +95,8 @@ describe('a claim', () => {
     ['a formed cluster without an id', changed(/cluster=[0-9a-f]+/, 'cluster=')],
     ['founders that start what is no minor', changed('etcd=', 'etcd=3.5.35')],
     ['founders that start any minor', changed('etcd=', 'etcd=any')],
+    ['a voter without an address', changed(/voters=\S+/, 'voters=0123456789abcdef/i-1/eu-west-1/')],
+    ['a voter without an id', changed(/voters=\S+/, 'voters=0123456789abcdef//eu-west-1/10.0.0.1')],
     ['a voter without a member id', changed(/voters=[0-9a-f]{16}/, 'voters=1')],
     ['a voter with a word more', changed(/\/10\.0\.0\.1/, '/10.0.0.1/x')],
     ['a stack that is no atom', changed('stack=etcd-main', 'stack=%E0%A4%A')],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Claim, ClaimReading } from '../../../src/core/claim.ts';
+import type { Claim, ClaimedVoter, ClaimReading } from '../../../src/core/claim.ts';
 import { readClaim } from '../../../src/core/claim.ts';
 import { known } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
@@ -22,7 +22,6 @@ import {
   markOf,
   member,
   recordOf,
-  REGION,
   STACK,
   swapped,
   voter,
@@ -35,7 +34,6 @@ function reading(claim: Claim): ClaimReading {
 function seen(more: Partial<ClaimObservation> = {}): ClaimObservation {
   return {
     stack: STACK,
-    region: REGION,
     cluster: CLUSTER,
     reading: reading(formed()),
     records: [],
@@ -45,6 +43,17 @@ function seen(more: Partial<ClaimObservation> = {}): ClaimObservation {
     freshToken: 'fresh-token',
     ...more,
   };
+}
+
+/** The three voters, and the fourth as it says. */
+function withFourth(more: Partial<ClaimedVoter>): Claim {
+  const fourth = { ...voter(4), ...more };
+  return formed({
+    voters: [1, 2, 3]
+      .map((n): ClaimedVoter => voter(n))
+      .concat(fourth)
+      .sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
+  });
 }
 
 function withVoters(...numbers: readonly number[]): Claim {
@@ -76,10 +85,40 @@ const cases: readonly Case[] = [
     changes: swapped(recordOf(formed()), recordOf(withVoters(1, 2, 3, 4))),
   },
   {
-    name: 'a voter is written in while the fleet is unknown: its peer URL gives the address',
+    name: 'a voter is written in while the fleet is unknown: its peer URL gives the address, and nobody knows its region',
     seen: seen({ list: listOf([1, 2, 3, 4]), fleet: DARK }),
     codes: ['claim-voters'],
-    changes: swapped(recordOf(formed()), recordOf(withVoters(1, 2, 3, 4))),
+    changes: swapped(recordOf(formed()), recordOf(withFourth({ region: null }))),
+  },
+  {
+    name: 'a region that nobody knew is written in once the fleet says it',
+    seen: seen({
+      reading: reading(withFourth({ region: null })),
+      list: listOf([1, 2, 3, 4]),
+      fleet: known(fleet([1, 2, 3, instance(4, { region: 'us-east-1' })])),
+    }),
+    codes: ['claim-voters'],
+    changes: swapped(recordOf(withFourth({ region: null })), recordOf(withFourth({ region: 'us-east-1' }))),
+  },
+  {
+    name: 'so is one that was written for it where nobody knew it',
+    seen: seen({
+      reading: reading(withVoters(1, 2, 3, 4)),
+      list: listOf([1, 2, 3, 4]),
+      fleet: known(fleet([1, 2, 3, instance(4, { region: 'us-east-1' })])),
+    }),
+    codes: ['claim-voters'],
+    changes: swapped(recordOf(withVoters(1, 2, 3, 4)), recordOf(withFourth({ region: 'us-east-1' }))),
+  },
+  {
+    name: 'a region stays as it is where no group lists the instance any more',
+    seen: seen({
+      reading: reading(withFourth({ region: 'us-east-1' })),
+      list: listOf([1, 2, 3, 4]),
+      fleet: known(fleet([1, 2, 3])),
+    }),
+    codes: ['claim-right'],
+    changes: [],
   },
   {
     name: 'a learner that entered the claim and is not promoted yet stays in it',
@@ -123,7 +162,7 @@ const cases: readonly Case[] = [
       recordOf(
         formed({
           voters: [1, 2, 3, 4]
-            .map((n) => (n === 4 ? { ...voter(4), instanceId: 'unnamed' } : voter(n)))
+            .map((n) => (n === 4 ? { ...voter(4), instanceId: 'unnamed', region: null } : voter(n)))
             .sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
         }),
       ),

@@ -304,7 +304,7 @@ const cases: readonly Case[] = [
     changes: COMMIT,
   },
   {
-    name: 'a founder has its place from the claim, and another voter from its own URL',
+    name: 'a founder has its place from the claim, and another voter from its own URL, where the fleet does not show it',
     seen: founding({
       claim: reading(forming({ founders: ELSEWHERE })),
       list: known(listOf([1, 2, 3, 4])),
@@ -316,9 +316,10 @@ const cases: readonly Case[] = [
       recordOf(
         formed({
           founders: ELSEWHERE,
-          voters: [...ELSEWHERE.map((it, at) => ({ ...it, memberId: memberIdOf(at + 1) })), voter(4)].sort(
-            (a, b) => (a.memberId < b.memberId ? -1 : 1),
-          ),
+          voters: [
+            ...ELSEWHERE.map((it, at) => ({ ...it, memberId: memberIdOf(at + 1) })),
+            { ...voter(4), region: null },
+          ].sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
         }),
       ),
     ),

@@ -318,7 +318,7 @@ const withoutClaim: readonly StartCase[] = [
         state: 'formed',
         lived: true,
         clusterId: clusterIdOf(),
-        voters: [{ ...voter(2), instanceId: 'unnamed' }],
+        voters: [{ ...voter(2), instanceId: 'unnamed', region: null }],
       }),
     ),
   },
