@@ -82,12 +82,18 @@ async function away(
   await writePart(held, 'step', null);
 }
 
-/** Law 5: leadership and names may have taken long, and who was well when the step was planned need not be any more. */
-async function areOthersWell({ context, signal }: Held): Promise<boolean> {
+/**
+ * Law 5: leadership and names may have taken long, and who was well when the step was planned need not be any more. Nor has
+ * anybody asked who joined since whether its image has what is stepped to.
+ */
+async function areOthersWell({ context, members, signal }: Held): Promise<boolean> {
   const { self } = context.ports;
   const seen = await look(context, clientUrl(self.address), signal);
-  return (
-    seen.known && seen.value.members.every((it) => it.learner || it.name === self.id || it.unhealthy === null)
+  if (!seen.known) return false;
+  const planned = new Set(members.map((it) => it.id));
+  return seen.value.members.every(
+    ({ id, name, learner, unhealthy }) =>
+      name === self.id || (planned.has(id) && (learner || unhealthy === null)),
   );
 }
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { UPGRADE_KEYS } from '../../../src/core/upgrade-record.ts';
+import { peerUrl } from '../../../src/core/urls.ts';
 import { clearRequests, stepSelf } from '../../../src/daemon/upgrade-step.ts';
 import { type Bench, createBench, type Host } from '../../fakes/bench.ts';
 import { holdUpgradeLock } from '../../fakes/bench-held.ts';
@@ -77,6 +78,14 @@ describe('clearing the log', () => {
   it('leaves etcd alone where another voter is silent by the time that leadership and names are settled', async () => {
     const begin = await prepared();
     bench.etcd.freeze(bench.host(2).self.address, true);
+    await bench.soon(begin());
+    expect(stops).toBe(0);
+    expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
+  });
+
+  it('leaves etcd alone where another has joined since it was planned', async () => {
+    const begin = await prepared();
+    cluster.addLearner(peerUrl('10.0.9.9'));
     await bench.soon(begin());
     expect(stops).toBe(0);
     expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
