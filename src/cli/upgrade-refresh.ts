@@ -4,7 +4,9 @@ import type { Report } from './upgrade-report.ts';
 
 /** The instance refreshes of a cluster, one group after another, as far as they are started from here or found under way. */
 export interface RefreshRun {
-  /** Starts the first. Throws `conflict` where a group would not wait for members, `unavailable` where AWS does not answer. */
+  /** Before anything is written. Throws `conflict` where a group would not wait for members, `unavailable` where AWS does not answer. */
+  check(signal: AbortSignal): Promise<void>;
+  /** Starts the first. Throws `unavailable` where AWS does not answer, or refuses. */
   start(signal: AbortSignal): Promise<void>;
   /** The one under way, or that ended while it was looked at; null: there is none. Starts the next group's when one is done. */
   look(signal: AbortSignal): Promise<Report['refresh']>;
@@ -31,17 +33,22 @@ export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
     kept = null;
   };
   return {
-    start: async (signal) => {
+    check: async (signal) => {
       for (const group of groups) {
         const waits = await group.waitsForMembers(signal);
         if (!waits.known)
-          throw new ApplianceError({ code: 'unavailable', service: 'autoscaling' }, waits.reason);
+          throw new ApplianceError(
+            { code: 'unavailable', service: 'autoscaling' },
+            `nothing was written: ${waits.reason}`,
+          );
         if (!waits.value)
           throw new ApplianceError(
             { code: 'conflict', what: group.name },
-            `the group ${group.name} has no launching hook, so that a refresh would not wait for members: add one, or terminate the instances one by one, each when the one before is replaced`,
+            `nothing was written: the group ${group.name} has no launching hook, so that a refresh would not wait for members: add one, or terminate the instances one by one, each when the one before is replaced`,
           );
       }
+    },
+    start: async (signal) => {
       isOurs = true;
       await begin(signal);
     },

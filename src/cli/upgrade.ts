@@ -107,6 +107,7 @@ async function run(task: Task, signal: AbortSignal): Promise<ExitCode> {
     if (wish.dryRun) return dryRun(task, intent, lacking, view);
     using groups = place.groups.length === 0 ? null : openRefreshes(place.groups);
     const refreshes = groups === null ? null : createRefreshRun(groups);
+    if (wish.refresh && lacking.length > 0) await refreshes?.check(signal);
     await write(upgrade, intent.orders, signal);
     if (wish.refresh) await startRefresh(task, refreshes, lacking, signal);
     if (!wish.follow) return showOnce(task, intent, view);

@@ -35,9 +35,13 @@ test('a refresh of last week is none, and one under way is told, whoever started
   expect(await runOf(group('g', known(RUNS))).look(never)).toEqual({ ...RUNS, group: 'g' });
 });
 
-test('a group without a launching hook is not refreshed, and none before it is either', async () => {
+test('a group without a launching hook is told of before anything is written, and none is refreshed', async () => {
   const [first, second] = [group('g', known(DONE)), group('h', known(null), false)];
-  await expect(runOf(first, second).start(never)).rejects.toThrow(/the group h has no launching hook/);
+  await expect(runOf(first, second).check(never)).rejects.toThrow(
+    /nothing was written: the group h has no launching hook/,
+  );
+  const silent = { ...first, waitsForMembers: () => Promise.resolve(unknown('denied')) };
+  await expect(runOf(silent).check(never)).rejects.toThrow('nothing was written: denied');
   expect([first.seen.started, second.seen.started]).toEqual([0, 0]);
 });
 
