@@ -15,22 +15,31 @@ export interface RefreshRun {
 /** AWS allows few questions; what it shows changes in minutes. */
 const LOOK_MS = 3_000;
 
+/** For so long the next group is tried to be begun: nobody else does it. */
+const NEXT_LIMIT_MS = 60_000;
+
 /** A run over the groups. Nothing is asked before the first call. */
 export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
   let current = 0;
   let startedId: string | null = null;
   let isOurs = false;
   let wasActive = false;
+  let refusedAt: number | null = null;
   let kept: { readonly at: number; readonly refresh: Report['refresh'] } | null = null;
 
-  const begin = async (signal: AbortSignal): Promise<void> => {
-    const group = groups[current];
-    if (group === undefined) return;
-    const started = await group.start(signal);
-    if (!started.known)
-      throw new ApplianceError({ code: 'unavailable', service: 'autoscaling' }, started.reason);
+  const refuse = (why: string): never => {
+    throw new ApplianceError({ code: 'unavailable', service: 'autoscaling' }, why);
+  };
+  /** Null: it is begun; else why not. */
+  const begin = async (next: number, signal: AbortSignal): Promise<string | null> => {
+    const started = await groups[next]?.start(signal);
+    if (started === undefined) return null;
+    if (!started.known) return started.reason;
+    current = next;
     startedId = started.value;
+    refusedAt = null;
     kept = null;
+    return null;
   };
   return {
     check: async (signal) => {
@@ -50,7 +59,8 @@ export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
     },
     start: async (signal) => {
       isOurs = true;
-      await begin(signal);
+      const why = await begin(0, signal);
+      if (why !== null) refuse(why);
     },
     look: async (signal) => {
       const group = groups[current];
@@ -68,9 +78,13 @@ export function createRefreshRun({ groups }: GroupRefreshes): RefreshRun {
       // One of last week is no news.
       if (!isOurs && !wasActive) return null;
       if (isOurs && refresh?.status === 'Successful' && current < groups.length - 1) {
-        current += 1;
-        await begin(signal);
-        return { ...refresh, active: true };
+        const goesOn = { ...refresh, active: true };
+        const why = await begin(current + 1, signal);
+        if (why === null) return goesOn;
+        refusedAt ??= now;
+        if (now - refusedAt >= NEXT_LIMIT_MS) refuse(why);
+        kept = { at: now, refresh: goesOn };
+        return goesOn;
       }
       return refresh;
     },

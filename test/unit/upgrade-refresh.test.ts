@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Refresh } from '../../src/app-refresh.ts';
 import { createRefreshRun } from '../../src/cli/upgrade-refresh.ts';
 import { known, unknown } from '../../src/core/known.ts';
@@ -69,4 +69,29 @@ test('what was just begun goes on, though AWS does not tell of it: an upgrade th
   const begun = { id: 'r', status: 'Pending', active: true, percent: null, why: null, group: 'g' };
   expect(await run.look(never)).toEqual(begun);
   expect(await run.look(never)).toEqual(begun);
+});
+
+test('the next group that cannot be begun at once is tried for a minute: the verb began what it alone goes on with', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let tries = 0;
+  const later = (throttled: number) => ({
+    ...group('h', known(RUNS)),
+    start: () => Promise.resolve((tries += 1) <= throttled ? unknown('Auto Scaling throttles') : known('r')),
+  });
+  const run = runOf(group('g', known(DONE)), later(2));
+  await run.start(never);
+  for (let looks = 0; looks < 3; looks += 1) {
+    expect(await run.look(never)).toMatchObject({ group: 'g', active: true });
+    expect(await run.look(never)).toMatchObject({ active: true });
+    vi.advanceTimersByTime(3_000);
+  }
+  expect(tries).toBe(3);
+  expect(await run.look(never)).toMatchObject({ group: 'h', active: true });
+
+  const refused = runOf(group('g', known(DONE)), later(Infinity));
+  await refused.start(never);
+  await refused.look(never);
+  vi.advanceTimersByTime(60_000);
+  await expect(refused.look(never)).rejects.toThrow('Auto Scaling throttles');
 });
