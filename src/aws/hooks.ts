@@ -19,8 +19,11 @@ export interface HooksDeps {
 /** Which transition of the instance a hook holds. */
 export type HookKind = 'launching' | 'terminating';
 
-/** `not-waiting`: the instance is not held by a hook of this kind, or no longer; `no-hook`: the group has none. */
-export type HookOutcome = 'done' | 'not-waiting' | 'no-hook';
+/**
+ * `not-waiting`: the instance is not held by a hook of this kind, or no longer; `no-hook`: the group has none; `to-come`: one
+ * is about to hold it. The shape of the daemon's HookOutcome.
+ */
+export type HookOutcome = 'done' | 'not-waiting' | 'no-hook' | 'to-come';
 
 /**
  * Lifecycle hooks of the own group. Nothing here throws but the caller's abort. That there is nothing to do is only
@@ -78,12 +81,12 @@ export function createHooks({ instanceId, group }: HooksOptions, deps: HooksDeps
       if (taken.value) outcome = 'done';
     }
     if (outcome === 'done') return known(outcome);
-    const states = targets.length === 0 ? WAITING[which] : WAITING[which].union(ABOUT_TO_WAIT);
-    const waiting = await waits(deps.autoScaling, instanceId, which, states, signal);
-    if (!waiting.known) return waiting;
-    return waiting.value === null
-      ? known(outcome)
-      : unknown(`${instanceId} is ${waiting.value}, and no hook holds it`);
+    const lifecycle = await lifecycleOf(deps.autoScaling, instanceId, which, signal);
+    if (!lifecycle.known) return lifecycle;
+    const { value: state } = lifecycle;
+    if (WAITING[which].has(state)) return unknown(`${instanceId} is ${state}, and no hook holds it`);
+    const isToCome = which === 'terminating' && targets.length > 0 && state === DRAINING;
+    return known(isToCome ? 'to-come' : outcome);
   };
   return {
     complete: (which, result, signal) =>
@@ -95,23 +98,22 @@ export function createHooks({ instanceId, group }: HooksOptions, deps: HooksDeps
   };
 }
 
-/** States in which a hook of the kind holds the instance, or is about to. */
+/** States in which a hook of the kind holds the instance, or is about to in a moment. */
 const WAITING: Readonly<Record<HookKind, ReadonlySet<string>>> = {
   launching: new Set(['Pending', 'Pending:Wait']),
   terminating: new Set(['Terminating:Wait']),
 };
 
-/** Where there is a hook, it comes after this: once a load balancer has drained its connections, for minutes. */
-const ABOUT_TO_WAIT: ReadonlySet<string> = new Set(['Terminating']);
+/** Where there is a terminating hook, it comes after this: once a load balancer has drained the connections, for minutes. */
+const DRAINING = 'Terminating';
 
-/** The lifecycle state of the own instance where it is one of `states`; null where it is not. */
-async function waits(
+/** The lifecycle state of the own instance; empty where it has left its group. */
+async function lifecycleOf(
   autoScaling: AutoScalingCalls,
   instanceId: string,
   which: HookKind,
-  states: ReadonlySet<string>,
   signal: AbortSignal,
-): Promise<Known<string | null>> {
+): Promise<Known<string>> {
   const answer = await ask(`Auto Scaling, asked about ${instanceId},`, signal, () =>
     autoScaling.describeAutoScalingInstances({ InstanceIds: [instanceId] }, signal),
   );
@@ -119,10 +121,9 @@ async function waits(
   const own = (answer.value.AutoScalingInstances ?? []).find(
     (instance) => instance.InstanceId === instanceId,
   );
-  if (own?.LifecycleState !== undefined)
-    return known(states.has(own.LifecycleState) ? own.LifecycleState : null);
+  if (own?.LifecycleState !== undefined) return known(own.LifecycleState);
   // What has left its group waits for nothing; what is being launched is in it.
-  return which === 'terminating' ? known(null) : unknown(`Auto Scaling's answer does not show ${instanceId}`);
+  return which === 'terminating' ? known('') : unknown(`Auto Scaling's answer does not show ${instanceId}`);
 }
 
 interface Target {

@@ -109,17 +109,20 @@ export interface FirewallPort {
   ): Promise<FirewallOutcome>;
 }
 
+/**
+ * `not-waiting`: no hook of this kind holds the instance, or none does any more; `no-hook`: the group has none; `to-come`: one is
+ * about to, when a load balancer has drained the instance's connections.
+ */
+export type HookOutcome = 'done' | 'not-waiting' | 'no-hook' | 'to-come';
+
 /** Lifecycle hooks of the own group. */
 export interface HooksPort {
   complete(
     which: 'launching' | 'terminating',
     result: 'CONTINUE' | 'ABANDON',
     signal: AbortSignal,
-  ): Promise<Known<'done' | 'not-waiting' | 'no-hook'>>;
-  heartbeat(
-    which: 'launching' | 'terminating',
-    signal: AbortSignal,
-  ): Promise<Known<'done' | 'not-waiting' | 'no-hook'>>;
+  ): Promise<Known<HookOutcome>>;
+  heartbeat(which: 'launching' | 'terminating', signal: AbortSignal): Promise<Known<HookOutcome>>;
 }
 
 /** The hosted zone: the register of the claim, and the names. */

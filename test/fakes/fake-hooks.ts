@@ -1,11 +1,11 @@
 import type { Known } from '../../src/core/known.ts';
 import { known } from '../../src/core/known.ts';
-import type { HooksPort } from '../../src/daemon/ports.ts';
+import type { HookOutcome, HooksPort } from '../../src/daemon/ports.ts';
 
 /** Which way an instance goes. */
 export type Transition = 'launching' | 'terminating';
 
-type Answer = Known<'done' | 'not-waiting' | 'no-hook'>;
+type Answer = Known<HookOutcome>;
 
 /** The lifecycle hooks of one instance. */
 export interface FakeHooks extends HooksPort {
@@ -13,6 +13,8 @@ export interface FakeHooks extends HooksPort {
   readonly has: Set<Transition>;
   /** In which the instance waits now. */
   readonly waits: Set<Transition>;
+  /** In which it will wait: a load balancer drains its connections first. */
+  readonly toCome: Set<Transition>;
   /** Answers to the next calls, of whichever kind, instead of true ones; nothing is taken then. */
   readonly next: Answer[];
   readonly heard: {
@@ -26,11 +28,13 @@ export interface FakeHooks extends HooksPort {
 export function createFakeHooks(onCompleted: (which: Transition) => void = () => undefined): FakeHooks {
   const answer = (which: Transition): Answer => {
     if (!fake.has.has(which)) return known('no-hook');
-    return known(fake.waits.has(which) ? 'done' : 'not-waiting');
+    if (fake.waits.has(which)) return known('done');
+    return known(fake.toCome.has(which) ? 'to-come' : 'not-waiting');
   };
   const fake: FakeHooks = {
     has: new Set(),
     waits: new Set(),
+    toCome: new Set(),
     next: [],
     heard: [],
     async complete(which) {

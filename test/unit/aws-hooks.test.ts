@@ -117,18 +117,21 @@ describe('complete', () => {
   });
 
   // The group lets a load balancer drain its connections before the hook begins to hold.
-  test.each([
-    { lifecycle: 'Terminating', believed: false },
-    { lifecycle: 'Terminating:Proceed', believed: true },
-  ])('a hook that holds nothing of an instance that is "$lifecycle": believed $believed', async (row) => {
+  test.each<{ which: 'launching' | 'terminating'; lifecycle: string; outcome: string }>([
+    { which: 'terminating', lifecycle: 'Terminating', outcome: 'to-come' },
+    { which: 'terminating', lifecycle: 'Terminating:Proceed', outcome: 'not-waiting' },
+    { which: 'launching', lifecycle: 'Terminating', outcome: 'not-waiting' },
+  ])('a hook for $which that holds nothing of an instance that is "$lifecycle": $outcome', async (row) => {
     const refused = queryError(400, 'ValidationError', 'No active Lifecycle Action found');
     const { hooks } = await hooksOf(
-      () => hooksAnswer({ b: TERMINATING }),
+      () => hooksAnswer({ a: LAUNCHING, b: TERMINATING }),
       () => refused,
       'g',
       row.lifecycle,
     );
-    expect(await hooks.complete('terminating', 'CONTINUE', never)).toMatchObject({ known: row.believed });
+    const answer = { known: true, value: row.outcome };
+    expect(await hooks.complete(row.which, 'CONTINUE', never)).toEqual(answer);
+    expect(await hooks.heartbeat(row.which, never)).toEqual(answer);
   });
 
   test('is unknown where Auto Scaling fails, in either call', async () => {

@@ -335,6 +335,50 @@ describe('an instance that goes', () => {
     expect(ending.left).toBe(true);
   });
 
+  describe('behind a load balancer, which drains its connections before the hook begins', () => {
+    beforeEach(() => {
+      host.hooks.has.add('terminating');
+      host.hooks.toCome.add('terminating');
+      publish([]);
+    });
+
+    it('completes the hook when it begins, asking seldom until then', async () => {
+      const ending = await depart(GOING);
+      await bench.clock.advance(400_000);
+      expect([cluster.members.length, ending.left]).toEqual([2, false]);
+      expect(steps.filter((it) => it === 'complete').length).toBeLessThan(100);
+      host.hooks.waits.add('terminating');
+      await bench.clock.advance(10_000);
+      expect([host.hooks.waits.has('terminating'), ending.left]).toEqual([false, true]);
+    });
+
+    it('stays while quorum would not stay, as under a hook', async () => {
+      await form(1);
+      host.hooks.has.add('terminating');
+      host.hooks.toCome.add('terminating');
+      const ending = await depart(GOING);
+      await bench.clock.advance(400_000);
+      expect(steps).not.toContain('stop');
+      expect(ending.left).toBe(false);
+    });
+
+    it('gives a hook up that has not begun after the longest draining, an hour', async () => {
+      const ending = await depart(GOING);
+      await bench.clock.advance(3_590_000);
+      expect(ending.left).toBe(false);
+      await bench.clock.advance(30_000);
+      expect(ending.left).toBe(true);
+    });
+
+    it('gives it up at the end of its grace where the machine goes down', async () => {
+      const ending = await depart(GOING, true);
+      await bench.clock.advance(18_000);
+      expect(ending.left).toBe(false);
+      await bench.clock.advance(10_000);
+      expect(ending.left).toBe(true);
+    });
+  });
+
   it('waits for no heartbeat', async () => {
     publish([]);
     const ending = await depart(GOING, true, { hooks: { heartbeat: hang } });
