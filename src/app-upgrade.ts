@@ -106,7 +106,7 @@ async function lookThrough(
       last = stranger;
       continue;
     }
-    const sight = { admin, clock, endpoint: clientUrl(address), ask, self: '' };
+    const sight = { admin, clock, endpoint: clientUrl(address), ask, self: '', acts: false };
     const seen = await lookAtUpgrade(sight, memory, signal);
     if (!seen.known) {
       last = seen;

@@ -64,6 +64,16 @@ export function isOutOfSpace(status: MemberStatus): boolean {
   return status.errors.some((it) => it.includes('NOSPACE'));
 }
 
+/** The alarms that a member names in its status: of the whole cluster, as far as it has heard. No entry in the log, as to list them is. */
+export function alarmsOf(status: MemberStatus): readonly MemberAlarm[] {
+  return status.errors.flatMap((it) => {
+    const alarm = /\balarm:\s*(\w+)/.exec(it)?.[1];
+    const id = /\bmemberID:\s*(\d+)/.exec(it)?.[1];
+    const memberId = id === undefined ? '' : BigInt(id).toString(16).padStart(16, '0');
+    return alarm === undefined ? [] : [{ memberId, alarm }];
+  });
+}
+
 /** The host of its first peer URL: where it runs, whether it ever did or not. Empty where it has none. */
 export function addressOf(member: Member): string {
   return hostOf(member.peerUrls[0] ?? '');

@@ -6,8 +6,8 @@ import { openScope } from './scope.ts';
 export interface Bell {
   /** Wakes who waits; where nobody does, the next wait ends at once. */
   ring(): void;
-  /** Ends after `ms` or when rung, whichever is first; rejects with the signal's reason. */
-  wait(ms: number, signal: AbortSignal): Promise<void>;
+  /** Ends after `ms` or when rung, whichever is first, and says whether it was rung; rejects with the signal's reason. */
+  wait(ms: number, signal: AbortSignal): Promise<boolean>;
 }
 
 /** A bell on the given clock. One waiter at a time. */
@@ -41,7 +41,9 @@ export function createBell(clock: Clock): Bell {
         }
         signal.throwIfAborted();
       }
+      const wasRung = rung;
       rung = false;
+      return wasRung;
     },
   };
 }

@@ -75,6 +75,8 @@ const NOTHING_REMEMBERED = {
   left: false,
   pairSince: null,
   downgradeIdleSince: null,
+  news: null,
+  begins: false,
   members: [],
 };
 
@@ -87,7 +89,7 @@ async function explainUpgrade(context: Context, signal: AbortSignal): Promise<Pl
   const tell = async (cut: AbortSignal): Promise<UpgradeAnswer> =>
     asked.known ? asked.value : await upgradeWord.tell(cut);
   const asRunning: Context = { ...context, upgradeWord: { ...upgradeWord, tell } };
-  const seen = await observeUpgrade(asRunning, { ...NOTHING_REMEMBERED }, signal);
+  const seen = await observeUpgrade(asRunning, { ...NOTHING_REMEMBERED }, { acts: false }, signal);
   if (!seen.known) return { steps: [], notTaken: [], unknown: [`the upgrade: ${seen.reason}`] };
   const { action, checks } = planUpgrade(seen.value);
   const isOwn = 'who' in action && action.who === self.id;

@@ -8,6 +8,7 @@ import type { Context } from './context.ts';
 import type { MemberLook } from './state.ts';
 import type { OrphanMemory } from './upgrade-look.ts';
 import { lookAtUpgrade } from './upgrade-look.ts';
+import { newsOf } from './upgrade-pace.ts';
 import { askWord } from './upgrade-word.ts';
 
 /** What is remembered between looks; safety rests on it only as far as a step of somebody dead is waited for longer. */
@@ -21,14 +22,19 @@ export interface UpgradeMemory extends OrphanMemory {
   pairSince: number | null;
   /** Since when a downgrade has been under way at which nobody else works, on the clock; null: there is none. */
   downgradeIdleSince: number | null;
+  /** What may bring on an upgrade that stands still, as etcd said it in the last look; null: it was not asked, or did not tell. */
+  news: string | null;
+  /** This life has not planned yet. */
+  begins: boolean;
   /** The members as last looked at. */
   members: readonly MemberLook[];
 }
 
-/** Everything that the plan of an upgrade rests on, in one look through the own etcd. */
+/** Everything that the plan of an upgrade rests on, in one look through the own etcd; `acts`: under the lock, before a step. */
 export async function observeUpgrade(
   context: Context,
   memory: UpgradeMemory,
+  { acts }: { readonly acts: boolean },
   signal: AbortSignal,
 ): Promise<Known<UpgradeObservation>> {
   const { admin, clock, self } = context.ports;
@@ -39,6 +45,7 @@ export async function observeUpgrade(
       endpoint: clientUrl(self.address),
       ask: async (address, cut) => await askWord(context, address, false, cut),
       self: self.id,
+      acts,
     },
     memory,
     signal,
@@ -49,6 +56,7 @@ export async function observeUpgrade(
   memory.members = members;
   memory.pairSince = isPair ? (memory.pairSince ?? clock.now()) : null;
   memory.left = isLeft(observation);
+  memory.news = observation.record.known ? newsOf(observation.record.value, observation.members) : null;
   memory.downgradeIdleSince = isDowngradeIdle(observation)
     ? (memory.downgradeIdleSince ?? clock.now())
     : null;

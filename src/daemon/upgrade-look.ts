@@ -1,7 +1,7 @@
 import { known, unknown } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
-import type { Member } from '../core/members.ts';
-import { isStarted } from '../core/members.ts';
+import type { Member, MemberAlarm } from '../core/members.ts';
+import { alarmsOf, isStarted } from '../core/members.ts';
 import type { UpgradeAnswer, UpgradeMember, UpgradeObservation, UpgradeRecord } from '../core/upgrade.ts';
 import { decodeRecord, UPGRADE_LOCK_KEY, UPGRADE_PREFIX } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -19,6 +19,8 @@ export interface UpgradeSight {
   readonly ask: (address: string, signal: AbortSignal) => Promise<Known<UpgradeAnswer>>;
   /** The instance that plans; empty: none does. */
   readonly self: string;
+  /** Somebody is about to act: alarms are listed, which is an entry in etcd's log, and not taken from each member's word. */
+  readonly acts: boolean;
 }
 
 /** The step that is recorded while nobody holds the lock, and since when that has been seen, ms; null: there is none. */
@@ -66,7 +68,7 @@ export async function lookAtUpgrade(
       list.members.map(async (it, index) => await memberOf(sight, it, looks[index], away.value, signal)),
     ),
     admin.versions(endpoint, signal),
-    admin.alarms(endpoint, signal),
+    sight.acts ? admin.alarms(endpoint, signal) : known(alarmsSaid(looks)),
     admin.authEnabled(endpoint, signal),
     readUpgradeRecord(sight, endpoint, signal),
   ]);
@@ -131,6 +133,12 @@ async function readAway(
       ...[...leaving.value].map((it) => [it, 'it leaves'] as const),
     ]),
   );
+}
+
+/** Every member names the alarms of all. */
+function alarmsSaid(members: readonly MemberLook[]): readonly MemberAlarm[] {
+  const said = members.flatMap((it) => (it.status.known ? alarmsOf(it.status.value) : []));
+  return [...new Map(said.map((it) => [`${it.memberId} ${it.alarm}`, it])).values()];
 }
 
 /** Who leads, where all that tell agree. */

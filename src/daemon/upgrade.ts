@@ -5,24 +5,23 @@ import { planUpgrade } from '../core/plan-upgrade.ts';
 import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
+import { standingOf } from '../core/upgrade-standing.ts';
 import { clientUrl } from '../core/urls.ts';
 import { pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import type { LeasedLock } from './leased-lock.ts';
 import { createLeasedLock, whileRenewed } from './leased-lock.ts';
 import { inOwnCluster } from './own-cluster.ts';
+import type { MemberLook } from './state.ts';
 import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, writePart } from './upgrade-acts.ts';
 import { bringSnapshot, enableDowngrade, endDowngrade } from './upgrade-cluster-acts.ts';
 import type { UpgradeMemory } from './upgrade-facts.ts';
 import { observeUpgrade } from './upgrade-facts.ts';
 import { readUpgradeRecord } from './upgrade-look.ts';
+import { createUpgradePace } from './upgrade-pace.ts';
 import { leftStep, resumeStep } from './upgrade-resume.ts';
 import { clearRequests, stepSelf } from './upgrade-step.ts';
-
-/** While an upgrade is on its way, and while there is nothing to do; an operator's word rings. */
-const LOOK_MS = 1_000;
-const IDLE_LOOK_MS = 30_000;
 
 /** Several renewals fit into the own deadline, which is half the TTL. */
 const RENEW_INTERVAL_MS = (UPGRADE_LOCK_TTL_SECONDS * 1000) / 6;
@@ -35,6 +34,8 @@ export async function keepUpgraded(context: Context, signal: AbortSignal): Promi
     left: false,
     pairSince: null,
     downgradeIdleSince: null,
+    news: null,
+    begins: true,
     members: [],
   };
   const lock = createLeasedLock(
@@ -46,6 +47,7 @@ export async function keepUpgraded(context: Context, signal: AbortSignal): Promi
     },
     context.ports,
   );
+  const untilNext = createUpgradePace(context);
   await endStepBefore(context, lock, signal);
   for (;;) {
     signal.throwIfAborted();
@@ -55,13 +57,13 @@ export async function keepUpgraded(context: Context, signal: AbortSignal): Promi
     if (plan === null) context.chronicle.done('upgrade');
     else {
       context.chronicle.plan('upgrade', [plan.action.reason]);
+      tellFirst(context, memory, plan.action, signal);
       if ('who' in plan.action && plan.action.who === self.id)
         await underLock(context, lock, plan.action, memory, signal);
       else if (memory.left) await endLeftStep(context, lock, memory, signal);
     }
     context.chronicle.turn('upgrade', began);
-    const busy = plan !== null && !['upgrade-done', 'upgrade-held'].includes(plan.action.reason.code);
-    await context.upgradeBell.wait(busy ? LOOK_MS : IDLE_LOOK_MS, signal);
+    await untilNext(plan, memory.news, signal);
   }
 }
 
@@ -90,16 +92,22 @@ async function look(
   signal: AbortSignal,
 ): Promise<UpgradePlan | null> {
   memory.left = false;
+  memory.news = null;
   const { ownStatus } = context.state;
   if (isRefused(ownStatus)) return waitFor(reason('upgrade-auth', ownStatus.reason));
   if (!hasSay(context)) return context.state.noWayBack === null ? null : waitFor(context.state.noWayBack);
   context.state.noWayBack = null;
   if (!(await hasReason(context, signal))) return { action: DONE, checks: [], waiting: [] };
-  return await planNow(context, memory, signal);
+  return await planNow(context, memory, { acts: false }, signal);
 }
 
-async function planNow(context: Context, memory: UpgradeMemory, signal: AbortSignal): Promise<UpgradePlan> {
-  const seen = await observeUpgrade(context, memory, signal);
+async function planNow(
+  context: Context,
+  memory: UpgradeMemory,
+  why: { readonly acts: boolean },
+  signal: AbortSignal,
+): Promise<UpgradePlan> {
+  const seen = await observeUpgrade(context, memory, why, signal);
   if (seen.known) return planUpgrade(seen.value);
   return waitFor(reason(isRefused(seen) ? 'upgrade-auth' : 'upgrade-unknown', seen.reason));
 }
@@ -152,14 +160,14 @@ async function underLock(
   if (!(await lock.take(signal))) return;
   try {
     await whileRenewed(lock, RENEW_INTERVAL_MS, context.ports, signal, async () => {
-      const again = hasSay(context) ? await planNow(context, memory, signal) : null;
+      const again = hasSay(context) ? await planNow(context, memory, { acts: true }, signal) : null;
       if (again === null || !isSame(again.action, action)) return;
       context.state.upgrade = again;
       await carryOut({ context, lock, members: memory.members, signal }, again.action);
     });
   } finally {
     if (!signal.aborted) await lock.release(signal);
-    tellOthers(context, memory, signal);
+    tellOthers(context, memory.members, signal);
     context.upgradeBell.ring();
   }
 }
@@ -178,7 +186,7 @@ async function endLeftStep(
   await writePart({ context, lock, members: memory.members, signal }, 'step', null);
   await lock.release(signal);
   memory.left = false;
-  tellOthers(context, memory, signal);
+  tellOthers(context, memory.members, signal);
   context.upgradeBell.ring();
 }
 
@@ -206,8 +214,28 @@ async function carryOut(held: Held, action: UpgradeAction): Promise<void> {
   }
 }
 
+/**
+ * The image that this life came with, or its configuration, may be what others have waited for, and nothing in etcd says so:
+ * whose turn it is may look rarely by now.
+ */
+function tellFirst(
+  context: Context,
+  memory: UpgradeMemory,
+  action: UpgradeAction,
+  signal: AbortSignal,
+): void {
+  if (!memory.begins || standingOf(action) === 'waits') return;
+  memory.begins = false;
+  const who = 'who' in action ? action.who : null;
+  tellOthers(
+    context,
+    memory.members.filter((it) => it.name === who),
+    signal,
+  );
+}
+
 /** Whose turn it is next need not find out by itself. Lost, it costs a look's time. */
-function tellOthers({ ports }: Context, { members }: UpgradeMemory, signal: AbortSignal): void {
+function tellOthers({ ports }: Context, members: readonly MemberLook[], signal: AbortSignal): void {
   for (const { address } of members)
     if (address !== ports.self.address)
       void ports.peers

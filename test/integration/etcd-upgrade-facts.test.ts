@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
 import { describe, expect, test } from 'vitest';
+import { alarmsOf } from '../../src/core/members.ts';
 import { createAdmin } from '../../src/etcd/admin.ts';
 import { createInspection } from '../../src/etcd/inspect.ts';
 import {
@@ -52,8 +53,11 @@ describe.each(TESTED_MINORS)('etcd %s says what a step has to know', (minor) => 
   test('an alarm, with the member that raised it', async () => {
     await using stack = new AsyncDisposableStack();
     const { admin, member } = await fullCluster(minor, stack);
-    const { memberId, errors } = must(await admin.status(member.endpoint, calm));
+    const status = must(await admin.status(member.endpoint, calm));
+    const { memberId, errors } = status;
     expect(must(await admin.alarms(member.endpoint, calm))).toEqual([{ memberId, alarm: 'NOSPACE' }]);
+    // Without an entry in its log, too.
+    expect(alarmsOf(status)).toEqual([{ memberId, alarm: 'NOSPACE' }]);
     // What the log says once a minute, and the alarm of the CloudFormation template looks for.
     expect(errors.join(' ')).toContain('alarm:NOSPACE');
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressOf, isOutOfSpace, quorumOf } from '../../../src/core/members.ts';
+import { addressOf, alarmsOf, isOutOfSpace, quorumOf } from '../../../src/core/members.ts';
 import { member, status } from '../../fixtures/core/world.ts';
 
 describe('quorumOf', () => {
@@ -23,6 +23,24 @@ describe('isOutOfSpace', () => {
     [['etcdserver: no leader', 'memberID:1 alarm:NOSPACE'], true],
   ])('errors %j: %s', (errors, is) => {
     expect(isOutOfSpace(status(1, { errors }))).toBe(is);
+  });
+});
+
+describe('alarmsOf', () => {
+  it.each([
+    [[], []],
+    [['etcdserver: no leader'], []],
+    // Whether one blank or two stand between the words is left to chance from one build of etcd to the next.
+    [
+      ['etcdserver: no leader', 'memberID:10276657743932975437 alarm:NOSPACE ', 'memberID:1  alarm:CORRUPT'],
+      [
+        { memberId: '8e9e05c52164694d', alarm: 'NOSPACE' },
+        { memberId: '0000000000000001', alarm: 'CORRUPT' },
+      ],
+    ],
+    [['alarm:NOSPACE'], [{ memberId: '', alarm: 'NOSPACE' }]],
+  ])('errors %j: %j', (errors, alarms) => {
+    expect(alarmsOf(status(1, { errors }))).toEqual(alarms);
   });
 });
 

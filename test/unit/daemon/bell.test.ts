@@ -46,6 +46,16 @@ describe('a bell', () => {
     expect(endings).toEqual([0, 2_000]);
   });
 
+  it('tells a waiter whether it was woken', async () => {
+    const { clock, bell } = bench();
+    const woken = bell.wait(2_000, NEVER);
+    bell.ring();
+    expect(await woken).toBe(true);
+    const late = bell.wait(2_000, NEVER);
+    await clock.advance(2_000);
+    expect(await late).toBe(false);
+  });
+
   it('does not wake the next waiter for a ring that woke this one', async () => {
     const { clock, bell, endings, wait } = bench();
     void wait(2_000);
