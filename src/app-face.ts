@@ -172,10 +172,12 @@ function health({ state, context }: Appliance): Check {
   const turn = (loop: string): number => state.turns.get(loop) ?? Number.NEGATIVE_INFINITY;
   // One life does both in turn: while it does one, the other's last turn gets old.
   const life = Math.max(turn('start'), turn('member'));
-  const loops = [
+  // That life is over once the member has left, and its hook may be waited for long after.
+  const hasLeft = state.phase === 'leaving' && state.etcd === null;
+  const loops: readonly (readonly [string, number])[] = [
     ['housekeeping', turn('housekeeping')],
-    [state.etcd === null ? 'start' : 'member', life],
-  ] as const;
+    hasLeft ? ['leave', turn('leave')] : [state.etcd === null ? 'start' : 'member', life],
+  ];
   const stuck = loops.filter(([, at]) => Number.isFinite(at) && now - at > STUCK_MS).map(([name]) => name);
   return stuck.length === 0
     ? { ok: true, reason: 'the loops turn' }

@@ -23,6 +23,7 @@ export interface TerminatingHook {
 
 /** The terminating hook of this instance, as a departure sees it. */
 export function createTerminatingHook(context: Context): TerminatingHook {
+  const { chronicle } = context;
   const { clock, hooks, log, meter } = context.ports;
   let last: HookOutcome | null = null;
   let toComeSince: number | null = null;
@@ -54,6 +55,7 @@ export function createTerminatingHook(context: Context): TerminatingHook {
     },
     async complete(isGraceOver, signal) {
       for (;;) {
+        const turn = clock.now();
         const completed = await hooks.complete('terminating', 'CONTINUE', signal);
         meter.acted('complete-terminating', completed.known ? completed.value : 'unknown');
         const isToCome = completed.known && completed.value === 'to-come';
@@ -61,6 +63,7 @@ export function createTerminatingHook(context: Context): TerminatingHook {
         if (isToCome) note('to-come');
         // An unknown answer would leave the machine waiting for the hook's timeout.
         if (isGraceOver() && last !== 'done') return;
+        chronicle.turn('leave', turn);
         await clock.sleep(isToCome ? TO_COME_INTERVAL_MS : COMPLETION_INTERVAL_MS, signal);
       }
     },

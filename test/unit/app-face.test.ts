@@ -65,6 +65,19 @@ describe('health', () => {
     expect(face.health()).toEqual({ ok: false, reason: `no turn for 90 s: ${loop}` });
   });
 
+  it('stays good while an instance that has left waits for its terminating hook, for hours', async () => {
+    const { bench, face, state } = await subject();
+    await aDayOn(bench, state.turns);
+    state.phase = 'leaving';
+    state.etcd = null;
+    await bench.clock.advance(HOUR_MS);
+    for (const loop of ['housekeeping', 'leave']) state.turns.set(loop, bench.clock.now());
+    expect(face.health().ok).toBe(true);
+    await bench.clock.advance(91_000);
+    state.turns.set('housekeeping', bench.clock.now());
+    expect(face.health()).toEqual({ ok: false, reason: 'no turn for 90 s: leave' });
+  });
+
   it('names the housekeeping that is stuck', async () => {
     const { bench, face, state, etcd } = await subject();
     state.etcd = etcd;

@@ -346,6 +346,8 @@ describe('an instance that goes', () => {
       const ending = await depart(GOING);
       await bench.clock.advance(400_000);
       expect([cluster.members.length, ending.left]).toEqual([2, false]);
+      // Its loop turns: nobody is to take it for stuck.
+      expect(bench.clock.now() - (ending.state.turns.get('leave') ?? 0)).toBeLessThan(10_000);
       expect(steps.filter((it) => it === 'complete').length).toBeLessThan(100);
       host.hooks.waits.add('terminating');
       await bench.clock.advance(10_000);
