@@ -230,4 +230,23 @@ describe('evidence over time', () => {
     await view.fleet(0, NEVER);
     expect((await evidence()).unlistedForMs).toBe(0);
   });
+
+  it('begins that time anew where an answer has listed the instance in between', async () => {
+    const look = async (): Promise<number> => {
+      await view.fleet(0, NEVER);
+      return (await evidence()).unlistedForMs;
+    };
+    bench.aws.unlist('i-02', 'stopped');
+    expect(await look()).toBe(0);
+    await bench.clock.advance(50_000);
+    expect(await look()).toBe(50_000);
+    bench.aws.add({ id: 'i-02', address: '10.0.0.2', lifecycle: 'Standby', state: 'stopped' });
+    await bench.clock.advance(1_000);
+    expect(await look()).toBe(0);
+    bench.aws.unlist('i-02', 'stopped');
+    await bench.clock.advance(1_000);
+    expect(await look()).toBe(0);
+    await bench.clock.advance(20_000);
+    expect(await look()).toBe(20_000);
+  });
 });
