@@ -139,6 +139,25 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     expect(membersOf(history)).toContain(detached.id);
   });
 
+  it('an etcd that is started without a quorum is left alone, however long that lasts, and serves at once when it comes', async () => {
+    const history = await formed({ seed, desired: 3 });
+    const { world } = history;
+    const waiting = machine(history, 0);
+    const lastsMs = 17 * MINUTE_MS;
+    for (const it of others(history, waiting)) await history.happens({ kind: 'power-cut', lastsMs }, it);
+    await history.happens({ kind: 'kill', what: 'etcd' }, waiting);
+    await history.waitFor(
+      'it is started again',
+      () => world.etcd.processAt(waiting.address)?.node != null,
+      5_000,
+    );
+    const { pid } = world.etcd.processAt(waiting.address) ?? {};
+    await history.pass(lastsMs);
+    await history.settled(MINUTE_MS);
+    expect(world.etcd.processAt(waiting.address)?.pid).toBe(pid);
+    expect(world.reasons).toContain('liveness:alive-without-quorum');
+  });
+
   it('clocks that run by a third too fast or too slow change nothing', async () => {
     const history = await formed({ seed, desired: 3, clockDrift: 0.33 });
     await history.happens({ kind: 'lose' }, leader(history));

@@ -63,6 +63,8 @@ interface IncidentParams {
   readonly 'disks-short': { readonly lastsMs: number };
   /** The machine boots with an empty disk, and again, with its own, when its volume is there. */
   readonly unmount: { readonly who: Who; readonly lastsMs: number };
+  /** The database of etcd is as large as it may be: the cluster takes no writes until somebody has made room. */
+  readonly 'no-space': { readonly lastsMs: number };
   /** `share`: how many of the machines are on the first side of a group or bridge, [0, 1). */
   readonly partition: {
     readonly who: Who;
@@ -213,6 +215,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   damage: ({ random, who }) => ({ who: who(), what: random.pick(['wal', 'database']) }),
   'disk-full': ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
   'disks-short': ({ random }) => ({ lastsMs: random.int(20_000, 120_000) }),
+  'no-space': ({ lasts }) => ({ lastsMs: lasts() }),
   unmount: ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
   partition: ({ random, who, lasts }) => ({
     who: who(),

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type Claim, claimRecord, formedClaim, foundingClaim } from '../../src/core/claim.ts';
 import { hostName, namesOf } from '../../src/core/names.ts';
+import { markRecord } from '../../src/core/mark.ts';
 import type { RecordSet } from '../../src/core/records.ts';
 import { createJudge, LAW_CHECKS } from './laws/laws.ts';
-import type { Happening, StepFacts } from './world/happening.ts';
+import type { AsideData, Happening, StepFacts } from './world/happening.ts';
 import { CLUSTER, FOREIGN, REGION, STACK } from './world/names.ts';
 
 /** A history made by hand; each thing happens a second after the one before it, unless a time stands before it. */
@@ -135,12 +136,13 @@ const stepBegan = (leads: boolean, ...before: readonly string[]): Happening => (
   before,
 });
 
-const removal = (lockHolder: string | null, n = 2): Happening => ({
+const removal = (lockHolder: string | null, n = 2, stepHolder: string | null = null): Happening => ({
   kind: 'removal-sent',
   by: 'i-1',
   member: member(n),
   hasData: false,
   lockHolder,
+  stepHolder,
   before: { voters: 3, healthy: 3 },
   after: { voters: 2, healthy: 2 },
 });
@@ -156,12 +158,13 @@ const ownRemoval = (hasData: boolean): Happening => ({
   after: { voters: 2, healthy: 2 },
 });
 
-const promotion = (ownWordMs: number | null, behind: number | null): Happening => ({
+const promotion = (ownWordMs: number | null, behind: number | null, noted = true): Happening => ({
   kind: 'promotion-sent',
   by: 'i-1',
   memberId: 'm1',
   ownWordMs,
   behind,
+  noted,
 });
 
 const seesFleet = (desired: number | null): Happening => ({
@@ -198,6 +201,27 @@ const words = (to: string, known: boolean): Happening => ({
 });
 
 const stop: Happening = { kind: 'etcd-stopped', id: 'i-1', clusterId: 'c', served: true };
+const waits = (id: string, learner: boolean): Happening => ({
+  kind: 'etcd-stopped',
+  id: 'i-1',
+  clusterId: 'c',
+  served: false,
+  waits: { id, name: 'i-1', learner },
+});
+const laid = (of: string, { readable = true, voter = true } = {}): AsideData => ({ of, readable, voter });
+const discarded = (
+  gone: AsideData,
+  rest: Partial<Extract<Happening, { readonly kind: 'discarded' }>> = {},
+): Happening => ({ kind: 'discarded', id: 'i-1', gone, older: [], newer: [], shortMs: 0, ...rest });
+const mark = (n: number): RecordSet =>
+  markRecord(CLUSTER, { instanceId: `i-${n}`, token: 'one', nonce: `${n}` });
+const stepLock = (id: string): Happening => ({ kind: 'step-lock', id });
+const host = (n: number): RecordSet => ({
+  name: hostName(CLUSTER, `i-${n}`),
+  type: 'A',
+  ttl: 60,
+  values: [`10.0.0.${n}`],
+});
 const written = (count: number): Happening => ({ kind: 'written', key: 'k', count });
 const read = (count: number | null, beganAtMs: number): Happening => ({
   kind: 'read',
@@ -553,6 +577,72 @@ const CASES: Readonly<
       [records(null), { kind: 'calm' }, serves(1), 180_000, serves(2)],
       [records(null, named(1)), { kind: 'calm' }, serves(1), 180_000, serves(1)],
       [records(null), { kind: 'calm' }, serves(1), 100_000, fault(0), { kind: 'calm' }, 180_000, serves(1)],
+    ],
+  },
+  'names-resolve': {
+    bad: [[records(null, named(1), host(1)), records(null, named(1))]],
+    good: [
+      [records(null, named(1), host(1)), records(null, named(2), host(2))],
+      [records(null, named(2), host(2)), ec2('terminated', false), records(null, named(2))],
+      [
+        records(null, named(1), host(1)),
+        records(null, named(1), host(1), host(2)),
+        records(null, named(1), host(1)),
+      ],
+    ],
+  },
+  'marks-kept': {
+    bad: [[records(null, mark(1)), records(null)]],
+    good: [
+      [records(null, mark(1)), records(null, mark(1), mark(2))],
+      [records(null, mark(2)), ec2('terminated', false), records(null)],
+    ],
+  },
+  'discarded-in-order': {
+    bad: [
+      [records(formed('c')), discarded(laid('c/m1'))],
+      [records(formed('c')), discarded(laid('c/m1'), { older: [laid('c/m0')] })],
+      [records(formed('c')), discarded(laid('c/m1'), { newer: [laid('c/m2', { readable: false })] })],
+      [discarded(laid('c/m1'), { newer: [laid('c/m2'), laid('d/m3', { voter: false })] })],
+      [discarded(laid('c/m1', { voter: false }), { shortMs: 200_000 })],
+    ],
+    good: [
+      [records(formed('c')), discarded(laid('c/m1'), { newer: [laid('c/m2')] })],
+      [records(formed('c')), discarded(laid('c/m1', { voter: false }), { older: [laid('c/m0')] })],
+      [records(formed('d')), discarded(laid('c/m1'))],
+    ],
+  },
+  'vote-noted': {
+    bad: [[promotion(1_000, 0, false)]],
+    good: [[promotion(1_000, 0, true)]],
+  },
+  'data-kept-by-majority': {
+    bad: [
+      [ec2('terminated', false), 10_000, membership({ losesMajority: true })],
+      [ec2('terminated', false), fault(60_000), 10_000, membership({ losesMajority: true })],
+    ],
+    good: [[ec2('terminated', false), 10_000, fault(0), membership({ losesMajority: true })]],
+  },
+  'waiting-left-alone': {
+    bad: [
+      [records(formed('c')), waits('m1', false)],
+      [records(formed('c')), waits('m1', true), waits('m1', true)],
+    ],
+    good: [
+      [records(formed('c')), waits('m1', true), waits('m2', true)],
+      [records(formed('d')), waits('m1', false)],
+      [records(formed('c')), { kind: 'told', id: 'i-1', to: 'stop' }, waits('m1', false)],
+    ],
+  },
+  'hands-off': {
+    bad: [
+      [stepLock('i-2'), 10_000, batch({ lockHolder: 'i-1', stepHolder: 'i-2' })],
+      [words('i-1', true), stepLock('i-3'), 10_000, removal('i-1', 2, 'i-3')],
+    ],
+    good: [
+      [stepLock('i-2'), 5_000, batch({ lockHolder: 'i-1', stepHolder: 'i-2' })],
+      [stepLock('i-1'), 10_000, batch({ lockHolder: 'i-1', stepHolder: 'i-1' })],
+      [stepLock('i-2'), 9_000, fault(0), batch({ lockHolder: 'i-1', stepHolder: 'i-2' })],
     ],
   },
   'dead-is-dead': {

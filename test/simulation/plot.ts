@@ -167,6 +167,7 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
       partition: 1,
       aws: 1,
       load: 2,
+      'no-space': 1,
     },
     firstAt: [
       [0, 12_000],
@@ -199,6 +200,7 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
       load: 1,
       slow: 1,
       loss: 1,
+      'no-space': 1,
     },
     firstAt: [[15_000, 30_000]],
     mayLoseMajority: 0,

@@ -65,11 +65,8 @@ export function createEtcdAdmin(
       return put.known ? known(put.value.held) : put;
     },
     versions: (endpoint, signal) => ask(endpoint, signal, calls.versions),
-    // Both need a quorum, and no alarm is ever raised here, nor a user made.
-    async alarms(endpoint, signal) {
-      const answer = await ask(endpoint, signal, calls.readPrefix(NO_KEY));
-      return answer.known ? known([]) : answer;
-    },
+    alarms: (endpoint, signal) => ask(endpoint, signal, calls.alarms),
+    // It needs a quorum, and no user is ever made.
     async authEnabled(endpoint, signal) {
       const answer = await ask(endpoint, signal, calls.readPrefix(NO_KEY));
       return answer.known ? known(false) : answer;

@@ -1,6 +1,12 @@
 import { quorumOf } from '../../../src/core/members.ts';
 import { minorOf } from '../../../src/core/versions.ts';
-import type { Member, MemberList, MemberStatus, MemberVersions } from '../../../src/core/members.ts';
+import type {
+  Member,
+  MemberAlarm,
+  MemberList,
+  MemberStatus,
+  MemberVersions,
+} from '../../../src/core/members.ts';
 import type { AdminRefusal, DowngradeAction, Fence, KeyValue } from '../../../src/daemon/ports.ts';
 import { handOver } from './election.ts';
 import { termAt } from './files.ts';
@@ -28,6 +34,7 @@ export interface Calls {
   memberList(linearizable: boolean): Attempt<MemberList>;
   read(key: string, serializable: boolean): Attempt<KeyValue | null>;
   readPrefix(prefix: string): Attempt<readonly KeyValue[]>;
+  readonly alarms: Attempt<readonly MemberAlarm[]>;
   put(
     key: string,
     value: string,
@@ -90,6 +97,9 @@ export function createCalls(etcds: Etcds, caller: string): Calls {
     read: (key, serializable) =>
       (serializable ? locally<KeyValue | null> : linearizably<KeyValue | null>)((node) => readOf(node, key)),
     readPrefix: (prefix) => linearizably((node) => prefixed(node.files.state, prefix).map(keyOf)),
+    alarms: linearizably(({ files: { memberId, state } }) =>
+      state.outOfSpace ? [{ memberId, alarm: 'NOSPACE' }] : [],
+    ),
     put: (key, value, leaseId, compare) =>
       asVoter((node, settle) =>
         propose(node, { kind: 'put', key, value, leaseId, compare }, settle, ({ held }) => ({
@@ -235,7 +245,10 @@ function statusOf(node: EtcdNode): MemberStatus {
     raftTerm: files.term,
     learner: isLearner(node),
     dbSizeBytes: 20_480,
-    errors: leader === null ? ['etcdserver: no leader'] : [],
+    errors: [
+      ...(leader === null ? ['etcdserver: no leader'] : []),
+      ...(files.state.outOfSpace ? [`memberID:${BigInt(`0x${files.memberId}`)} alarm:NOSPACE `] : []),
+    ],
   };
 }
 

@@ -36,6 +36,8 @@ export interface EtcdCluster {
   promote(memberId: string): void;
   /** Clients write so many entries, in one go; nothing where nobody leads. */
   load(entries: number): void;
+  /** The alarm that it is out of space is raised, or disarmed; false: nobody leads. */
+  alarm(raised: boolean): boolean;
   /** Some member has got this far. */
   sees(files: EtcdFiles): void;
 }
@@ -136,6 +138,11 @@ export function createCluster(
       const leader = leading();
       if (leader === null) return;
       for (let count = 0; count < entries; count += 1) append(etcds, leader, { kind: 'noop' }, 0, '');
+    },
+    alarm(raised) {
+      const leader = leading();
+      if (leader !== null) append(etcds, leader, { kind: 'alarm', raised }, 0, '');
+      return leader !== null;
     },
     sees(files) {
       if (files.state.index >= furthest.state.index) furthest = files;

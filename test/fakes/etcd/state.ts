@@ -24,6 +24,8 @@ export type Change =
   | { readonly kind: 'version'; readonly version: string; readonly form: Form }
   /** A downgrade to this version is under way; null: none is. */
   | { readonly kind: 'downgrade'; readonly target: string | null }
+  /** The alarm that etcd is out of space is raised, or disarmed. */
+  | { readonly kind: 'alarm'; readonly raised: boolean }
   /** A request of the old API, as 3.4 before 3.4.29 writes one for each question after its health. */
   | { readonly kind: 'old-request' }
   | { readonly kind: 'add'; readonly member: Member }
@@ -71,6 +73,8 @@ export interface State {
   clusterVersion: string | null;
   /** Where a downgrade that is under way leads to. */
   downgrade: string | null;
+  /** It is out of space, and takes no writes and grants no leases until somebody disarms the alarm. */
+  outOfSpace: boolean;
   /** Time to live of each lease; ms. When it ends is the leader's affair alone. */
   readonly leases: Map<string, number>;
 }
@@ -86,6 +90,7 @@ export function emptyState(): State {
     keys: new Map(),
     clusterVersion: null,
     downgrade: null,
+    outOfSpace: false,
     leases: new Map(),
   };
 }
@@ -121,7 +126,11 @@ export function applyChange(state: State, change: Change): Result {
     case 'delete':
       if (state.keys.delete(change.key)) state.revision += 1;
       return DONE;
+    case 'alarm':
+      state.outOfSpace = change.raised;
+      return DONE;
     case 'grant':
+      if (state.outOfSpace) return NO_SPACE;
       state.leases.set(change.leaseId, change.ttlMs);
       return DONE;
     case 'revoke':
@@ -147,6 +156,8 @@ export function prefixed(state: State, prefix: string): readonly StoredKey[] {
 
 function put(state: State, change: Extract<Change, { readonly kind: 'put' }>): Result {
   const { key, value, leaseId, compare } = change;
+  // Refused whatever its comparison would have said.
+  if (state.outOfSpace) return NO_SPACE;
   if (compare !== null && (state.keys.get(compare.key)?.createRevision ?? '0') !== compare.createRevision)
     return { ...DONE, held: false };
   if (leaseId !== null && !state.leases.has(leaseId)) return refused('other', 'requested lease not found');
@@ -198,6 +209,8 @@ function whyNotAdded(state: State, member: Member): Result | null {
     return refused('too-many-learners', 'too many learner members in cluster');
   return null;
 }
+
+const NO_SPACE = refused('other', 'mvcc: database space exceeded');
 
 function refused(code: AdminRefusal, words: string): { readonly refusal: Refusal } {
   return { refusal: { code, message: `etcdserver: ${words}` } };

@@ -1,10 +1,13 @@
-import { damage, unmount, wipe } from '../world/cluster.ts';
+import { damage, disarmNoSpace, raiseNoSpace, unmount, wipe } from '../world/cluster.ts';
 import { endsIn } from '../world/group.ts';
 import { cutPower, powerOn } from '../world/power.ts';
+import type { World } from '../world/world.ts';
 import { announce, mayLose, type Strikes, withDispensable, withTarget } from './target.ts';
 
 /** What happens to disks. */
-export const DISK_INCIDENTS: Strikes<'wipe' | 'unmount' | 'damage' | 'disk-full' | 'disks-short'> = {
+export const DISK_INCIDENTS: Strikes<
+  'wipe' | 'unmount' | 'damage' | 'disk-full' | 'disks-short' | 'no-space'
+> = {
   wipe: (world, { who, what }) =>
     withDispensable(world, who, (machine) => {
       announce(
@@ -51,4 +54,17 @@ export const DISK_INCIDENTS: Strikes<'wipe' | 'unmount' | 'damage' | 'disk-full'
     });
     return true;
   },
+  'no-space': (world, { lastsMs }) => {
+    if (!raiseNoSpace(world)) return false;
+    announce(world, `etcd is out of space for ${lastsMs} ms`);
+    world.clock.after(lastsMs, () => makeRoom(world));
+    return true;
+  },
 };
+
+/** An operator tries so often to disarm an alarm, for which etcd needs a quorum; ms. */
+const DISARM_EVERY_MS = 1_000;
+
+function makeRoom(world: World): void {
+  if (!disarmNoSpace(world)) world.clock.after(DISARM_EVERY_MS, () => makeRoom(world));
+}

@@ -40,6 +40,46 @@ export const dataKept: LawCheck = {
   },
 };
 
+/** Law 2: who may be a voter from now on has it beside its data, flushed: else they would be the first to go. */
+export const voteNoted: LawCheck = {
+  law: 2,
+  check: 'vote-noted',
+  watch: (report) => (it) => {
+    if (it.kind === 'promotion-sent' && it.noted === false)
+      report(`${it.by} asks for a promotion, and its data are not noted as a voter's`);
+  },
+};
+
+/** From the word that a disk is short to a deletion for it: an appliance may be frozen in between; ms. */
+const SHORT_KNOWN_MS = 3 * 60_000;
+
+/** Law 2: data are deleted where the disk is short, a voter's last, and never the newest intact ones of a cluster that lived. */
+export const discardedInOrder: LawCheck = {
+  law: 2,
+  check: 'discarded-in-order',
+  watch: (report) => {
+    /** Ids of clusters that a claim promised. */
+    const promised = new Set<string>();
+    return (it) => {
+      if (it.kind === 'records') {
+        const reading = claimReading(it.after);
+        if (reading.kind === 'claim' && reading.claim.clusterId !== null)
+          promised.add(reading.claim.clusterId);
+      }
+      if (it.kind !== 'discarded') return;
+      const { gone, older, newer } = it;
+      if (it.shortMs > SHORT_KNOWN_MS) report(`${it.id} deletes ${gone.of}, and its disk is not short`);
+      if (!gone.voter) return;
+      if ([...older, ...newer].some((one) => !one.voter))
+        report(`${it.id} deletes ${gone.of}, and keeps what was never a voter's`);
+      const [cluster = ''] = gone.of.split('/');
+      const stands = newer.some((one) => one.readable && one.voter && one.of.startsWith(`${cluster}/`));
+      if (promised.has(cluster) && gone.readable && !stands)
+        report(`${it.id} deletes ${gone.of}, the newest of a voter of its cluster`);
+    };
+  },
+};
+
 /** Law 2: readable data that the cluster still counts on as a voter's stay in use. */
 export const votersDataUsed: LawCheck = {
   law: 2,

@@ -1,16 +1,30 @@
 import type { Broken } from '../ending.ts';
 import type { Hear } from '../world/happening.ts';
 import { bornOfMajority, claimComplete, claimFollows } from './claims.ts';
-import { dataKept, votersDataUsed, writesKept } from './data-kept.ts';
+import { voteNoted, dataKept, discardedInOrder, votersDataUsed, writesKept } from './data-kept.ts';
 import { evidence } from './eviction.ts';
 import { knownOnly, namesKnownOnly } from './known-only.ts';
 import type { LawCheck } from './law.ts';
-import { fenced, namesUnderLock, underLock } from './lock.ts';
-import { foreignUntouched, goneUnnamed, healthyNamed, neverEmptied } from './names.ts';
+import { fenced, handsOff, namesUnderLock, underLock } from './lock.ts';
+import {
+  foreignUntouched,
+  goneUnnamed,
+  healthyNamed,
+  marksKept,
+  namesResolve,
+  neverEmptied,
+} from './names.ts';
 import { beginsOnce } from './no-old-id.ts';
 import { foundedOnce, onePromise, oneServes, ownToken } from './one-cluster.ts';
-import { stoppedForReason } from './own-etcd.ts';
-import { oneChange, promotedKnown, promotedWell, quorumKept, removalAsked } from './quorum.ts';
+import { stoppedForReason, waitingLeftAlone } from './own-etcd.ts';
+import {
+  dataKeptByMajority,
+  oneChange,
+  promotedKnown,
+  promotedWell,
+  quorumKept,
+  removalAsked,
+} from './quorum.ts';
 import { deadIsDead, nothingThrown } from './steady.ts';
 import {
   leaderLast,
@@ -30,21 +44,27 @@ export const LAW_CHECKS: readonly LawCheck[] = [
   ownToken,
   bornOfMajority,
   dataKept,
+  discardedInOrder,
+  voteNoted,
   votersDataUsed,
   writesKept,
   beginsOnce,
   knownOnly,
   namesKnownOnly,
+  marksKept,
   quorumKept,
+  dataKeptByMajority,
   removalAsked,
   promotedWell,
   promotedKnown,
   oneChange,
   evidence,
   stoppedForReason,
+  waitingLeftAlone,
   underLock,
   namesUnderLock,
   fenced,
+  handsOff,
   minorsClose,
   versionFits,
   stepKeepsQuorum,
@@ -55,6 +75,7 @@ export const LAW_CHECKS: readonly LawCheck[] = [
   claimFollows,
   claimComplete,
   neverEmptied,
+  namesResolve,
   foreignUntouched,
   goneUnnamed,
   healthyNamed,

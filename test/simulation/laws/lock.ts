@@ -1,3 +1,4 @@
+import type { MemberName } from '../world/happening.ts';
 import type { LawCheck } from './law.ts';
 
 /** Law 8: only who holds the lock removes a voter that is not its own. */
@@ -20,6 +21,36 @@ export const namesUnderLock: LawCheck = {
       report(`${it.by} changes names, and the lock is ${it.lockHolder ?? 'nobody'}'s`);
   },
 };
+
+/** From the look at the lock of a step to what is sent: a guard counts for half of the own lock's time, and takes a while; ms. */
+const LOOKED_AT_MS = 6_000;
+
+/** Section 5: while a member steps to another etcd, who keeps house keeps its hands off. */
+export const handsOff: LawCheck = {
+  law: 8,
+  check: 'hands-off',
+  watch: (report) => {
+    let faultUntil = Number.NEGATIVE_INFINITY;
+    /** Who holds the lock of a step, as last taken, and when that was. */
+    let taken: { readonly by: string; readonly atMs: number } | null = null;
+    return (it, atMs) => {
+      if (it.kind === 'fault') faultUntil = Math.max(faultUntil, atMs + it.lastsMs);
+      if (it.kind === 'step-lock') taken = { by: it.id, atMs };
+      if (it.kind !== 'removal-sent' && it.kind !== 'batch-sent') return;
+      const holder = it.stepHolder ?? null;
+      if (holder === null || holder === it.by || taken?.by !== holder) return;
+      // Frozen in between, an appliance sends its batch late; records change by the values that were read.
+      if (atMs - taken.atMs < LOOKED_AT_MS || atMs - faultUntil < LOOKED_AT_MS) return;
+      const what =
+        it.kind === 'batch-sent' ? (it.names && !it.forms ? 'names' : null) : membersNot(it.by, it.member);
+      if (what !== null) report(`${it.by} changes ${what}, while ${holder} steps to another etcd`);
+    };
+  },
+};
+
+function membersNot(by: string, { name }: MemberName): string | null {
+  return name === by || name === '' ? null : `the members (${name})`;
+}
 
 /** Law 8: what is written under a lock is written only while that lock stands. */
 export const fenced: LawCheck = {

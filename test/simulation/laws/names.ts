@@ -1,4 +1,5 @@
 import { hostName, namesOf } from '../../../src/core/names.ts';
+import { allMarks } from '../../../src/core/mark.ts';
 import type { RecordSet } from '../../../src/core/records.ts';
 import { CLUSTER, FOREIGN } from '../world/names.ts';
 import type { LawCheck } from './law.ts';
@@ -35,6 +36,48 @@ export const neverEmptied: LawCheck = {
       const there = new Set(it.after.filter((one) => one.values.length > 0).map(keyOf));
       for (const one of standing) if (!there.has(one)) report(`${one} was emptied`);
       for (const one of there) if (FINDING.has(one)) standing.add(one);
+    };
+  },
+};
+
+/**
+ * Law 9: who is named for servers or clients, and does not go, keeps the address that the name leads to. The last values of a
+ * set that would be empty name nobody who could be reached.
+ */
+export const namesResolve: LawCheck = {
+  law: 9,
+  check: 'names-resolve',
+  watch: (report) => {
+    const goes = new Set<string>();
+    let hosts: ReadonlySet<string> = new Set();
+    return (it) => {
+      if (it.kind === 'told' && it.to === 'go') goes.add(hostName(CLUSTER, it.id));
+      if (it.kind === 'ec2' && it.word !== 'running' && it.word !== 'pending')
+        goes.add(hostName(CLUSTER, it.id));
+      if (it.kind !== 'records') return;
+      const now = new Set(it.after.filter((one) => one.type === 'A').map((one) => one.name));
+      for (const target of namesIn(it.after))
+        if (hosts.has(target) && !now.has(target) && !goes.has(target))
+          report(`${target} is named, and its address is gone`);
+      hosts = now;
+    };
+  },
+};
+
+/** Section 4: a mark goes with its instance, or gives way to that instance's next one. */
+export const marksKept: LawCheck = {
+  law: 4,
+  check: 'marks-kept',
+  watch: (report) => {
+    const gone = new Set<string>();
+    let marks: ReadonlySet<string> = new Set();
+    return (it) => {
+      if (it.kind === 'ec2' && (it.word === 'shutting-down' || it.word === 'terminated')) gone.add(it.id);
+      if (it.kind !== 'records') return;
+      const now = new Set(allMarks(CLUSTER, it.after).map((one) => one.instanceId));
+      for (const one of marks)
+        if (!now.has(one) && !gone.has(one)) report(`the mark of ${one}, which EC2 still has, is gone`);
+      marks = now;
     };
   },
 };

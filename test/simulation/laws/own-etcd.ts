@@ -1,4 +1,5 @@
 import { claimReading } from '../world/claim.ts';
+import type { Happening } from '../world/happening.ts';
 import type { LawCheck } from './law.ts';
 
 /** Law 7: an etcd that serves the cluster of the claim is stopped only where its appliance was told to stop or to go. */
@@ -6,28 +7,64 @@ export const stoppedForReason: LawCheck = {
   law: 7,
   check: 'stopped-for-reason',
   watch: (report) => {
-    const told = new Set<string>();
-    // Who goes, goes, however often its appliance starts until then.
-    const goes = new Set<string>();
+    const isMeant = createOrders();
     let lives: string | null = null;
     return (it) => {
-      if (it.kind === 'appliance' && it.runs) told.delete(it.id);
-      if (it.kind === 'told') (it.to === 'go' ? goes : told).add(it.id);
-      if (it.kind === 'records') {
-        const reading = claimReading(it.after);
-        const formed = reading.kind === 'claim' && reading.claim.state === 'formed';
-        lives = formed ? reading.claim.clusterId : null;
-      }
+      const meant = isMeant(it);
+      lives = livingAfter(it, lives);
       if (
         it.kind === 'etcd-stopped' &&
         it.served &&
         // For a step, which law 8 judges.
         it.step === undefined &&
         it.clusterId === lives &&
-        !told.has(it.id) &&
-        !goes.has(it.id)
+        !meant(it.id)
       )
         report(`${it.id} stops its etcd, which serves the cluster that lives`);
     };
   },
 };
+
+/**
+ * Law 7: an etcd that has not served yet, since it waits for a quorum, is left alone as long as it speaks to its peers; but a
+ * learner's that may have lost its publication, once.
+ */
+export const waitingLeftAlone: LawCheck = {
+  law: 7,
+  check: 'waiting-left-alone',
+  watch: (report) => {
+    const isMeant = createOrders();
+    /** Ids of learners that were stopped so before. */
+    const stopped = new Set<string>();
+    let lives: string | null = null;
+    return (it) => {
+      const meant = isMeant(it);
+      lives = livingAfter(it, lives);
+      if (it.kind !== 'etcd-stopped' || it.step !== undefined || it.clusterId !== lives) return;
+      if (it.waits === undefined || meant(it.id)) return;
+      const { id, learner } = it.waits;
+      if (!learner)
+        report(`${it.id} stops its etcd, a voter's that waits for a quorum and speaks to its peers`);
+      else if (stopped.has(id)) report(`${it.id} stops its etcd, that joins, for the second time`);
+      stopped.add(id);
+    };
+  },
+};
+
+/** Whose etcd is meant to stop: its appliance was told to, or its instance goes, however often the appliance starts until then. */
+function createOrders(): (it: Happening) => (id: string) => boolean {
+  const told = new Set<string>();
+  const goes = new Set<string>();
+  return (it) => {
+    if (it.kind === 'appliance' && it.runs) told.delete(it.id);
+    if (it.kind === 'told') (it.to === 'go' ? goes : told).add(it.id);
+    return (id) => told.has(id) || goes.has(id);
+  };
+}
+
+/** The cluster that a claim promises, after this; null: none is. */
+function livingAfter(it: Happening, before: string | null): string | null {
+  if (it.kind !== 'records') return before;
+  const reading = claimReading(it.after);
+  return reading.kind === 'claim' && reading.claim.state === 'formed' ? reading.claim.clusterId : null;
+}

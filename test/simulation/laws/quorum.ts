@@ -29,6 +29,21 @@ export const quorumKept: LawCheck = {
   },
 };
 
+/** Law 5: no member is removed that was needed for a majority's data, unless a disk went so shortly before that nobody could know. */
+export const dataKeptByMajority: LawCheck = {
+  law: 5,
+  check: 'data-kept-by-majority',
+  watch: (report) => {
+    let faultAt = Number.NEGATIVE_INFINITY;
+    return (it, atMs) => {
+      // From its beginning, however long it lasts: who does not answer is not counted on.
+      if (it.kind === 'fault') faultAt = atMs;
+      if (it.kind !== 'membership' || it.losesMajority !== true || atMs - faultAt < NOTICED_MS) return;
+      report(`${it.by} removes ${it.member.name}, and what is left lacks the data of a majority`);
+    };
+  },
+};
+
 /** Law 5: promoted is who answers and is close to the leader, and by itself. */
 export const promotedWell: LawCheck = {
   law: 5,

@@ -1,6 +1,8 @@
 import type { isTerminatedForCertain } from '../../../src/core/fleet.ts';
 import { known } from '../../../src/core/known.ts';
-import { namesOf } from '../../../src/core/names.ts';
+import { allMarks } from '../../../src/core/mark.ts';
+import { hostName, namesOf } from '../../../src/core/names.ts';
+import type { planClaimUpkeep } from '../../../src/core/plan-claim.ts';
 import type { planDns } from '../../../src/core/plan-dns.ts';
 import type { planLock } from '../../../src/core/plan-lock.ts';
 import type { planMembership } from '../../../src/core/plan-membership.ts';
@@ -138,6 +140,34 @@ export const HOUSE_BUGS: readonly Bug[] = [
       return {
         ...plan,
         changes: [...plan.changes, ...strangers.map((record) => ({ action: 'DELETE' as const, record }))],
+      };
+    }),
+  },
+  {
+    name: 'who does not answer loses its host name',
+    law: 9,
+    profile: 'crash',
+    source: bugIn<typeof planDns>('planDns', (original) => (seen) => {
+      const plan = original(seen);
+      if (!seen.fleetKnown || plan.changes.length > 0) return plan;
+      const silent = new Set(
+        seen.members.filter((it) => !seen.healthy.has(it.id)).map((it) => hostName(seen.cluster, it.name)),
+      );
+      const hosts = seen.records.filter((it) => it.type === 'A' && silent.has(it.name));
+      return { ...plan, changes: hosts.map((record) => ({ action: 'DELETE' as const, record })) };
+    }),
+  },
+  {
+    name: 'marks go when the cluster is formed',
+    law: 4,
+    profile: 'scaling',
+    source: bugIn<typeof planClaimUpkeep>('planClaimUpkeep', (original) => (seen) => {
+      const plan = original(seen);
+      const standing = allMarks(seen.cluster, seen.records).map(({ record }) => record);
+      const kept = standing.filter((it) => !plan.changes.some(({ record }) => record.name === it.name));
+      return {
+        ...plan,
+        changes: [...plan.changes, ...kept.map((record) => ({ action: 'DELETE' as const, record }))],
       };
     }),
   },

@@ -1,4 +1,5 @@
 import { isStarted } from '../../../src/core/members.ts';
+import type { planLiveness } from '../../../src/core/liveness.ts';
 import type { planMember } from '../../../src/core/plan-member.ts';
 import type { planStart } from '../../../src/core/plan-start.ts';
 import { reason } from '../../../src/core/reason.ts';
@@ -16,6 +17,30 @@ export const MEMBER_BUGS: readonly Bug[] = [
     law: 2,
     profile: 'scaling',
     ports: (ports) => ({ ...ports, data: { ...ports.data, setAside: deleting(ports) } }),
+  },
+  {
+    name: 'data set aside are deleted for room that there is',
+    law: 2,
+    profile: 'scaling',
+    // Who said that it leaves, and stays after all, finds itself removed.
+    when: ({ incidents }) => incidents.filter((it) => it.kind === 'scale').length > 1,
+    ports: (ports) => ({ ...ports, process: { ...ports.process, preflight: wantingRoom(ports) } }),
+  },
+  {
+    name: 'that data are a voter’s is kept in memory only',
+    law: 2,
+    profile: 'scaling',
+    ports: (ports) => ({
+      ...ports,
+      data: {
+        ...ports.data,
+        writeIdentity: async (identity, signal) => {
+          const { identity: kept } = await ports.data.read(signal);
+          const voter = kept?.memberId === identity.memberId ? kept.voter : identity.voter;
+          await ports.data.writeIdentity({ ...identity, voter }, signal);
+        },
+      },
+    }),
   },
   {
     name: 'data of a cluster that is silent are set aside',
@@ -80,7 +105,28 @@ export const MEMBER_BUGS: readonly Bug[] = [
       return action.reason.code === 'member-no-quorum' ? { kind: 'stop', reason: action.reason } : action;
     }),
   },
+  {
+    name: 'etcd is started again where it waits for a quorum',
+    law: 7,
+    profile: 'crash',
+    when: (plot) =>
+      plot.incidents.some((it) => it.kind === 'power-cut' && it.lastsMs > 35_000) &&
+      together(['power-cut', 'kill'], ['power-cut'], 30_000)(plot),
+    source: bugIn<typeof planLiveness>('planLiveness', (original) => (seen) => {
+      const verdict = original(seen);
+      return verdict.reason.code === 'alive-without-quorum' ? { ...verdict, kind: 'dead' } : verdict;
+    }),
+  },
 ];
+
+/** A disk on which anything was ever set aside is said to be short. */
+function wantingRoom({ process, data }: Ports): Ports['process']['preflight'] {
+  return async (version, address, signal) => {
+    const obstacle = await process.preflight(version, address, signal);
+    const { aside } = await data.read(signal);
+    return obstacle === null && aside.length > 0 ? { kind: 'disk-short', why: 'there are data' } : obstacle;
+  };
+}
 
 function promoting({ admin }: Ports): Ports['admin']['memberList'] {
   return async (endpoint, options, signal) => {

@@ -8,6 +8,7 @@ import type { workOf } from '../../../src/core/upgrade-work.ts';
 import { known } from '../../../src/core/known.ts';
 import { pickVersion } from '../../../src/core/versions.ts';
 import type { createLeasedLock } from '../../../src/daemon/leased-lock.ts';
+import type { whileNobodySteps } from '../../../src/daemon/nobody-steps.ts';
 import type { Ports } from '../../../src/daemon/ports.ts';
 import type { Plot } from '../plot.ts';
 import type { Bug } from './bug.ts';
@@ -48,6 +49,15 @@ export const UPGRADE_BUGS: readonly Bug[] = [
       ...original(options, ports),
       guard: async () => true,
     })),
+  },
+  {
+    name: 'the house is kept while a member steps',
+    law: 8,
+    profile: 'upgrade',
+    when: ({ incidents }) =>
+      incidents.some((it) => ['terminate', 'lose', 'scale', 'refresh'].includes(it.kind)),
+    source: bugIn<typeof whileNobodySteps>('whileNobodySteps', () => (right) => right),
+    ports: (ports) => ({ ...ports, admin: { ...ports.admin, read: seeingNoStep(ports) } }),
   },
   {
     name: 'what the data hold is not asked',
@@ -137,4 +147,10 @@ function freezesHolder({ incidents }: Plot): boolean {
       it.does.what === 'appliance' &&
       it.forMs > 65_000,
   );
+}
+
+/** To who keeps house, who alone asks for no quorum's word on it, nobody steps. */
+function seeingNoStep({ admin }: Ports): Ports['admin']['read'] {
+  return async (endpoint, key, how, signal) =>
+    key === UPGRADE_LOCK_KEY && how.serializable ? known(null) : await admin.read(endpoint, key, how, signal);
 }

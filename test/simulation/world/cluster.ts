@@ -1,3 +1,4 @@
+import type { Member } from '../../../src/core/members.ts';
 import type { AdminPort, Ports, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
 import { known } from '../../../src/core/known.ts';
 import { quorumOf } from '../../../src/core/members.ts';
@@ -6,7 +7,7 @@ import { createEtcdAdmin } from '../../fakes/etcd/admin.ts';
 import { createEtcdClient, type EtcdClient } from '../../fakes/etcd/client.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import { lastIndex } from '../../fakes/etcd/files.ts';
-import type { EtcdNode, MembershipChange } from '../../fakes/etcd/node.ts';
+import type { EtcdNode, EtcdProcess, MembershipChange } from '../../fakes/etcd/node.ts';
 import type { Wire } from '../../fakes/wire.ts';
 import type { MemberName, Votes } from './happening.ts';
 import { lostByEtcd, lostProbe, overNetwork } from './links.ts';
@@ -72,10 +73,12 @@ function processPort(world: World, machine: Machine): ProcessPort {
   });
   return {
     binaries: port.binaries,
-    preflight: async (version, address, signal) =>
-      machine.diskFull || (world.disksShort && machine.disk.aside.length > 0)
-        ? { kind: 'disk-short', why: 'the disk is full' }
-        : await port.preflight(version, address, signal),
+    async preflight(version, address, signal) {
+      const isShort = machine.diskFull || (world.disksShort && machine.disk.aside.length > 0);
+      if (!isShort) return await port.preflight(version, address, signal);
+      machine.shortAt = world.clock.now();
+      return { kind: 'disk-short', why: 'the disk is full' };
+    },
     async adopt(signal) {
       const adopted = await port.adopt(signal);
       return adopted === null ? null : watched(adopted);
@@ -105,11 +108,29 @@ export function tellMembership(world: World, change: MembershipChange): void {
     member: nameOf(member),
     before: { ...after, healthy: hadQuorum ? quorumOf(after.voters) : 0 },
     after,
+    losesMajority: kind === 'remove' && losesMajority(world, cluster, member),
     learners: cluster.members.filter((it) => it.learner).length,
     answers: node !== null && node.files.memberId === member.id && !node.process.frozen,
     behind: (leader === null ? 0 : lastIndex(leader.files)) - (node?.files.appliedIndex ?? 0),
     hasData: machine !== undefined && machine.state !== 'gone',
   });
+}
+
+/** Whether what is left of the voters lacks the data of a majority by the end of this one. */
+function losesMajority(world: World, cluster: EtcdCluster, member: Member): boolean {
+  if (member.learner) return false;
+  const machines = [...world.machines.values()].filter((it) => it.state !== 'gone');
+  const has = (ids: readonly string[]): boolean =>
+    ids.filter((id) => machines.some((it) => keepsData(it, id))).length >= quorumOf(ids.length);
+  const left = cluster.voters().map((it) => it.id);
+  return has([...left, member.id]) && !has(left);
+}
+
+/** Whether this machine has the data of that member, in use or set aside: data set aside count as data. */
+export function keepsData({ disk }: Machine, memberId: string): boolean {
+  return [disk.etcd, ...disk.aside.map((it) => it.etcd)].some(
+    (it) => it !== null && !it.unreadable && it.memberId === memberId,
+  );
 }
 
 function nodeOn(world: World, machine: Machine): EtcdNode | null {
@@ -138,8 +159,15 @@ function tellStop(world: World, machine: Machine): void {
     id: machine.id,
     clusterId: cluster?.id ?? '',
     served: serves && member !== undefined && process.node?.leader != null,
+    ...(member !== undefined && isWaiting(machine, process) && { waits: nameOf(member) }),
     ...(step === null ? {} : { step }),
   });
+}
+
+/** Runs, and waits for what only its peers can give; of a step, its limit decides. */
+function isWaiting(machine: Machine, process: EtcdProcess | undefined): boolean {
+  if (process === undefined || process.node === null || process.serving || process.frozen) return false;
+  return !process.node.doomed && (machine.process?.appliance.state.swap ?? null) === null;
 }
 
 function nameOf({ id, name, learner }: MemberName): MemberName {
@@ -245,6 +273,18 @@ export function damage(world: World, machine: Machine, what: 'wal' | 'database')
 /** Clients write so many entries at once, in every cluster that somebody leads. */
 export function writeMuch(world: World, entries: number): void {
   for (const it of world.etcd.clusters.values()) it.load(entries);
+}
+
+/** Every cluster that somebody leads says that it is out of space; false: there is none. */
+export function raiseNoSpace(world: World): boolean {
+  return [...world.etcd.clusters.values()].filter((it) => it.alarm(true)).length > 0;
+}
+
+/** Disarms that where somebody leads; false: one is left. */
+export function disarmNoSpace(world: World): boolean {
+  const full = [...world.etcd.clusters.values()].filter((it) => it.state.outOfSpace);
+  for (const it of full) it.alarm(false);
+  return full.length === 0;
 }
 
 /** A client of etcd outside the fleet. */

@@ -2,7 +2,7 @@ import type { Claim, Founder } from '../../../src/core/claim.ts';
 import { quorumOf } from '../../../src/core/members.ts';
 import { hostName, namesOf } from '../../../src/core/names.ts';
 import { claimIn } from './claim.ts';
-import { clusterView } from './cluster.ts';
+import { clusterView, keepsData } from './cluster.ts';
 import type { MemberName } from './happening.ts';
 import { whyNotLetIn } from './let-in.ts';
 import type { Machine } from './machine.ts';
@@ -43,17 +43,10 @@ export function intactVoters(
   if (cluster === null) return null;
   const machines = [...world.machines.values()];
   const names = cluster.voters.flatMap((voter) => {
-    const there = machines.find((it) => counts(it) && keeps(it, voter.id));
+    const there = machines.find((it) => counts(it) && keepsData(it, voter.id));
     return there === undefined ? [] : [there.id];
   });
   return { names, voters: cluster.voters.length };
-}
-
-/** Whether this machine has the data of that member, in use or set aside: data set aside count as data. */
-function keeps({ disk }: Machine, memberId: string): boolean {
-  return [disk.etcd, ...disk.aside.map((it) => it.etcd)].some(
-    (it) => it !== null && !it.unreadable && it.memberId === memberId,
-  );
 }
 
 /** Null where the fleet is as it should be: N healthy voters, claim and names right; else what is not. */

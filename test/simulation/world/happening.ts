@@ -17,6 +17,15 @@ export interface Votes {
   readonly healthy: number;
 }
 
+/** Data that were set aside. */
+export interface AsideData {
+  /** As cluster/member; empty: no etcd's. */
+  readonly of: string;
+  readonly readable: boolean;
+  /** Whether they may be a voter's, by what is written beside them. */
+  readonly voter: boolean;
+}
+
 /** How things are, truly, when an appliance stops its etcd for an upgrade. */
 export interface StepFacts {
   /** Who holds the upgrade lock, as etcd knows it; null: nobody. */
@@ -81,6 +90,8 @@ export type Happening =
       readonly id: string;
       readonly clusterId: string;
       readonly served: boolean;
+      /** It had not served in this run, and spoke to its peers: what it waited for was theirs to give. Of which member. */
+      readonly waits?: MemberName;
       /** Where it is stopped to be started otherwise, for an upgrade. */
       readonly step?: StepFacts;
     }
@@ -105,6 +116,19 @@ export type Happening =
       readonly voter: boolean;
       readonly readable: boolean;
     }
+  /** The appliance deletes data that were set aside. */
+  | {
+      readonly kind: 'discarded';
+      readonly id: string;
+      readonly gone: AsideData;
+      /** What was set aside before them, and after them. */
+      readonly older: readonly AsideData[];
+      readonly newer: readonly AsideData[];
+      /** When its appliance was last told that its etcd has no room here; ms ago. */
+      readonly shortMs: number;
+    }
+  /** The appliance has taken the lock under which a member steps to another etcd. */
+  | { readonly kind: 'step-lock'; readonly id: string }
   /** The appliance sends a removal of a member. */
   | {
       readonly kind: 'removal-sent';
@@ -114,6 +138,8 @@ export type Happening =
       readonly hasData: boolean;
       /** Who holds the housekeeping lock at this moment, as etcd knows it; null: nobody. */
       readonly lockHolder: string | null;
+      /** Who holds the lock under which a member steps to another etcd; null, or left out: nobody. */
+      readonly stepHolder?: string | null;
       readonly before: Votes;
       /** Were it taken at once. */
       readonly after: Votes;
@@ -125,6 +151,8 @@ export type Happening =
       readonly memberId: string;
       /** How old the last word of its own etcd is; null: the last ask was not answered, or never sent; ms. */
       readonly ownWordMs: number | null;
+      /** Whether it stands beside its data that they may be a voter's. */
+      readonly noted?: boolean;
       /** Entries between what its own etcd last said that it has applied, and what the leader last said that it has. */
       readonly behind: number | null;
     }
@@ -137,6 +165,8 @@ export type Happening =
       readonly member: MemberName;
       readonly before: Votes;
       readonly after: Votes;
+      /** A majority of the voters had its data on disks that are there before it, and has not after it. */
+      readonly losesMajority?: boolean;
       /** Learners, this one with it. */
       readonly learners: number;
       /** Of the member itself: whether its etcd answers now, and how many entries it is behind. */
@@ -157,6 +187,8 @@ export type Happening =
       readonly claim: Pick<Claim, 'state' | 'founders' | 'lost'> | null;
       /** Who holds the housekeeping lock at this moment, as etcd knows it; null: nobody. */
       readonly lockHolder: string | null;
+      /** Who holds the lock under which a member steps to another etcd; null, or left out: nobody. */
+      readonly stepHolder?: string | null;
       /** It is the sender itself that comes or goes, under the upgrade lock that it holds. */
       readonly step?: boolean;
     }

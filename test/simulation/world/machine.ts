@@ -43,6 +43,10 @@ export interface Machine {
   /** EC2 has begun to take it away: nobody may count on its data. */
   doomed: boolean;
   diskFull: boolean;
+  /** When its etcd last said that it leads and is out of space: its appliance may keep house without a lock then; ms. */
+  ledFullAt: number;
+  /** When its appliance was last told that etcd has no room here; ms. */
+  shortAt: number;
   /** When a heartbeat of a lifecycle hook was last taken; ms. */
   heartbeatAt: number;
   process: ApplianceProcess | null;

@@ -3,8 +3,9 @@ import { readClaim } from '../../../src/core/claim.ts';
 import type { Self } from '../../../src/core/fleet.ts';
 import { desiredSize } from '../../../src/core/fleet.ts';
 import { hostName, namesOf } from '../../../src/core/names.ts';
+import { isOutOfSpace, type MemberStatus } from '../../../src/core/members.ts';
 import type { RecordChange } from '../../../src/core/records.ts';
-import { UPGRADE_KEYS } from '../../../src/core/upgrade-record.ts';
+import { UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
 import { clientUrl, hostOf } from '../../../src/core/urls.ts';
 import type {
   AdminPort,
@@ -20,12 +21,13 @@ import { PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import { ApplianceError, hasCode } from '../../../src/errors.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
-import { createFakeData } from '../../fakes/fake-data.ts';
+import { createFakeData, type FakeDisk } from '../../fakes/fake-data.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
 import { createWire, type Latency } from '../../fakes/wire.ts';
 import { etcdPorts, lockHolderAt, memberNamed, memberOnDisk, votesAt } from './cluster.ts';
 import { rememberedIds } from './ids.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
+import type { AsideData } from './happening.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER, STACK } from './names.ts';
 import { FENCED_KEYS, inspectOf, stepsBefore, upgradeLockOf } from './upgrade.ts';
@@ -147,8 +149,39 @@ function dataOf(world: World, machine: Machine): Ports['data'] {
     writeIdentity: write(data.writeIdentity),
     writeMark: write(data.writeMark),
     setAside: data.setAside,
-    discard: data.discard,
+    async discard(directory, signal) {
+      tellDiscard(world, machine, directory);
+      await data.discard(directory, signal);
+    },
   };
+}
+
+/** Data that were set aside, as whoever sees the disk has them. */
+function asideData({ etcd, identity }: FakeDisk['aside'][number]): AsideData {
+  return {
+    of: etcd === null ? '' : `${etcd.clusterId}/${etcd.memberId}`,
+    readable: etcd !== null && !etcd.unreadable,
+    voter: identity?.voter !== false,
+  };
+}
+
+/** Tells of data that are deleted for ever. */
+function tellDiscard(world: World, { id, disk, shortAt }: Machine, directory: string): void {
+  const at = disk.aside.findIndex((it) => it.directory === directory);
+  const gone = disk.aside[at];
+  if (gone === undefined) return;
+  const [older, newer] = [disk.aside.slice(0, at), disk.aside.slice(at + 1)].map((part) =>
+    part.map(asideData),
+  );
+  const shortMs = world.clock.now() - shortAt;
+  world.tell({
+    kind: 'discarded',
+    id,
+    gone: asideData(gone),
+    older: older ?? [],
+    newer: newer ?? [],
+    shortMs,
+  });
 }
 
 /** Tells what AWS answered this appliance: what it does rests on that. */
@@ -182,12 +215,22 @@ function heardZone(world: World, machine: Machine, port: ZonePort): ZonePort {
         names: changes.some(({ record }) => record.type !== 'TXT'),
         takes: takenBy(changes),
         claim: claimMadeBy(changes),
-        lockHolder: lockHolderAt(world, machine.address),
+        lockHolder: housekeeperAt(world, machine, machine.address),
+        stepHolder: upgradeLockOf(world, machine),
         step: upgradeLockOf(world, machine) === machine.id && namesOnly(machine, changes),
       });
       return await port.change(changes, signal);
     },
   };
+}
+
+/** As long as a look at the lock counts (half the lock's time), and a little for what comes between; ms. */
+const LOOK_COUNTS_MS = 3_000;
+
+/** Who holds the lock in the cluster of the etcd at this address, or, where that grants none for want of space, who leads. */
+function housekeeperAt(world: World, { id, ledFullAt }: Machine, address: string): string | null {
+  const leads = world.clock.now() - ledFullAt <= LOOK_COUNTS_MS;
+  return lockHolderAt(world, address) ?? (leads ? id : null);
 }
 
 /** Whether a batch takes nothing but this machine itself out of the names, or puts it there. */
@@ -233,10 +276,11 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
     ...ports.admin,
     status: (endpoint, signal) =>
       ports.admin.status(endpoint, signal).then((status) => {
+        if (endpoint === own && status.known && isOutOfSpace(status.value) && leads(status.value))
+          machine.ledFullAt = world.clock.now();
         if (endpoint === own)
           ownWord = status.known ? { atMs: world.clock.now(), applied: status.value.raftAppliedIndex } : null;
-        if (status.known && status.value.leader === status.value.memberId)
-          leaderIndex = status.value.raftIndex;
+        if (status.known && leads(status.value)) leaderIndex = status.value.raftIndex;
         return status;
       }),
     async promote(endpoint, memberId, signal) {
@@ -245,6 +289,7 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
         by: machine.id,
         memberId,
         ownWordMs: ownWord === null ? null : world.clock.now() - ownWord.atMs,
+        noted: machine.disk.identity?.voter === true,
         behind: ownWord === null || leaderIndex === null ? null : leaderIndex - ownWord.applied,
       });
       return await ports.admin.promote(endpoint, memberId, signal);
@@ -256,10 +301,17 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
         by: machine.id,
         member: memberNamed(world, at, memberId),
         hasData: memberOnDisk(machine)?.memberId === memberId,
-        lockHolder: lockHolderAt(world, at),
+        lockHolder: housekeeperAt(world, machine, at),
+        stepHolder: upgradeLockOf(world, machine),
         ...votesAt(world, at, memberId),
       });
       return await ports.admin.removeMember(endpoint, memberId, signal);
+    },
+    async createKey(endpoint, key, value, leaseId, signal) {
+      const made = await ports.admin.createKey(endpoint, key, value, leaseId, signal);
+      if (key === UPGRADE_LOCK_KEY && made.known && made.value !== null)
+        world.tell({ kind: 'step-lock', id: machine.id });
+      return made;
     },
     async put(endpoint, key, value, how, signal) {
       const isStep = FENCED_KEYS.includes(key);
@@ -283,6 +335,10 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
     },
   };
   return { ...ports, admin };
+}
+
+function leads({ leader, memberId }: MemberStatus): boolean {
+  return leader === memberId;
 }
 
 function logOf(world: World, machine: Machine): Log {
