@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Obstacle } from '../core/start.ts';
 import { describeError } from '../errors.ts';
 import { listServers, pickBinary } from './binaries.ts';
@@ -42,9 +42,9 @@ export async function preflight(dataDirectory: string, listenAddress: string): P
 
 async function checkDisk(directory: string): Promise<Obstacle | null> {
   try {
-    await mkdir(directory, { recursive: true });
-    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
-    const free = await freeBytes(directory);
+    const there = await nearestFolder(directory);
+    await access(there, constants.R_OK | constants.W_OK | constants.X_OK);
+    const free = await freeBytes(there);
     if (free >= NEEDED_BYTES) return null;
     return {
       kind: 'disk-short',
@@ -52,6 +52,17 @@ async function checkDisk(directory: string): Promise<Obstacle | null> {
     };
   } catch (error) {
     return other(`${directory} cannot be used: ${describeError(error)}`);
+  }
+}
+
+/** The folder, or the one in which it is to be made: a question makes none, as whoever asks it need not be who runs etcd. */
+async function nearestFolder(directory: string): Promise<string> {
+  try {
+    await access(directory);
+    return directory;
+  } catch (error) {
+    if (!hasSystemCode(error, 'ENOENT') || dirname(directory) === directory) throw error;
+    return await nearestFolder(dirname(directory));
   }
 }
 
