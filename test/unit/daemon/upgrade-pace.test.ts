@@ -143,6 +143,17 @@ describe('an upgrade that waits for what goes by itself', () => {
   });
 });
 
+describe('a step', () => {
+  it('has the alarms listed right before it, under the lock: etcd may have raised one just now', async () => {
+    for (const id of ['i-01', 'i-03']) words.set(id, known(wordOf(id, { installed: IMAGE, wanted: '3.5' })));
+    start();
+    await bench.clock.advance(2_000);
+    expect(plan()).toBe('upgrade-step');
+    expect(cluster.read(UPGRADE_KEYS.step)?.value).toContain('i-02');
+    expect(listed).toBe(1);
+  });
+});
+
 describe('whose turn it is', () => {
   it('is told by an appliance that has just begun: its image may be what was waited for', async () => {
     lead(1);
