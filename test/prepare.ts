@@ -43,6 +43,8 @@ interface Program {
   readonly name: string;
   /** The package of Debian that has it. */
   readonly package: string;
+  /** Where a newer Debian has it, in a package of its own. */
+  readonly newerPackage?: string;
   /** Arguments with which it only succeeds if all of it is there: Debian has its parts in several packages. */
   readonly proof?: readonly string[];
 }
@@ -53,13 +55,14 @@ const PROGRAMS: readonly Program[] = [
   { name: 'ip', package: 'iproute2' },
   { name: 'iptables', package: 'iptables' },
   { name: 'unshare', package: 'util-linux' },
+  { name: 'script', package: 'bsdutils' },
   { name: 'strace', package: 'strace' },
 ];
 
 /** What only the tests of `torture` run. */
 const TORTURE_PROGRAMS: readonly Program[] = [
   { name: 'dockerd', package: 'docker.io' },
-  { name: 'docker', package: 'docker.io' },
+  { name: 'docker', package: 'docker.io', newerPackage: 'docker-cli' },
   { name: 'debootstrap', package: 'debootstrap' },
 ];
 
@@ -230,13 +233,16 @@ async function preparePrograms(programs: readonly Program[]): Promise<readonly s
   if (!root || !(await isOnPath('apt-get'))) return [`missing, or not whole: ${what}`];
   console.log(`being installed: ${what}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const install = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
+  const install = ['install', '-y', '-qq', '--no-install-recommends'];
   try {
     // A fresh machine has no lists of packages, an old one has lists of packages that are gone.
-    await run('apt-get', install, { env }).catch(async () => {
+    await run('apt-get', [...install, ...packages], { env }).catch(async () => {
       await run('apt-get', ['update', '-qq'], { env });
-      await run('apt-get', install, { env });
+      await run('apt-get', [...install, ...packages], { env });
     });
+    for (const { name, newerPackage } of missing)
+      if (newerPackage !== undefined && !(await isOnPath(name)))
+        await run('apt-get', [...install, newerPackage], { env });
   } catch (error) {
     return [`apt-get could not install ${packages.join(' ')}: ${oneLine(error)}`];
   }
