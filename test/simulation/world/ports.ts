@@ -224,8 +224,8 @@ function heardZone(world: World, machine: Machine, port: ZonePort): ZonePort {
   };
 }
 
-/** As long as a look at the lock counts (half the lock's time), and a little for what comes between; ms. */
-const LOOK_COUNTS_MS = 3_000;
+/** Room may be made within the turn of who keeps house without a lock, and AWS takes its time in one; ms. */
+const LOOK_COUNTS_MS = 30_000;
 
 /** Who holds the lock in the cluster of the etcd at this address, or, where that grants none for want of space, who leads. */
 function housekeeperAt(world: World, { id, ledFullAt }: Machine, address: string): string | null {
