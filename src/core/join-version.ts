@@ -4,7 +4,9 @@ import { compareVersions, minorAbove, minorOf, minorsBetween, pickVersion } from
 
 /** The binary that an empty member joins with, or why it does not join. */
 export type JoinVersion =
-  { readonly kind: 'chosen'; readonly version: string } | { readonly kind: 'missing'; readonly why: string };
+  | { readonly kind: 'chosen'; readonly version: string }
+  /** `downgrade`: none is wrong, but etcd takes in nobody until its downgrade is over. */
+  | { readonly kind: 'missing'; readonly why: string; readonly downgrade?: boolean };
 
 /** What the choice rests on. */
 export interface JoinVersionObservation {
@@ -29,7 +31,11 @@ export function joinVersion(seen: JoinVersionObservation): JoinVersion {
   const { installed, clusterVersion, running, started, downgrading } = seen;
   if (clusterVersion === null) return missing("no member tells its version, and so the cluster's is unknown");
   const minor = decidedMinor(clusterVersion, running);
-  if (downgrading) return missing('a downgrade is under way, and until its end etcd takes in nobody');
+  if (downgrading)
+    return {
+      ...missing('a downgrade is under way, and until its end etcd takes in nobody'),
+      downgrade: true,
+    };
   // etcd raises the version within seconds, and takes in nobody of the old one from then on. It does not while one is silent.
   if (
     running.length > 0 &&
@@ -75,7 +81,7 @@ function decidedMinor(clusterVersion: string, running: readonly string[]): strin
   return minorOf(minorOf(clusterVersion) === '3.0' ? lowest : clusterVersion);
 }
 
-function missing(why: string): JoinVersion {
+function missing(why: string): Extract<JoinVersion, { kind: 'missing' }> {
   return { kind: 'missing', why };
 }
 

@@ -114,7 +114,10 @@ function desiredSets(seen: DnsObservation): readonly DesiredSet[] {
     set(['SRV', names.srvServer], service(PEER_PORT), present.filter(isStarted)),
     ...names.srvClient.map((name) => set(['SRV', name], service(CLIENT_PORT), serving, doubtful)),
     // A leaving member keeps its own name while it is a member: the SRV sets that clients still hold must resolve.
-    ...nameable.filter(isStarted).map((it) => set(['A', hostName(seen.cluster, it.name)], addressOf, [it])),
+    // Who answers has started, though the list may be of a moment before.
+    ...nameable
+      .filter((it) => isStarted(it) || seen.healthy.has(it.id))
+      .map((it) => set(['A', hostName(seen.cluster, it.name)], addressOf, [it])),
   ];
 }
 

@@ -148,7 +148,8 @@ function planRemoveOwn(
   if (seen.fleet === undefined) return ask(['fleet']);
   if (!seen.fleet.known) return wait('fleet-unknown', `the fleet is unknown: ${seen.fleet.reason}`);
   const obstacle = planObstacle(seen, claim);
-  if (obstacle !== null) return obstacle;
+  // A downgrade ends only when every member answers: this one, which waits for its end, would hold it up.
+  if (obstacle !== null && seen.preflight?.kind !== 'downgrade') return obstacle;
   return {
     kind: 'remove-own',
     endpoint,

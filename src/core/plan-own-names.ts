@@ -18,7 +18,11 @@ export interface OwnNamesObservation {
 export function planOwnNames(seen: OwnNamesObservation): readonly RecordChange[] {
   const names = namesOf(seen.cluster);
   const service = `1 1 ${CLIENT_PORT} ${hostName(seen.cluster, seen.self.id)}`;
+  const host = hostName(seen.cluster, seen.self.id);
+  const isFound = seen.records.some((it) => it.name === host && it.type === 'A');
   return [
+    // Who was never named before has no host name yet, which the services lead to.
+    ...(seen.serves && !isFound ? changeOf(seen, host, 'A', seen.self.address) : []),
     ...changeOf(seen, names.cluster, 'A', seen.self.address),
     ...changeOf(seen, names.server, 'A', seen.self.address),
     ...names.srvClient.flatMap((name) => changeOf(seen, name, 'SRV', service)),

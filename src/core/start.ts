@@ -24,8 +24,11 @@ export type QuorumAnswer =
 
 /** What keeps etcd from starting here. `why` is a clause. */
 export interface Obstacle {
-  /** `disk-short`: there is too little room, and data set aside may make some. */
-  readonly kind: 'disk-short' | 'other';
+  /**
+   * `disk-short`: there is too little room, and data set aside may make some. `downgrade`: etcd takes in nobody until its
+   * downgrade is over.
+   */
+  readonly kind: 'disk-short' | 'downgrade' | 'other';
   readonly why: string;
 }
 

@@ -4,6 +4,7 @@ import { unknown } from '../core/known.ts';
 import { AWS_BACKOFF_MAX_MS, BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
 import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
+import { hostName, namesOf } from '../core/names.ts';
 import type { ChangeOutcome } from '../core/records.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -45,7 +46,8 @@ export interface HouseMemory {
   writeAfter: number;
   /** Looks at the security groups in a row that left something open. */
   rulesFailures: number;
-  named: readonly string[];
+  /** Whom clients are sent to, as last read; null: never. */
+  named: readonly string[] | null;
   published: string;
   /** Monotonic time at which a follower last looked at what it shows; ms. */
   shownAt: number;
@@ -63,7 +65,7 @@ export function freshMemory(): HouseMemory {
     writeFailures: 0,
     writeAfter: Number.NEGATIVE_INFINITY,
     rulesFailures: 0,
-    named: [],
+    named: null,
     published: '',
     shownAt: Number.NEGATIVE_INFINITY,
   };
@@ -141,7 +143,7 @@ export async function keepHouse(
     return await removeMember(context, right, endpoint, action, signal);
   }
   const written = await writeRecords(context, right, plan, memory, signal);
-  if (written && context.register.last().known) memory.named = namedBy(latest.value, doubtful, leaving);
+  memory.named = namedIn(context, latest.value) ?? memory.named;
   const names = new Set(latest.value.list.members.map((it) => it.name));
   if (fleet?.known === true) {
     const letIn = await context.firewall.tend(fleet.value, names, right, signal);
@@ -260,10 +262,18 @@ function troubleOf(
     : reason(failed.kind, failed.message);
 }
 
-function namedBy(seen: Look, doubtful: ReadonlySet<string>, leaving: ReadonlySet<string>): readonly string[] {
+/** Members that clients are sent to, as the records stand; null: they are unknown. Who leaves waits until it is none of them. */
+function namedIn({ register, options }: Context, seen: Look): readonly string[] | null {
+  const records = register.last();
+  if (!records.known) return null;
+  const [service] = namesOf(options.cluster).srvClient;
+  const values = records.value
+    .filter((it) => it.type === 'SRV' && it.name === service)
+    .flatMap((it) => it.values);
+  const hosts = new Set(values.map((it) => it.split(' ')[3]));
   return seen.list.members
-    .filter((it) => !it.learner && (seen.healthy.has(it.id) || doubtful.has(it.id)) && !leaving.has(it.name))
     .map((it) => it.name)
+    .filter((it) => hosts.has(hostName(options.cluster, it)))
     .sort();
 }
 
@@ -277,7 +287,7 @@ async function publish(
 ): Promise<void> {
   const { ports, register, fleetView } = context;
   const fence = right.fence();
-  if (fence === null) return;
+  if (fence === null || memory.named === null) return;
   const claim = register.standing();
   const fleet = fleetView.last();
   const content = {

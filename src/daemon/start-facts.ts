@@ -182,7 +182,8 @@ async function gatherPreflight(
 ): Promise<Obstacle | null> {
   const starting = { quorum: facts.quorum, claim: context.register.standing() };
   const version = await versionToStart(context, starting, signal);
-  if (version.kind === 'missing') return { kind: 'other', why: version.why };
+  if (version.kind === 'missing')
+    return { kind: version.downgrade === true ? 'downgrade' : 'other', why: version.why };
   return await context.ports.process.preflight(version.version, context.ports.self.address, signal);
 }
 

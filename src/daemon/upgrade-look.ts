@@ -149,12 +149,12 @@ function leaderOf(members: readonly MemberLook[]): string | null {
 }
 
 function orphanedSince(
-  { clock }: UpgradeSight,
+  { clock, self }: UpgradeSight,
   memory: OrphanMemory,
   lockedBy: string | null,
   record: Known<UpgradeRecord>,
 ): number {
-  const step = record.known && lockedBy === null ? record.value.step : null;
+  const step = record.known && (lockedBy === null || lockedBy === self) ? record.value.step : null;
   if (step === null) {
     if (record.known) memory.orphan = null;
     return 0;

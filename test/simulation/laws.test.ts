@@ -215,6 +215,8 @@ const discarded = (
 ): Happening => ({ kind: 'discarded', id: 'i-1', gone, older: [], newer: [], shortMs: 0, ...rest });
 const mark = (n: number): RecordSet =>
   markRecord(CLUSTER, { instanceId: `i-${n}`, token: 'one', nonce: `${n}` });
+const told = (id: string, to: 'go' | 'stop'): Happening => ({ kind: 'told', id, to });
+const both: RecordSet = { ...named(1), values: [...named(1).values, ...named(2).values] };
 const stepLock = (id: string): Happening => ({ kind: 'step-lock', id });
 const host = (n: number): RecordSet => ({
   name: hostName(CLUSTER, `i-${n}`),
@@ -589,6 +591,14 @@ const CASES: Readonly<
         records(null, named(1), host(1), host(2)),
         records(null, named(1), host(1)),
       ],
+    ],
+  },
+  'leaves-names-first': {
+    bad: [[records(null, both), told('i-2', 'go'), membership({ by: 'i-2' })]],
+    good: [
+      [records(null, named(1), host(1)), told('i-2', 'go'), membership({ by: 'i-2' })],
+      [records(null, both), told('i-2', 'go'), 10_000, membership({ by: 'i-2' })],
+      [records(null, both), told('i-2', 'go'), membership({ by: 'i-2', outOfSpace: true })],
     ],
   },
   'marks-kept': {

@@ -64,6 +64,32 @@ export const namesResolve: LawCheck = {
   },
 };
 
+/** A leaver that is still named after this goes all the same; less what a clock may be fast; ms. */
+const UNNAMED_FIRST_MS = 5_500;
+
+/** Law 9: who leaves in order leaves the names of clients before it leaves the members. */
+export const leavesNamesFirst: LawCheck = {
+  law: 9,
+  check: 'leaves-names-first',
+  watch: (report) => {
+    const told = new Map<string, number>();
+    /** Host names of those who were told to go. */
+    const hosts = new Set<string>();
+    let named: ReadonlySet<string> = new Set();
+    return (it, atMs) => {
+      if (it.kind === 'told' && it.to === 'go') hosts.add(hostName(CLUSTER, it.id));
+      if (it.kind === 'told' && it.to === 'go' && !told.has(it.id)) told.set(it.id, atMs);
+      if (it.kind === 'records') named = clientsIn(it.after);
+      if (it.kind !== 'membership' || it.change !== 'remove' || it.by !== it.member.name) return;
+      const since = told.get(it.by);
+      // Who lost its data does not leave; and a set is not emptied for those who leave together.
+      if (it.outOfSpace === true || !it.hasData || [...named].every((one) => hosts.has(one))) return;
+      if (it.member.learner || since === undefined || atMs - since >= UNNAMED_FIRST_MS) return;
+      if (named.has(hostName(CLUSTER, it.by))) report(`${it.by} leaves, and clients are still sent to it`);
+    };
+  },
+};
+
 /** Section 4: a mark goes with its instance, or gives way to that instance's next one. */
 export const marksKept: LawCheck = {
   law: 4,

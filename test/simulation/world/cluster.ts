@@ -108,6 +108,7 @@ export function tellMembership(world: World, change: MembershipChange): void {
     member: nameOf(member),
     before: { ...after, healthy: hadQuorum ? quorumOf(after.voters) : 0 },
     after,
+    outOfSpace: cluster.state.outOfSpace,
     losesMajority: kind === 'remove' && losesMajority(world, cluster, member),
     learners: cluster.members.filter((it) => it.learner).length,
     answers: node !== null && node.files.memberId === member.id && !node.process.frozen,

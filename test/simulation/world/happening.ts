@@ -165,6 +165,8 @@ export type Happening =
       readonly member: MemberName;
       readonly before: Votes;
       readonly after: Votes;
+      /** Etcd takes no writes: nobody can say that he leaves, nor who is named. */
+      readonly outOfSpace?: boolean;
       /** A majority of the voters had its data on disks that are there before it, and has not after it. */
       readonly losesMajority?: boolean;
       /** Learners, this one with it. */

@@ -65,7 +65,6 @@ const missing: readonly Missing[] = [
     seen({ clusterVersion: '3.0.0', running: [] }),
     /no etcd 3\.0 is installed/,
   ],
-  ['a downgrade is under way', seen({ downgrading: true }), /a downgrade is under way/],
   [
     "all have left the cluster's minor",
     seen({ running: ['3.6.16', '3.6.16'] }),
@@ -123,6 +122,11 @@ describe('joinVersion', () => {
 
   it.each(missing)('does not join: %s', (_name, observed, why) => {
     expect(joinVersion(observed)).toEqual({ kind: 'missing', why: expect.stringMatching(why) });
+  });
+
+  it('does not join while a downgrade is under way, and tells it from what lacks', () => {
+    const why = 'a downgrade is under way, and until its end etcd takes in nobody';
+    expect(joinVersion(seen({ downgrading: true }))).toEqual({ kind: 'missing', why, downgrade: true });
   });
 });
 

@@ -433,6 +433,17 @@ const joining: readonly StartCase[] = [
     code: 'member-without-data',
   },
   {
+    name: 'none | present, while a downgrade is under way: it waits for every member, and so for this one',
+    seen: beside(formed(), {
+      ...EMPTY_FLEET,
+      quorum: answers([1, 2, 3]),
+      ownAddress: null,
+      preflight: { kind: 'downgrade', why: 'a downgrade is under way' },
+    }),
+    kind: 'remove-own',
+    code: 'member-without-data',
+  },
+  {
     name: 'none | present, and the fleet is unknown: it could not join again, so nothing is removed',
     seen: beside(formed(), { quorum: answers([1, 2, 3]), ownAddress: null, preflight: null, fleet: DARK }),
     kind: 'wait',

@@ -8,6 +8,7 @@ import type { Context } from '../../../src/daemon/context.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { freshMemory, keepHouse } from '../../../src/daemon/keep-house.ts';
 import { createMaintenanceLock, LOCK_KEY } from '../../../src/daemon/maintenance-lock.ts';
+import { LEAVING_PREFIX } from '../../../src/daemon/leaving-word.ts';
 import type { AdminPort, FleetPort } from '../../../src/daemon/ports.ts';
 import { decodePublished, PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
@@ -94,6 +95,19 @@ describe('keeping house', () => {
       claim: { token: TOKEN, epoch: 1 },
       named: ['i-01', 'i-02', 'i-03'],
     });
+  });
+
+  it('publishes whom clients are sent to, and not whom it would have written: who leaves goes by that', async () => {
+    const { tick } = await keeping();
+    await tick();
+    cluster.put(`${LEAVING_PREFIX}i-03`, bench.clock.wallTime(), null);
+    const named = (): readonly string[] | undefined =>
+      decodePublished(cluster.read(PUBLISHED_KEY)?.value ?? '')?.named;
+    // No name is taken away while the fleet is unknown.
+    bench.aws.breakDown('throttled');
+    await bench.clock.advance(2_000);
+    await tick();
+    expect(named()).toContain('i-03');
   });
 
   it('keeps who answers one look late among the names, and takes out who is silent in two', async () => {

@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { unknown } from '../../../src/core/known.ts';
+import { encodePart, UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
+import { lookAtUpgrade, type OrphanMemory } from '../../../src/daemon/upgrade-look.ts';
+import { createBench, NEVER } from '../../fakes/bench.ts';
+
+it('a step that nobody goes on with is counted on by who takes its lock, and begun anew by another', async () => {
+  const bench = createBench(3);
+  const cluster = await bench.form();
+  await bench.clock.advance(3_000);
+  const { ports, self, url } = bench.host(0);
+  const step = { by: 'i-gone', from: '3.6.16', to: '3.5.35', at: '2026-11-21T12:00:00Z' };
+  cluster.put(UPGRADE_KEYS.step, encodePart(step), null);
+  const memory: OrphanMemory = { orphan: null };
+  const orphanedForMs = async (): Promise<number> => {
+    const sight = {
+      admin: ports.admin,
+      clock: bench.clock,
+      endpoint: url,
+      ask: async () => await Promise.resolve(unknown('not asked')),
+      self: self.id,
+      acts: false,
+    };
+    const seen = await bench.soon(lookAtUpgrade(sight, memory, NEVER));
+    if (!seen.known) throw new Error(seen.reason);
+    return seen.value.observation.orphanedForMs;
+  };
+  expect(await orphanedForMs()).toBe(0);
+  await bench.clock.advance(100_000);
+  expect(await orphanedForMs()).toBeGreaterThanOrEqual(100_000);
+  // Its own plan is made again under the lock: counted anew there, it would come to nothing, every time.
+  cluster.put(UPGRADE_LOCK_KEY, self.id, null);
+  expect(await orphanedForMs()).toBeGreaterThanOrEqual(100_000);
+  cluster.put(UPGRADE_LOCK_KEY, 'i-02', null);
+  expect(await orphanedForMs()).toBe(0);
+});
