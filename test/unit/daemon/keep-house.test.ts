@@ -98,14 +98,14 @@ describe('keeping house', () => {
   });
 
   it('publishes whom clients are sent to, and not whom it would have written: who leaves goes by that', async () => {
-    const { tick } = await keeping();
+    const { context, tick } = await keeping();
     await tick();
     cluster.put(`${LEAVING_PREFIX}i-03`, bench.clock.wallTime(), null);
     const named = (): readonly string[] | undefined =>
       decodePublished(cluster.read(PUBLISHED_KEY)?.value ?? '')?.named;
     // No name is taken away while the fleet is unknown.
     bench.aws.breakDown('throttled');
-    await bench.clock.advance(2_000);
+    await bench.soon(context.fleetView.fleet(0, NEVER));
     await tick();
     expect(named()).toContain('i-03');
   });
