@@ -20,7 +20,7 @@ const LONG: readonly string[] = [
   'test/contract/aws-contract.test.ts',
   'test/upgrade-lab/old-entries.test.ts',
   'test/upgrade-lab/old-requests.test.ts',
-  'test/unit/main.test.ts',
+  'test/integration/main.test.ts',
 ];
 
 /** The order of vitest's own, but for the long files, which are the first of their group whatever project they are of. */
