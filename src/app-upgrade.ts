@@ -1,8 +1,9 @@
-import type { Known, Unknown } from './core/known.ts';
+import type { Known } from './core/known.ts';
 import { known, unknown } from './core/known.ts';
 import type { UpgradeObservation, UpgradeRecord } from './core/upgrade.ts';
 import { encodePart, UPGRADE_KEYS } from './core/upgrade-record.ts';
 import { clientUrl } from './core/urls.ts';
+import { strangersCluster } from './daemon/own-cluster.ts';
 import type { OrphanMemory } from './daemon/upgrade-look.ts';
 import { lookAtUpgrade } from './daemon/upgrade-look.ts';
 import type { EtcdAdmin } from './etcd/admin.ts';
@@ -43,20 +44,11 @@ export function openClusterUpgrade(options: {
   const memory: Memory = { addresses: options.addresses, clusterId: options.clusterId, orphan: null };
   return {
     look: async (signal) => await lookThrough(admin, peers, memory, signal),
-    write: async (part, value, signal) => {
-      let last: Known<true> = unknown('no member is known');
-      for (const address of memory.addresses) {
-        const stranger = await strangerAt(admin, memory, address, signal);
-        if (stranger !== null) {
-          last = stranger;
-          continue;
-        }
-        const put = await admin.put(clientUrl(address), UPGRADE_KEYS[part], encodePart(value), {}, signal);
-        last = put.known ? known(true) : put;
-        if (last.known) return last;
-      }
-      return last;
-    },
+    write: async (part, value, signal) =>
+      await throughFirst(admin, memory, signal, async (endpoint) => {
+        const put = await admin.put(endpoint, UPGRADE_KEYS[part], encodePart(value), {}, signal);
+        return put.known ? known(true) : put;
+      }),
     ring: async (signal) => {
       await Promise.all(
         memory.addresses.map((address) =>
@@ -75,19 +67,26 @@ interface Memory extends OrphanMemory {
   readonly clusterId: string | null;
 }
 
-/** Why an address is not to be asked: who is there is of another cluster. Null where it is not, or says nothing. */
-async function strangerAt(
+/** What the first answers that is of the cluster, or why the last does not. */
+async function throughFirst<T>(
   admin: EtcdAdmin,
-  { clusterId }: Memory,
-  address: string,
+  { addresses, clusterId }: Memory,
   signal: AbortSignal,
-): Promise<Unknown | null> {
-  if (clusterId === null) return null;
-  const status = await admin.status(clientUrl(address), signal);
-  if (!status.known || status.value.clusterId === clusterId) return null;
-  return unknown(
-    `at ${address} is a member of cluster ${status.value.clusterId} by now, and not of ${clusterId}, which the claim names`,
-  );
+  ask: (endpoint: string, address: string) => Promise<Known<T>>,
+): Promise<Known<T>> {
+  let last: Known<T> = unknown('no address of a member is known');
+  for (const address of addresses) {
+    const endpoint = clientUrl(address);
+    const stranger = await strangersCluster(admin, endpoint, clusterId, signal);
+    last =
+      stranger === null
+        ? await ask(endpoint, address)
+        : unknown(
+            `at ${address} is a member of cluster ${stranger} by now, and not of ${clusterId}, which the claim names`,
+          );
+    if (last.known) return last;
+  }
+  return last;
 }
 
 async function lookThrough(
@@ -99,23 +98,12 @@ async function lookThrough(
   const clock = { now: () => performance.now() };
   const ask = async (address: string, cut: AbortSignal) =>
     await peers.askUpgrade(address, { from: OPERATOR, fresh: false }, cut);
-  let last = unknown('no address of a member is known');
-  for (const address of memory.addresses) {
-    const stranger = await strangerAt(admin, memory, address, signal);
-    if (stranger !== null) {
-      last = stranger;
-      continue;
-    }
-    const sight = { admin, clock, endpoint: clientUrl(address), ask, self: '', acts: false };
-    const seen = await lookAtUpgrade(sight, memory, signal);
-    if (!seen.known) {
-      last = seen;
-      continue;
-    }
+  return await throughFirst(admin, memory, signal, async (endpoint, address) => {
+    const seen = await lookAtUpgrade({ admin, clock, endpoint, ask, self: '', acts: false }, memory, signal);
+    if (!seen.known) return seen;
     // Who answered is asked first again.
     const found = seen.value.members.map((it) => it.address).filter((it) => it !== '');
     memory.addresses = [...new Set([address, ...found])];
     return known(seen.value.observation);
-  }
-  return last;
+  });
 }

@@ -17,7 +17,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { listBinaries, pickBinary } from '../src/etcd/binaries.ts';
 import { installEtcd } from '../src/etcd/install.ts';
-import { OFFICIAL_RELEASES } from '../src/etcd/source-release.ts';
+import { releasesUrl } from '../src/cli/etcd.ts';
 import { installSources } from '../src/etcd/sources.ts';
 import {
   CACHE_DIRECTORY,
@@ -67,7 +67,7 @@ const TORTURE_PROGRAMS: readonly Program[] = [
 ];
 
 const sources = installSources({
-  baseUrl: process.env['ETCD_RELEASES_URL'] ?? OFFICIAL_RELEASES,
+  baseUrl: releasesUrl(),
   env: process.env,
   platform: process.platform,
   arch: process.arch,

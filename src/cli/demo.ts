@@ -14,8 +14,8 @@ import { sandboxId } from '../sandbox/state-dir.ts';
 import { viewInstances, viewNames, whatIsMissing } from './demo-view.ts';
 import type { InstanceView, NamesView } from './demo-view.ts';
 import { runScript } from './demo-script.ts';
-import { installVersion, releasesUrl } from './etcd.ts';
-import { etcdDirectory, stopAsked } from './sandbox-start.ts';
+import { etcdDirectory, installVersion, releasesUrl } from './etcd.ts';
+import { stopAsked } from './sandbox-start.ts';
 import { renderTable } from './sandbox-text.ts';
 
 /** What is installed for a demo where no etcd is there. */

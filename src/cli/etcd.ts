@@ -12,7 +12,7 @@ import { installSources } from '../etcd/sources.ts';
 /** `etcd-appliance etcd list` and `etcd-appliance etcd install VERSION|MINOR`. What they throw is the caller's to say. */
 export function addEtcdCommands(program: Command): void {
   const etcd = program.command('etcd').description('the etcd binaries on this machine');
-  const directory = process.env['ETCD_DIR'] || defaultDirectory();
+  const directory = etcdDirectory();
   etcd
     .command('list')
     .description('list the versions of etcd that are installed')
@@ -37,8 +37,10 @@ export function releasesUrl(): string {
   return process.env['ETCD_RELEASES_URL'] || OFFICIAL_RELEASES;
 }
 
-function defaultDirectory(): string {
-  return defaultEtcdDirectory(homedir(), process.env['XDG_CACHE_HOME'], existsSync('/opt/etcd'));
+/** Where the binaries of etcd are for this user, as the appliance itself would look for them. */
+export function etcdDirectory(): string {
+  const { ETCD_DIR, XDG_CACHE_HOME } = process.env;
+  return ETCD_DIR || defaultEtcdDirectory(homedir(), XDG_CACHE_HOME, existsSync('/opt/etcd'));
 }
 
 async function listVersions(directory: string, json: boolean): Promise<void> {

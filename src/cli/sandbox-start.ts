@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import type { Command } from 'commander';
 import { ApplianceError, EXIT } from '../errors.ts';
-import { defaultEtcdDirectory } from '../etcd/layout.ts';
 import { createHub, inNamespace } from '../sandbox/network.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import { DEFAULT_REGIONS } from '../sandbox/server.ts';
@@ -15,6 +13,7 @@ import {
   removeSandbox,
   sweepDeadSandboxes,
 } from '../sandbox/state-dir.ts';
+import { etcdDirectory } from './etcd.ts';
 import { renderEvent } from './sandbox-text.ts';
 
 interface StartOptions {
@@ -36,12 +35,6 @@ interface StartOptions {
   readonly keep?: true;
   readonly quiet?: true;
   readonly json?: true;
-}
-
-/** Where the binaries of etcd are for this user, as the appliance itself would look for them. */
-export function etcdDirectory(): string {
-  const { ETCD_DIR, XDG_CACHE_HOME } = process.env;
-  return ETCD_DIR || defaultEtcdDirectory(homedir(), XDG_CACHE_HOME, existsSync('/opt/etcd'));
 }
 
 /** `etcd-appliance sandbox start`. */

@@ -33,6 +33,16 @@ export function hostName(cluster: string, instanceId: string): string {
   return `${instanceId.toLowerCase()}.${cluster}`;
 }
 
+/** The value of an SRV record that leads to a member's port; all count the same. */
+export function serviceValue(cluster: string, instanceId: string, port: number): string {
+  return `1 1 ${port} ${hostName(cluster, instanceId)}`;
+}
+
+/** The host name that the value of an SRV record leads to. */
+export function hostOfService(value: string): string | undefined {
+  return value.split(' ')[3];
+}
+
 /** Where an instance's mark is. */
 export function markName(cluster: string, instanceId: string): string {
   return `_etcd-start.${instanceId.toLowerCase()}.${cluster}`;

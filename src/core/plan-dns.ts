@@ -1,6 +1,6 @@
 import type { Member } from './members.ts';
 import { addressOf, isStarted } from './members.ts';
-import { hostName, namesOf } from './names.ts';
+import { hostName, namesOf, serviceValue } from './names.ts';
 import { CLIENT_PORT, NAME_TTL_SECONDS, PEER_PORT } from './numbers.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
@@ -98,7 +98,7 @@ function desiredSets(seen: DnsObservation): readonly DesiredSet[] {
   const service =
     (port: number) =>
     (it: Member): string =>
-      `1 1 ${port} ${hostName(seen.cluster, it.name)}`;
+      serviceValue(seen.cluster, it.name, port);
   const set = (
     [type, name]: readonly ['A' | 'SRV', string],
     valueOf: (member: Member) => string,

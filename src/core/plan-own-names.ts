@@ -1,4 +1,4 @@
-import { hostName, namesOf } from './names.ts';
+import { hostName, namesOf, serviceValue } from './names.ts';
 import { CLIENT_PORT, NAME_TTL_SECONDS } from './numbers.ts';
 import type { RecordChange, RecordSet } from './records.ts';
 
@@ -17,7 +17,7 @@ export interface OwnNamesObservation {
  */
 export function planOwnNames(seen: OwnNamesObservation): readonly RecordChange[] {
   const names = namesOf(seen.cluster);
-  const service = `1 1 ${CLIENT_PORT} ${hostName(seen.cluster, seen.self.id)}`;
+  const service = serviceValue(seen.cluster, seen.self.id, CLIENT_PORT);
   const host = hostName(seen.cluster, seen.self.id);
   const isFound = seen.records.some((it) => it.name === host && it.type === 'A');
   return [

@@ -12,7 +12,7 @@ import type { Look } from './look.ts';
 import { look } from './look.ts';
 import { observeMember } from './observe-member.ts';
 import { decide } from './starter.ts';
-import { observeUpgrade } from './upgrade-facts.ts';
+import { freshUpgradeMemory, observeUpgrade } from './upgrade-facts.ts';
 
 /** One step of a plan, and why it is taken or not taken. */
 export interface PlanStep {
@@ -69,17 +69,6 @@ export async function explain(context: Context, signal: AbortSignal): Promise<Pl
   };
 }
 
-/** Who looks once remembers nothing: what rests on it is told as if it had only just begun. */
-const NOTHING_REMEMBERED = {
-  orphan: null,
-  left: false,
-  pairSince: null,
-  downgradeIdleSince: null,
-  news: null,
-  begins: false,
-  members: [],
-};
-
 /** The upgrade's plan: a step where it is this instance's turn. What the preflight of it lacks is told line by line. */
 async function explainUpgrade(context: Context, signal: AbortSignal): Promise<PlanReport> {
   const { self, peers } = context.ports;
@@ -89,7 +78,8 @@ async function explainUpgrade(context: Context, signal: AbortSignal): Promise<Pl
   const tell = async (cut: AbortSignal): Promise<UpgradeAnswer> =>
     asked.known ? asked.value : await upgradeWord.tell(cut);
   const asRunning: Context = { ...context, upgradeWord: { ...upgradeWord, tell } };
-  const seen = await observeUpgrade(asRunning, { ...NOTHING_REMEMBERED }, { acts: false }, signal);
+  // Who looks once remembers nothing: what rests on it is told as if it had only just begun.
+  const seen = await observeUpgrade(asRunning, freshUpgradeMemory(), { acts: false }, signal);
   if (!seen.known) return { steps: [], notTaken: [], unknown: [`the upgrade: ${seen.reason}`] };
   const { action, checks } = planUpgrade(seen.value);
   const isOwn = 'who' in action && action.who === self.id;

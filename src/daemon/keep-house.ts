@@ -2,9 +2,9 @@ import type { Fleet } from '../core/fleet.ts';
 import type { Known } from '../core/known.ts';
 import { unknown } from '../core/known.ts';
 import { AWS_BACKOFF_MAX_MS, BUSY_AWS_INTERVAL_MS } from '../core/numbers.ts';
+import { hostName, hostOfService, namesOf } from '../core/names.ts';
 import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
-import { hostName, namesOf } from '../core/names.ts';
 import type { ChangeOutcome } from '../core/records.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -270,7 +270,7 @@ function namedIn({ register, options }: Context, seen: Look): readonly string[] 
   const values = records.value
     .filter((it) => it.type === 'SRV' && it.name === service)
     .flatMap((it) => it.values);
-  const hosts = new Set(values.map((it) => it.split(' ')[3]));
+  const hosts = new Set(values.map(hostOfService));
   return seen.list.members
     .map((it) => it.name)
     .filter((it) => hosts.has(hostName(options.cluster, it)))

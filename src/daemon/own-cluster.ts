@@ -1,5 +1,6 @@
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
+import type { AdminPort } from './ports.ts';
 
 /*
  * EC2 gives the address of an instance that is gone to the next one that is launched, and that may be of another stack: where a
@@ -16,9 +17,20 @@ export async function ownCluster({ ports, state }: Own, signal: AbortSignal): Pr
 
 /** Whether a member of another cluster answers there. Who does not answer is no stranger. */
 export async function isStranger(context: Own, endpoint: string, signal: AbortSignal): Promise<boolean> {
-  const status = await context.ports.admin.status(endpoint, signal);
   const own = await ownCluster(context, signal);
-  return status.known && own !== null && status.value.clusterId !== own;
+  return (await strangersCluster(context.ports.admin, endpoint, own, signal)) !== null;
+}
+
+/** Id of the cluster whose member answers there, where it is another than `own`; null: it is not, or nobody answers, or knows. */
+export async function strangersCluster(
+  admin: Pick<AdminPort, 'status'>,
+  endpoint: string,
+  own: string | null,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (own === null) return null;
+  const status = await admin.status(endpoint, signal);
+  return status.known && status.value.clusterId !== own ? status.value.clusterId : null;
 }
 
 /**
@@ -31,8 +43,8 @@ export async function* inOwnCluster(
   signal: AbortSignal,
 ): AsyncGenerator<string, void> {
   const { admin, self } = context.ports;
+  const own = await ownCluster(context, signal);
   for (const endpoint of endpoints) {
-    const own = await ownCluster(context, signal);
     if (own === null && endpoint !== clientUrl(self.address)) continue;
     const status = await admin.status(endpoint, signal);
     if (status.known && (own === null || status.value.clusterId === own)) yield endpoint;

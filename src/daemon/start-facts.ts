@@ -142,7 +142,7 @@ async function gatherQuorum(
   const inFleet = (fleet: Known<Fleet> | undefined): readonly string[] =>
     others(context, fleet).map((it) => it.address);
   const heard = await ask([...claimed, ...inFleet(facts.fleet)]);
-  const quorum = isStranger(heard, wanted, facts.fleet) ? await ask(inFleet(facts.fleet)) : heard;
+  const quorum = isOfNobodyHere(heard, wanted, facts.fleet) ? await ask(inFleet(facts.fleet)) : heard;
   // Data are started where nobody answers: no call to AWS may keep a crashed etcd down.
   if (quorum.kind === 'answers' || facts.fleet !== undefined || how.hasData) return { quorum };
   // None that the claim names answers: the fleet may know addresses that the claim could not be told (section 6).
@@ -154,7 +154,7 @@ async function gatherQuorum(
  * Whether a cluster that nobody asked for answers where no instance of the fleet is: EC2 gives the address of a founder who is
  * gone to the next instance that is launched, and that may be of another stack's cluster. Adopted, it would be joined.
  */
-function isStranger(
+function isOfNobodyHere(
   quorum: NonNullable<StartObservation['quorum']>,
   { clusterId, preferred }: Pick<Wanted, 'clusterId' | 'preferred'>,
   fleet: Known<Fleet> | undefined,

@@ -30,6 +30,19 @@ export interface UpgradeMemory extends OrphanMemory {
   members: readonly MemberLook[];
 }
 
+/** What is remembered before the first look. */
+export function freshUpgradeMemory(): UpgradeMemory {
+  return {
+    orphan: null,
+    left: false,
+    pairSince: null,
+    downgradeIdleSince: null,
+    news: null,
+    begins: true,
+    members: [],
+  };
+}
+
 /** Everything that the plan of an upgrade rests on, in one look through the own etcd; `acts`: under the lock, before a step. */
 export async function observeUpgrade(
   context: Context,

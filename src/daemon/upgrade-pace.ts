@@ -3,6 +3,7 @@ import { isStarted } from '../core/members.ts';
 import { LOOK_INTERVAL_MS } from '../core/numbers.ts';
 import type { UpgradeCode, UpgradePlan } from '../core/plan-upgrade.ts';
 import type { UpgradeMember, UpgradeRecord } from '../core/upgrade.ts';
+import { planPace } from '../core/upgrade-pace.ts';
 import { standingOf } from '../core/upgrade-standing.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
@@ -11,13 +12,6 @@ import { readUpgradeRecord } from './upgrade-look.ts';
 /** While an upgrade is on its way, and while there is nothing to do; an operator's word rings. */
 const LOOK_MS = 1_000;
 const IDLE_LOOK_MS = 30_000;
-
-/**
- * What only an operator mends may stand for weeks, and each look asks every appliance what its log holds. Where it has been
- * the same for this long, it is looked at as where there is nothing to do: what cannot be told for a moment is told by then,
- * and a downgrade that nobody goes on with is cancelled.
- */
-const STANDS_FOR_MS = 60_000;
 
 /** What etcd keeps of an upgrade, and who is a member: whatever changes there may bring it on. */
 export function newsOf(
@@ -42,9 +36,9 @@ export function createUpgradePace(
     const still = plan !== null && standingOf(plan.action) === 'stands' && news !== null;
     if (!still) stands = null;
     else if (stands?.code !== code) stands = { code, since: now };
-    if (code === 'upgrade-done' || code === 'upgrade-held') await upgradeBell.wait(IDLE_LOOK_MS, signal);
-    else if (stands === null || now - stands.since < STANDS_FOR_MS) await upgradeBell.wait(LOOK_MS, signal);
-    else await untilOther(context, news, signal);
+    const pace = planPace(code, stands === null ? null : now - stands.since);
+    if (pace === 'on-news') await untilOther(context, news, signal);
+    else await upgradeBell.wait(pace === 'rarely' ? IDLE_LOOK_MS : LOOK_MS, signal);
   };
 }
 

@@ -17,7 +17,7 @@ import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, writePart } from './upgrade-acts.ts';
 import { bringSnapshot, enableDowngrade, endDowngrade } from './upgrade-cluster-acts.ts';
 import type { UpgradeMemory } from './upgrade-facts.ts';
-import { observeUpgrade } from './upgrade-facts.ts';
+import { freshUpgradeMemory, observeUpgrade } from './upgrade-facts.ts';
 import { readUpgradeRecord } from './upgrade-look.ts';
 import { createUpgradePace } from './upgrade-pace.ts';
 import { leftStep, resumeStep } from './upgrade-resume.ts';
@@ -29,15 +29,7 @@ const RENEW_INTERVAL_MS = (UPGRADE_LOCK_TTL_SECONDS * 1000) / 6;
 /** Steps the own etcd through an upgrade, when it is its turn. Ends with the signal. */
 export async function keepUpgraded(context: Context, signal: AbortSignal): Promise<void> {
   const { clock, self } = context.ports;
-  const memory: UpgradeMemory = {
-    orphan: null,
-    left: false,
-    pairSince: null,
-    downgradeIdleSince: null,
-    news: null,
-    begins: true,
-    members: [],
-  };
+  const memory = freshUpgradeMemory();
   const lock = createLeasedLock(
     {
       key: UPGRADE_LOCK_KEY,
