@@ -111,7 +111,7 @@ async function tick(
       await lock.release(signal);
       return false;
     case 'take':
-      lookAnew(memory);
+      lookAnew(memory, ports.clock.now());
       return await lock.take(signal);
     case 'unlocked':
       return await keepHouse(context, createUnlockedRight(context), memory, signal);

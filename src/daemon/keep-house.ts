@@ -46,8 +46,10 @@ export interface HouseMemory {
   writeAfter: number;
   /** Looks at the security groups in a row that left something open. */
   rulesFailures: number;
-  /** Whom clients are sent to, as last read; null: never. */
+  /** Whom clients are sent to, as read since the house is kept; null: not read since. */
   named: readonly string[] | null;
+  /** Monotonic time from which the house is kept without a break; ms. */
+  keptSince: number;
   published: string;
   /** Monotonic time at which a follower last looked at what it shows; ms. */
   shownAt: number;
@@ -66,13 +68,16 @@ export function freshMemory(): HouseMemory {
     writeAfter: Number.NEGATIVE_INFINITY,
     rulesFailures: 0,
     named: null,
+    keptSince: Number.NEGATIVE_INFINITY,
     published: '',
     shownAt: Number.NEGATIVE_INFINITY,
   };
 }
 
-/** Before the house is kept again: the next turn asks for fleet and records, which another may have changed since. */
-export function lookAnew(memory: HouseMemory): void {
+/** Before the house is kept again, from `now` on: the next turn asks for fleet and records, which another may have changed since. */
+export function lookAnew(memory: HouseMemory, now: number): void {
+  memory.keptSince = now;
+  memory.named = null;
   memory.unfinished = true;
   memory.rulesFailures = 0;
   memory.membersKey = '';
@@ -143,7 +148,7 @@ export async function keepHouse(
     return await removeMember(context, right, endpoint, action, signal);
   }
   const written = await writeRecords(context, right, plan, memory, signal);
-  memory.named = namedIn(context, latest.value) ?? memory.named;
+  memory.named = namedIn(context, latest.value, memory.keptSince) ?? memory.named;
   const names = new Set(latest.value.list.members.map((it) => it.name));
   if (fleet?.known === true) {
     const letIn = await context.firewall.tend(fleet.value, names, right, signal);
@@ -262,10 +267,13 @@ function troubleOf(
     : reason(failed.kind, failed.message);
 }
 
-/** Members that clients are sent to, as the records stand; null: they are unknown. Who leaves waits until it is none of them. */
-function namedIn({ register, options }: Context, seen: Look): readonly string[] | null {
+/**
+ * Members that clients are sent to, as the records stand; null: nobody read them since the house is kept, and another may have
+ * named members before that. Who leaves waits until it is none of them.
+ */
+function namedIn({ register, options }: Context, seen: Look, keptSince: number): readonly string[] | null {
   const records = register.last();
-  if (!records.known) return null;
+  if (!records.known || register.readAt() < keptSince) return null;
   const [service] = namesOf(options.cluster).srvClient;
   const values = records.value
     .filter((it) => it.type === 'SRV' && it.name === service)

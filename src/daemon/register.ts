@@ -17,6 +17,8 @@ export interface Register {
   read(maxAgeMs: number, signal: AbortSignal): Promise<Known<readonly RecordSet[]>>;
   /** The last known answer, however old; no call. */
   last(): Known<readonly RecordSet[]>;
+  /** When the question of that answer was sent, on the clock; -Infinity: none was answered. A batch of ours since is part of it. */
+  readAt(): number;
   /** The claim in the last known answer. */
   claim(): Known<ClaimReading>;
   /** That claim where one stands there and can be read; null: none does, or nobody knows. */
@@ -94,6 +96,7 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
       return answer;
     },
     last: () => records,
+    readAt: () => readAt,
     claim,
     standing() {
       const read = claim();

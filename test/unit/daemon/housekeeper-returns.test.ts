@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { createHousekeeper } from '../../../src/daemon/housekeeper.ts';
+import { decodePublished, PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import { type Bench, createBench, type Host, NAME, NEVER } from '../../fakes/bench.ts';
 import { seatVoter } from '../../fakes/bench-voter.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
@@ -55,6 +56,33 @@ it('does not take names for right that another changed since it last kept house'
   await lead(bench, cluster, first);
   await bench.clock.advance(15_000);
   expect(named(bench)).toContain(third.self.address);
+});
+
+it('publishes nobody as unnamed before it has read what another named since: who leaves would go while clients are sent to it', async () => {
+  const bench = createBench(3);
+  const cluster = await bench.form();
+  await bench.clock.advance(6_000);
+  const [first, second, third] = [bench.host(0), bench.host(1), bench.host(2)];
+  const published = (): readonly string[] | undefined =>
+    decodePublished(cluster.read(PUBLISHED_KEY)?.value ?? '')?.named;
+  // The second has read the records once, when nobody was named.
+  await bench.soon(second.context.register.read(0, NEVER));
+  await keepHouse(bench, cluster, first);
+  await lead(bench, cluster, first);
+  await bench.clock.advance(10_000);
+  expect(published()).toContain(third.self.id);
+
+  bench.zone.breakDown('Route 53 does not answer');
+  await keepHouse(bench, cluster, second);
+  await lead(bench, cluster, second);
+  await bench.clock.advance(10_000);
+  expect(second.context.state.keepsHouse).toBe(true);
+  expect(published()).toContain(third.self.id);
+
+  bench.zone.breakDown(null);
+  await bench.clock.advance(60_000);
+  const value = cluster.read(PUBLISHED_KEY)?.value ?? '';
+  expect(decodePublished(value)).toMatchObject({ by: second.self.id, named: ['i-01', 'i-02', 'i-03'] });
 });
 
 it('shows no more what it planned while it kept house, when another does: alarms go by it', async () => {
