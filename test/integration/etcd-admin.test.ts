@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { isOutOfSpace } from '../../src/core/members.ts';
 import { createAdmin } from '../../src/etcd/admin.ts';
-import { probeEtcd } from '../../src/etcd/probe.ts';
+import { type Probe, probeEtcd } from '../../src/etcd/probe.ts';
 import { calm, fullCluster, labCluster, labMember, must, untilServing } from '../etcd-lab.ts';
 import { eventually, ownAddress, TESTED_MINORS } from '../tools.ts';
 
@@ -134,21 +134,24 @@ describe.concurrent.each(TESTED_MINORS)('the admin client with etcd %s', (minor)
     if (first === undefined || second === undefined) throw new Error('no member');
     const before = must(await admin.memberList(first.endpoint, { linearizable: true }, calm));
     await running[1]?.stop(0);
-    const asked = performance.now();
     const list = await admin.memberList(first.endpoint, { linearizable: true }, calm);
-    expect(list.known).toBe(false);
-    expect(performance.now() - asked).toBeLessThan(3_500);
+    expect(list).toEqual(ENDED_AT_DEADLINE);
     const local = must(await admin.memberList(first.endpoint, { linearizable: false }, calm));
     expect(local.members).toHaveLength(2);
     const { memberId } = must(await admin.status(first.endpoint, calm));
-    expect(await probeEtcd(first.address, calm)).toEqual({
-      kind: 'answers',
-      clusterId: before.clusterId,
-      memberId,
-    });
+    // Where the machine pauses for a second, one probe is silent; the daemon asks again too.
+    let probe: Probe = { kind: 'silent', reason: 'not asked' };
+    await eventually(async () => (probe = await probeEtcd(first.address, calm)).kind === 'answers');
+    expect(probe).toEqual({ kind: 'answers', clusterId: before.clusterId, memberId });
     expect(await probeEtcd(second.address, calm)).toMatchObject({ kind: 'silent' });
   });
 });
+
+/** Of a call that no answer ended: its own deadline did. */
+const ENDED_AT_DEADLINE = {
+  known: false,
+  reason: expect.stringMatching(/deadline exceeded/i) as unknown,
+};
 
 describe('the admin client', () => {
   test('ends a call to a frozen etcd at the deadline, and is heard at once when it thaws', async () => {
@@ -159,11 +162,9 @@ describe('the admin client', () => {
     process.kill(pid, 'SIGSTOP');
     // The signal is sent before it takes effect.
     await eventually(async () => /^State:\tT/m.test(await readFile(`/proc/${pid}/status`, 'utf8')), 2_000);
-    const began = performance.now();
-    expect((await admin.status(endpoint, calm)).known).toBe(false);
+    expect(await admin.status(endpoint, calm)).toEqual(ENDED_AT_DEADLINE);
     expect(await admin.removeMember(endpoint, 'deadbeefdeadbeef', calm)).toMatchObject({ code: 'no-answer' });
-    expect((await admin.keepAlive(endpoint, '1', calm)).known).toBe(false);
-    expect(performance.now() - began).toBeLessThan(8_000);
+    expect(await admin.keepAlive(endpoint, '1', calm)).toEqual(ENDED_AT_DEADLINE);
     process.kill(pid, 'SIGCONT');
     await eventually(async () => (await admin.status(endpoint, calm)).known, 2_000);
   });
@@ -174,11 +175,9 @@ describe('the admin client', () => {
     const [member] = members;
     if (member === undefined) throw new Error('no member');
     await running[0]?.stop(0);
-    const began = performance.now();
-    for (let count = 0; count < 5; count += 1) {
-      expect((await admin.status(member.endpoint, calm)).known).toBe(false);
-    }
-    expect(performance.now() - began).toBeLessThan(2_000);
+    const status = await admin.status(member.endpoint, calm);
+    expect(status.known).toBe(false);
+    expect(status).not.toEqual(ENDED_AT_DEADLINE);
     await member.start();
     await untilServing(admin, member);
   });
@@ -215,12 +214,10 @@ describe('the probe', () => {
     const server = createServer(() => undefined);
     server.listen(2379, address);
     await once(server, 'listening');
-    const began = performance.now();
     expect(await probeEtcd(address, calm)).toMatchObject({
       kind: 'silent',
       reason: expect.stringContaining('no answer within'),
     });
-    expect(performance.now() - began).toBeLessThan(2_000);
     server.closeAllConnections();
     server.close();
   });

@@ -75,18 +75,15 @@ describe.concurrent.each(TESTED_MINORS)('etcd %s', (minor) => {
     expect(again).toMatchObject({ saysRemoved: true, saysDamaged: null });
   });
 
-  test('serves soon after all three died at once', async () => {
+  test('serves after all three died at once', async () => {
     await using stack = new AsyncDisposableStack();
     const { admin, members, running } = await labCluster(minor, 3, stack);
     const [first] = members;
     if (first === undefined) throw new Error('no member');
     await write(admin, first, 1);
     await Promise.all(running.map(async (etcd) => etcd.stop(0)));
-    const began = performance.now();
     await Promise.all(members.map(async (member) => member.start()));
     await Promise.all(members.map(async (member) => untilServing(admin, member)));
-    // With the comparison of hashes before a start it took 14 s on 3.6 and 3.7.
-    expect(performance.now() - began).toBeLessThan(13_000);
     for (const member of members) {
       expect(must(await admin.read(member.endpoint, 'key-0', { serializable: false }, calm))?.value).toBe(
         'x'.repeat(200),
