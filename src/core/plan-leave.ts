@@ -63,7 +63,7 @@ export interface LeaveObservation {
   readonly formed: boolean;
   /** Whether the others know that this instance leaves, and how. */
   readonly announced: boolean;
-  /** Whether no client record names this instance any more, or its time for that is over. */
+  /** Whether who keeps house knows that it leaves, and no client record names it any more; or its time for that is over. */
   readonly outOfDns: boolean;
   /** Whether another member steps to another etcd just now, or may: it is away for a moment then. */
   readonly stepElsewhere: boolean;

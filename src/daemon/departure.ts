@@ -152,7 +152,7 @@ async function observe(
   const step = await ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal);
   // Where the own etcd does not answer, it is not among the healthy ones anyway.
   const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
-  const named = !(await namedNoMore(context, own, signal));
+  const outOfDns = await isOutOfDns(context, own, signal);
   memory.voters = seen.known ? votersKey(seen.value.list) : '';
   memory.wellAt = seen.known ? endpointsOf(seen.value, others) : [];
   memory.leavers = leavers.known ? keyOf(leavers.value) : '';
@@ -170,7 +170,7 @@ async function observe(
     // Data that nobody can name may be of a cluster that lived.
     formed: state.identity?.formed ?? true,
     announced: announced === leaving.departure().kind,
-    outOfDns: !named || now >= memory.began + LEAVE_DNS_MS,
+    outOfDns: outOfDns || now >= memory.began + LEAVE_DNS_MS,
     // Unknown is not nobody; but without a quorum nobody steps, nor beside an own etcd that is silent.
     stepElsewhere: step.known
       ? step.value !== null && step.value.value !== ports.self.id
@@ -223,10 +223,18 @@ function keyOf(ids: Iterable<string>): string {
   return [...ids].sort().join();
 }
 
-async function namedNoMore(context: Context, own: string, signal: AbortSignal): Promise<boolean> {
-  const value = await context.ports.admin.read(own, PUBLISHED_KEY, { serializable: true }, signal);
+/**
+ * Whether who keeps house has heard the word, and names it no more. Who did not hear it may be about to name who has just come
+ * back.
+ */
+async function isOutOfDns(
+  { ports: { admin, self } }: Context,
+  own: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const value = await admin.read(own, PUBLISHED_KEY, { serializable: true }, signal);
   const published = value.known && value.value !== null ? decodePublished(value.value.value) : null;
-  return published !== null && !published.named.includes(context.ports.self.id);
+  return published !== null && published.leaving.includes(self.id) && !published.named.includes(self.id);
 }
 
 /** One step. The departure is over when the life of the member is. */

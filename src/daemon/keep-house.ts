@@ -157,7 +157,7 @@ export async function keepHouse(
   // Where Route 53 refuses for longer, or a region does not say what its group lets in, the fleet has no answer to it.
   const hurries = (!written && memory.writeFailures < 2) || memory.rulesFailures === 1;
   memory.unfinished = hurries || isUnfinished(latest.value);
-  await publish(context, right, endpoint, memory, signal);
+  await publish(context, right, endpoint, { memory, leaving }, signal);
   return false;
 }
 
@@ -290,7 +290,7 @@ async function publish(
   context: Context,
   right: HouseRight,
   endpoint: string,
-  memory: HouseMemory,
+  { memory, leaving }: { readonly memory: HouseMemory; readonly leaving: ReadonlySet<string> },
   signal: AbortSignal,
 ): Promise<void> {
   const { ports, register, fleetView } = context;
@@ -304,6 +304,7 @@ async function publish(
     claim: claim?.state === 'formed' ? { token: claim.token, epoch: claim.epoch } : null,
     fleet: fleet.known ? fleet.value : null,
     named: memory.named,
+    leaving: [...leaving].sort(),
   };
   const key = JSON.stringify([
     content,

@@ -15,6 +15,8 @@ export interface Published {
   readonly fleet: Fleet | null;
   /** Instances that the client records name now. */
   readonly named: readonly string[];
+  /** Instances that were known to leave when those names were made: none of them is named again. */
+  readonly leaving: readonly string[];
 }
 
 /** Writes it as the key's value. */
@@ -27,9 +29,17 @@ export function decodePublished(value: string): Published | null {
   try {
     const parsed = JSON.parse(value) as Partial<Published> | null;
     if (parsed === null || typeof parsed !== 'object' || parsed.format !== 1) return null;
-    const { by, at, claim, fleet, named } = parsed;
+    const { by, at, claim, fleet, named, leaving } = parsed;
     if (typeof by !== 'string' || typeof at !== 'string' || !Array.isArray(named)) return null;
-    return { format: 1, by, at, claim: claim ?? null, fleet: fleet ?? null, named: named.map(String) };
+    return {
+      format: 1,
+      by,
+      at,
+      claim: claim ?? null,
+      fleet: fleet ?? null,
+      named: named.map(String),
+      leaving: Array.isArray(leaving) ? leaving.map(String) : [],
+    };
   } catch {
     return null;
   }

@@ -36,9 +36,9 @@ beforeEach(async () => {
   await form(3);
 });
 
-/** What the housekeeper published: whom client records name. */
-function publish(named: readonly string[]): void {
-  const value = encodePublished({ format: 1, by: 'i-02', at: '', claim: null, fleet: null, named });
+/** What the housekeeper published: whom client records name, and who it knew to leave. */
+function publish(named: readonly string[], leaving: readonly string[] = ['i-01']): void {
+  const value = encodePublished({ format: 1, by: 'i-02', at: '', claim: null, fleet: null, named, leaving });
   cluster.put(PUBLISHED_KEY, value, null);
 }
 
@@ -139,6 +139,16 @@ describe('an instance that goes', () => {
     expect(cluster.members.map((it) => it.name)).toEqual(['i-02', 'i-03']);
     expect(ending.left).toBe(true);
     expect(host.hooks.waits.has('terminating')).toBe(false);
+  });
+
+  it('waits for a housekeeper that has heard its word: one that has not may be about to name it again', async () => {
+    publish(['i-02', 'i-03'], []);
+    await depart(GOING);
+    await bench.clock.advance(4_000);
+    expect(steps).toEqual(['announce']);
+    publish(['i-02', 'i-03'], ['i-01']);
+    await bench.clock.advance(500);
+    expect(steps).toContain('remove');
   });
 
   it('does not wait for DNS longer than its limit, and no housekeeper', async () => {

@@ -31,7 +31,7 @@ it('lets a follower look at all members when somebody watches, and twice a minut
   state.identity = voterIdentity(follower, { clusterId: cluster.id });
   state.etcd = await ports.process.adopt(new AbortController().signal);
   state.ownStatus = await bench.soon(admin.status(follower.url, new AbortController().signal));
-  const published = { format: 1, by: 'i-1', at: 'now', claim: null, fleet: null, named: [] };
+  const published = { format: 1, by: 'i-1', at: 'now', claim: null, fleet: null, named: [], leaving: [] };
   const { signal } = new AbortController();
   await bench.soon(admin.put(follower.url, '_self_maintenance_lock', 'i-another', {}, signal));
   await bench.soon(admin.put(follower.url, '_appliance/published', JSON.stringify(published), {}, signal));

@@ -108,6 +108,7 @@ describe('keeping house', () => {
     await bench.soon(context.fleetView.fleet(0, NEVER));
     await tick();
     expect(named()).toContain('i-03');
+    expect(decodePublished(cluster.read(PUBLISHED_KEY)?.value ?? '')?.leaving).toEqual(['i-03']);
   });
 
   it('keeps who answers one look late among the names, and takes out who is silent in two', async () => {

@@ -9,6 +9,7 @@ const published: Published = {
   claim: { token: 't', epoch: 3 },
   fleet: { groups: [{ arn: 'arn', name: 'g', region: 'eu-central-1', desired: 3 }], instances: [] },
   named: ['i-01', 'i-02'],
+  leaving: ['i-03'],
 };
 
 describe('what the housekeeper publishes', () => {
@@ -37,6 +38,7 @@ describe('what the housekeeper publishes', () => {
     expect(decodePublished(JSON.stringify({ format, by, at, named }))).toMatchObject({
       claim: null,
       fleet: null,
+      leaving: [],
     });
   });
 });
