@@ -362,10 +362,16 @@ const CASES: Readonly<
     ],
   },
   'removal-asked': {
-    bad: [[10_000, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening]],
+    bad: [
+      [10_000, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
+      // In the middle of a long fault everybody has seen it.
+      [fault(60_000), 30_000, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
+    ],
     good: [
       [10_000, removal(null, 1)],
       [fault(0), { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
+      // As it ends, somebody thaws with what was true before it.
+      [fault(60_000), 62_000, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
     ],
   },
   'promoted-known': {
@@ -401,10 +407,13 @@ const CASES: Readonly<
       [membership({ change: 'promote', by: 'i-2', answers: false })],
       [membership({ change: 'promote', by: 'i-2', behind: 1_001 })],
       [membership({ change: 'promote', by: 'i-1' })],
+      [fault(60_000), 30_000, membership({ change: 'promote', by: 'i-2', answers: false })],
     ],
     good: [
       [membership({ change: 'promote', by: 'i-2', behind: 1_000 })],
       [fault(5_000), membership({ change: 'promote', by: 'i-2', answers: false })],
+      // Under load it falls behind after its own etcd's word, which another check looks at.
+      [fault(60_000), 30_000, membership({ change: 'promote', by: 'i-2', behind: 1_001 })],
     ],
   },
   'one-change': {

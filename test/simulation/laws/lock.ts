@@ -1,5 +1,6 @@
 import type { MemberName } from '../world/happening.ts';
 import type { LawCheck } from './law.ts';
+import { createUnnoticed } from './noticed.ts';
 
 /** Law 8: only who holds the lock removes a voter that is not its own. */
 export const underLock: LawCheck = {
@@ -30,17 +31,17 @@ export const handsOff: LawCheck = {
   law: 8,
   check: 'hands-off',
   watch: (report) => {
-    let faultUntil = Number.NEGATIVE_INFINITY;
+    const isUnnoticed = createUnnoticed(LOOKED_AT_MS);
     /** Who holds the lock of a step, as last taken, and when that was. */
     let taken: { readonly by: string; readonly atMs: number } | null = null;
     return (it, atMs) => {
-      if (it.kind === 'fault') faultUntil = Math.max(faultUntil, atMs + it.lastsMs);
+      const unnoticed = isUnnoticed(it, atMs);
       if (it.kind === 'step-lock') taken = { by: it.id, atMs };
       if (it.kind !== 'removal-sent' && it.kind !== 'batch-sent') return;
       const holder = it.stepHolder ?? null;
       if (holder === null || holder === it.by || taken?.by !== holder) return;
       // Frozen in between, an appliance sends its batch late; records change by the values that were read.
-      if (atMs - taken.atMs < LOOKED_AT_MS || atMs - faultUntil < LOOKED_AT_MS) return;
+      if (atMs - taken.atMs < LOOKED_AT_MS || unnoticed) return;
       const what =
         it.kind === 'batch-sent' ? (it.names && !it.forms ? 'names' : null) : membersNot(it.by, it.member);
       if (what !== null) report(`${it.by} changes ${what}, while ${holder} steps to another etcd`);

@@ -2,17 +2,18 @@ import { compareVersions, minorOf, minorsBetween } from '../../../src/core/versi
 import { keepsQuorum } from '../world/upgrade.ts';
 import type { Happening } from '../world/happening.ts';
 import type { LawCheck } from './law.ts';
+import { createUnnoticed } from './noticed.ts';
 
 /** What broke so shortly before a step, its holder need not know; ms. */
 const NOTICED_MS = 6_000;
 
 /** Whether something came so lately that a holder's last look may not have shown it: a fault, a restart, a change of members. */
 function createFreshness(): (it: Happening, atMs: number) => boolean {
-  let until = Number.NEGATIVE_INFINITY;
+  let changedAt = Number.NEGATIVE_INFINITY;
+  const isUnnoticed = createUnnoticed(NOTICED_MS);
   return (it, atMs) => {
-    if (it.kind === 'fault') until = Math.max(until, atMs + it.lastsMs);
-    if (it.kind === 'told' || it.kind === 'membership') until = Math.max(until, atMs);
-    return atMs - until < NOTICED_MS;
+    if (it.kind === 'told' || it.kind === 'membership') changedAt = atMs;
+    return isUnnoticed(it, atMs) || atMs - changedAt < NOTICED_MS;
   };
 }
 
