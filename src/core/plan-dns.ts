@@ -1,6 +1,6 @@
 import type { Member } from './members.ts';
 import { addressOf, isStarted } from './members.ts';
-import { hostName, namesOf, serviceValue } from './names.ts';
+import { hostName, hostOfService, namesOf, serviceValue } from './names.ts';
 import { CLIENT_PORT, NAME_TTL_SECONDS, PEER_PORT } from './numbers.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
@@ -37,18 +37,22 @@ export interface DnsPlan {
 
 /**
  * Makes DNS name what serves (design.md section 5): client names the healthy voters, server names the started members,
- * each member its own host name. Client and server sets are never emptied; only records of ours are looked at.
+ * each member its own host name. Who leaves is named only where nobody else could be. Client and server sets are never
+ * emptied; only records of ours are looked at.
  */
 export function planDns(seen: DnsObservation): DnsPlan {
   const changes: RecordChange[] = [];
   const reasons: Reason<DnsCode>[] = [];
+  const kept: string[] = [];
   for (const desired of desiredSets(seen)) {
     const step = planSet(seen, desired);
     if (step === null) continue;
-    if ('code' in step) reasons.push(step);
-    else changes.push(...step);
+    if ('kept' in step) {
+      kept.push(...step.kept.values);
+      reasons.push(reason('dns-kept', `${step.kept.name} would be empty: its last values stay`));
+    } else changes.push(...step);
   }
-  changes.push(...orphans(seen).map((record): RecordChange => ({ action: 'DELETE', record })));
+  changes.push(...orphans(seen, kept).map((record): RecordChange => ({ action: 'DELETE', record })));
   if (!seen.fleetKnown) {
     reasons.push(reason('dns-fleet-unknown', 'the fleet is unknown: records are added, none is taken away'));
   }
@@ -60,21 +64,19 @@ export function planDns(seen: DnsObservation): DnsPlan {
   return { changes, reasons };
 }
 
+/** The changes that make a set right; null: it is, or there is nothing to name. */
 function planSet(
   seen: DnsObservation,
-  [set, doubtful]: DesiredSet,
-): readonly RecordChange[] | Reason<DnsCode> | null {
+  [set, doubtful, leaving]: DesiredSet,
+): readonly RecordChange[] | { readonly kept: RecordSet } | null {
   const current = seen.records.find((it) => it.name === set.name && it.type === set.type);
   const standing = current?.values ?? [];
-  const named = union(
+  const staying = union(
     set.values,
     standing.filter((it) => doubtful.includes(it)),
   );
-  if (named.length === 0) {
-    return current === undefined
-      ? null
-      : reason('dns-kept', `${set.name} would be empty: its last values stay`);
-  }
+  const named = staying.length > 0 ? staying : sorted(leaving);
+  if (named.length === 0) return current === undefined ? null : { kept: current };
   const wanted = { ...set, values: seen.fleetKnown ? named : union(standing, named) };
   if (current === undefined) return [{ action: 'CREATE', record: wanted }];
   if (isAsWanted(current, wanted)) return null;
@@ -84,17 +86,16 @@ function planSet(
   ];
 }
 
-/** A set as it should be, and the values that may stay in it. */
-type DesiredSet = readonly [set: RecordSet, doubtful: readonly string[]];
+/** A set as it should be, the values that may stay in it, and those of who leaves and still serves, in place of none. */
+type DesiredSet = readonly [set: RecordSet, doubtful: readonly string[], leaving: readonly string[]];
 
 /** The sets under the name as they should be; an empty one means that there is nothing to name. */
 function desiredSets(seen: DnsObservation): readonly DesiredSet[] {
   const names = namesOf(seen.cluster);
   const nameable = seen.members.filter(isNameable);
-  const present = nameable.filter((it) => !seen.leaving.has(it.name));
-  const voters = present.filter((it) => !it.learner);
-  const serving = voters.filter((it) => seen.healthy.has(it.id));
-  const doubtful = voters.filter((it) => seen.doubtful.has(it.id));
+  const [present, leaving] = partition(nameable, (it) => !seen.leaving.has(it.name));
+  const doubtful = present.filter((it) => !it.learner && seen.doubtful.has(it.id));
+  const isServing = (it: Member): boolean => !it.learner && seen.healthy.has(it.id);
   const service =
     (port: number) =>
     (it: Member): string =>
@@ -102,32 +103,43 @@ function desiredSets(seen: DnsObservation): readonly DesiredSet[] {
   const set = (
     [type, name]: readonly ['A' | 'SRV', string],
     valueOf: (member: Member) => string,
-    members: readonly Member[],
-    perhaps: readonly Member[] = [],
+    belongs: (member: Member) => boolean,
+    perhaps: readonly Member[],
   ): DesiredSet => [
-    { name, type, ttl: NAME_TTL_SECONDS, values: sorted(members.map(valueOf)) },
+    { name, type, ttl: NAME_TTL_SECONDS, values: sorted(present.filter(belongs).map(valueOf)) },
     perhaps.map(valueOf),
+    leaving.filter(belongs).map(valueOf),
+  ];
+  const host = (it: Member): DesiredSet => [
+    { name: hostName(seen.cluster, it.name), type: 'A', ttl: NAME_TTL_SECONDS, values: [addressOf(it)] },
+    [],
+    [],
   ];
   return [
-    set(['A', names.cluster], addressOf, serving, doubtful),
-    set(['A', names.server], addressOf, serving, doubtful),
-    set(['SRV', names.srvServer], service(PEER_PORT), present.filter(isStarted)),
-    ...names.srvClient.map((name) => set(['SRV', name], service(CLIENT_PORT), serving, doubtful)),
+    set(['A', names.cluster], addressOf, isServing, doubtful),
+    set(['A', names.server], addressOf, isServing, doubtful),
+    set(['SRV', names.srvServer], service(PEER_PORT), isStarted, []),
+    ...names.srvClient.map((name) => set(['SRV', name], service(CLIENT_PORT), isServing, doubtful)),
     // A leaving member keeps its own name while it is a member: the SRV sets that clients still hold must resolve.
     // Who answers has started, though the list may be of a moment before.
-    ...nameable
-      .filter((it) => isStarted(it) || seen.healthy.has(it.id))
-      .map((it) => set(['A', hostName(seen.cluster, it.name)], addressOf, [it])),
+    ...nameable.filter((it) => isStarted(it) || seen.healthy.has(it.id)).map(host),
   ];
 }
 
-/** Host records of instances that are no members: they go whole, with their member. */
-function orphans(seen: DnsObservation): readonly RecordSet[] {
+/** Host records of instances that are no members: they go whole, with their member, unless a set that is kept leads there. */
+function orphans(seen: DnsObservation, kept: readonly string[]): readonly RecordSet[] {
   if (!seen.fleetKnown) return [];
-  const members = new Set(seen.members.map((it) => hostName(seen.cluster, it.name)));
+  const hosts = new Set([
+    ...seen.members.map((it) => hostName(seen.cluster, it.name)),
+    ...kept.map(hostOfService),
+  ]);
   return seen.records.filter(
-    (it) => it.type === 'A' && isHostName(seen.cluster, it.name) && !members.has(it.name),
+    (it) => it.type === 'A' && isHostName(seen.cluster, it.name) && !hosts.has(it.name),
   );
+}
+
+function partition<T>(all: readonly T[], belongs: (it: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(belongs), all.filter((it) => !belongs(it))];
 }
 
 /** Whether a name is one that `hostName` gives: `i-….<cluster>`, and nothing that somebody else may have put there. */

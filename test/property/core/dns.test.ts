@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { DnsObservation } from '../../../src/core/plan-dns.ts';
 import { planDns } from '../../../src/core/plan-dns.ts';
 import type { RecordSet } from '../../../src/core/records.ts';
+import { hostName, hostOfService, namesOf } from '../../../src/core/names.ts';
 import { memberLists, NUMBERS } from '../../fixtures/core/arbitrary.ts';
 import {
   addressSet,
@@ -110,6 +111,40 @@ describe('planDns', () => {
         for (const before of seen.records.filter((it) => NEVER_EMPTY.has(keyOf(it)))) {
           expect(after.find((it) => keyOf(it) === keyOf(before))?.values.length ?? 0).toBeGreaterThan(0);
         }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('never takes away the address that a name of a server or a client leads to', () => {
+    fc.assert(
+      fc.property(observations, (seen) => {
+        const after = applied(seen);
+        const led = new Set(
+          after
+            .filter((it) => NEVER_EMPTY.has(keyOf(it)) && it.type === 'SRV')
+            .flatMap((it) => it.values.map(hostOfService)),
+        );
+        for (const before of seen.records.filter((it) => it.type === 'A' && led.has(it.name)))
+          expect(after.map(keyOf)).toContain(keyOf(before));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('names who leaves only where nobody else serves', () => {
+    fc.assert(
+      fc.property(observations, (observed) => {
+        const seen = { ...observed, fleetKnown: true };
+        const clients = namesOf(CLUSTER).srvClient[0];
+        const isNamed = (id: string): boolean =>
+          applied(seen)
+            .find((it) => it.type === 'SRV' && it.name === clients)
+            ?.values.some((it) => hostOfService(it) === hostName(CLUSTER, id)) ?? false;
+        const serving = seen.members.filter((it) => !it.learner && it.name !== '' && seen.healthy.has(it.id));
+        const stays = serving.some((it) => !seen.leaving.has(it.name));
+        for (const { name } of serving.filter((it) => seen.leaving.has(it.name)))
+          if (stays) expect(isNamed(name)).toBe(false);
       }),
       { numRuns: 1_000 },
     );

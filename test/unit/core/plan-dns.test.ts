@@ -140,10 +140,46 @@ const cases: readonly Case[] = [
     ],
   },
   {
-    name: 'all leave: the last values stay',
+    name: 'all leave: those that serve stay named, as clients have nowhere else to go',
     seen: dns({ leaving: new Set([1, 2, 3].map(idOf)) }),
-    codes: ['dns-kept', 'dns-kept', 'dns-kept', 'dns-kept', 'dns-kept', 'dns-right'],
+    codes: ['dns-right'],
     changes: [],
+  },
+  {
+    name: 'all leave, and one is gone: it is named no more',
+    seen: dns({
+      members: [member(1), member(2)],
+      healthy: ids(1, 2),
+      leaving: new Set([1, 2].map(idOf)),
+    }),
+    codes: ['dns-change'],
+    changes: [
+      ...replaced(clientSets(1, 2, 3).slice(0, 2), clientSets(1, 2)),
+      ...swapped(serverSet(1, 2, 3), serverSet(1, 2)),
+      ...replaced(clientSets(1, 2, 3).slice(2), clientSets(1, 2).slice(2)),
+      deleted(hostSet(3)),
+    ],
+  },
+  {
+    name: 'who leaves serves, and who stays does not yet',
+    seen: dns({
+      members: [member(1), member(2, { learner: true })],
+      healthy: ids(1),
+      leaving: new Set([idOf(1)]),
+      records: [...clientSets(1), serverSet(1), hostSet(1)],
+    }),
+    codes: ['dns-change'],
+    changes: [...swapped(serverSet(1), serverSet(2)), ...created(hostSet(2))],
+  },
+  {
+    name: 'nobody could be named: the last values stay, and the name that they lead to',
+    seen: dns({
+      members: [member(1, { name: 'etcd-a' })],
+      healthy: ids(1),
+      records: [...rightSets(2), hostSet(3)],
+    }),
+    codes: ['dns-kept', 'dns-kept', 'dns-kept', 'dns-kept', 'dns-kept', 'dns-change'],
+    changes: [deleted(hostSet(3))],
   },
   {
     name: "a removed member's name goes whole",
