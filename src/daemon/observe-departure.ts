@@ -1,0 +1,158 @@
+import { known } from '../core/known.ts';
+import type { MemberList } from '../core/members.ts';
+import { votersOf } from '../core/members.ts';
+import { LEAVE_DNS_MS, LEAVE_GRACE_MS, NOTICE_GRACE_MS } from '../core/numbers.ts';
+import type { Departure, LeaveObservation } from '../core/plan-leave.ts';
+import type { Reason } from '../core/reason.ts';
+import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
+import { clientUrl } from '../core/urls.ts';
+import type { Context } from './context.ts';
+import { readLeaving } from './leaving-word.ts';
+import type { Look } from './look.ts';
+import { endpointOf, lookThrough } from './look.ts';
+import { decodePublished, PUBLISHED_KEY } from './published.ts';
+import type { TerminatingHook } from './terminating-hook.ts';
+
+/** What a departure is told by who runs it. */
+export interface Leaving {
+  /** Why it leaves, as now known. */
+  departure(): Departure;
+  /** When the process was told to stop, on the clock; null: it was not, a hook waits. From then the machine's grace counts. */
+  orderedAt(): number | null;
+  /** Whether the life of the member is over. */
+  lifeOver(): boolean;
+}
+
+/** What a departure remembers from look to look. */
+export interface DepartureMemory {
+  readonly began: number;
+  readonly hook: TerminatingHook;
+  leaseId: string | null;
+  /** What the others were told. */
+  announced: Departure['kind'] | null;
+  /** Code of the last plan, and when it became that. */
+  code: string | null;
+  codeSince: number;
+  /** Who voted at the last look, on which the plan rests. */
+  voters: string;
+  /** Where those are asked that were well then. */
+  wellAt: readonly string[];
+  /** Who else left then. */
+  leavers: string;
+  /** What etcd answered to the last step, where it refused it. */
+  refused: Reason | null;
+}
+
+/** Whether the time is over in which the machine, or its hook, lets it leave in order. */
+export function isGraceOver(now: number, leaving: Leaving, memory: DepartureMemory): boolean {
+  const orderedAt = leaving.orderedAt();
+  if (orderedAt !== null) return now >= orderedAt + LEAVE_GRACE_MS;
+  return !memory.hook.holds() && now >= memory.began + NOTICE_GRACE_MS;
+}
+
+/** Asks all that the next step is planned from, and remembers on whom it rests. */
+export async function observeDeparture(
+  context: Context,
+  leaving: Leaving,
+  memory: DepartureMemory,
+  signal: AbortSignal,
+): Promise<LeaveObservation> {
+  const { ports, state } = context;
+  const own = clientUrl(ports.self.address);
+  const status = await ports.admin.status(own, signal);
+  const seen = await lookThrough(context, status.known ? [own] : elsewhere(context), signal);
+  const leavers = seen.known ? await readLeaving(context, 'going', seen.value.through, signal) : seen;
+  const step = await ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal);
+  // Where the own etcd does not answer, it is not among the healthy ones anyway.
+  const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
+  const outOfDns = await isOutOfDns(context, own, signal);
+  memory.voters = seen.known ? votersKey(seen.value.list) : '';
+  memory.wellAt = seen.known ? endpointsOf(seen.value, others) : [];
+  memory.leavers = leavers.known ? keyOf(leavers.value) : '';
+  const now = ports.clock.now();
+  return {
+    departure: leaving.departure(),
+    status,
+    list: seen.known ? known(seen.value.list) : seen,
+    successors: others.filter((it) => !leavers.known || !leavers.value.has(it.name)).map((it) => it.id),
+    healthyOthers: others.length,
+    // Who leaves with the lower id goes first: all that leave see it so.
+    leaveFirst: others.filter(
+      (it) => !leavers.known || (leavers.value.has(it.name) && it.name < ports.self.id),
+    ).length,
+    // Data that nobody can name may be of a cluster that lived.
+    formed: state.identity?.formed ?? true,
+    announced: memory.announced === leaving.departure().kind,
+    outOfDns: outOfDns || now >= memory.began + LEAVE_DNS_MS,
+    // Unknown is not nobody; but without a quorum nobody steps, nor beside an own etcd that is silent.
+    stepElsewhere: step.known
+      ? step.value !== null && step.value.value !== ports.self.id
+      : status.known && seen.known,
+    graceOver: isGraceOver(now, leaving, memory),
+  };
+}
+
+/** Where the others are, as claim and last look name them: where the own etcd is silent, they say whether they serve without it. */
+function elsewhere({ ports: { self }, state, register }: Context): readonly string[] {
+  const claimed = register.standing()?.voters ?? [];
+  const addresses = [...state.members.filter((it) => !it.learner), ...claimed].map((it) => it.address);
+  return [...new Set(addresses)].filter((it) => it !== self.address).map(clientUrl);
+}
+
+/** Healthy voters besides the own one, most caught-up first. */
+function healthyOthers(seen: Look, ownId: string): Look['members'] {
+  const index = (it: Look['members'][number]): number =>
+    it.status.known ? it.status.value.raftAppliedIndex : 0;
+  return seen.members
+    .filter((it) => it.unhealthy === null && it.id !== ownId)
+    .sort((a, b) => index(b) - index(a));
+}
+
+/** Where the look asked them: a member may have published another client URL than its address's. */
+function endpointsOf({ list }: Look, looks: Look['members']): readonly string[] {
+  const ids = new Set(looks.map((it) => it.id));
+  return list.members.filter((it) => ids.has(it.id)).map(endpointOf);
+}
+
+function votersKey({ members }: MemberList): string {
+  return keyOf(votersOf(members).map((it) => it.id));
+}
+
+function keyOf(ids: Iterable<string>): string {
+  return [...ids].sort().join();
+}
+
+/**
+ * Whether who keeps house has heard the word, and names it no more. Who did not hear it may be about to name who has just come
+ * back.
+ */
+async function isOutOfDns(
+  { ports: { admin, self } }: Context,
+  own: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const value = await admin.read(own, PUBLISHED_KEY, { serializable: true }, signal);
+  const published = value.known && value.value !== null ? decodePublished(value.value.value) : null;
+  return published !== null && published.leaving.includes(self.id) && !published.named.includes(self.id);
+}
+
+/**
+ * Law 5: whether those that were counted on are still there and answer; null: they do. Several may leave at once, and a look
+ * takes as long as its slowest member, which may be a learner that has yet to serve.
+ */
+export async function whyNotAsSeen(
+  { ports }: Context,
+  memory: DepartureMemory,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const own = clientUrl(ports.self.address);
+  const leavers = await readLeaving({ ports }, 'going', own, signal);
+  if (!leavers.known) return leavers.reason;
+  const list = await ports.admin.memberList(own, { linearizable: true }, signal);
+  if (!list.known) return list.reason;
+  if (votersKey(list.value) !== memory.voters) return 'the voters are others than a moment ago';
+  if (keyOf(leavers.value) !== memory.leavers) return 'others leave than a moment ago';
+  const asked = await Promise.all(memory.wellAt.map((it) => ports.admin.status(it, signal)));
+  const silent = asked.find((it) => !it.known);
+  return silent === undefined ? null : `another voter that it counts on does not answer: ${silent.reason}`;
+}
