@@ -320,6 +320,13 @@ const CASES: Readonly<
       // Room was made: newer data of the cluster stand for them, or they were never a voter's.
       [disk(['c/a', 'c/b']), disk(['c/b'])],
       [membership({ change: 'add', member: member(2, true) }), disk([`c/${idOf(2)}`]), disk([])],
+      // The newer ones are of a learner that had caught up, and was to be promoted.
+      [
+        membership({ change: 'add', member: member(2, true) }),
+        disk(['c/a', `c/${idOf(2)}`]),
+        discarded(laid('c/a'), { newer: [laid(`c/${idOf(2)}`)] }),
+        disk([`c/${idOf(2)}`]),
+      ],
       // They are of an epoch that was never formed.
       [records(FORMING), disk(['d/a']), records(formed('c', LATER)), disk([])],
     ],
@@ -546,6 +553,13 @@ const CASES: Readonly<
       ],
       // A learner that was never promoted.
       [records(voters(1)), records(voters(1, 2)), records(voters(1))],
+      // Whoever formed the cluster had read the voters a moment before.
+      [
+        { kind: 'told', id: 'i-2', to: 'go' },
+        membership({ by: 'i-2' }),
+        records(voters(1, 2)),
+        records(voters(1)),
+      ],
     ],
   },
   'never-emptied': {

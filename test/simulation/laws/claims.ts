@@ -68,15 +68,21 @@ export const claimComplete: LawCheck = {
   watch: (report) => {
     /** Ids of the cluster that the claim is of. */
     const voters = new Set<string>();
+    /** Whoever forms a cluster writes the voters as it last read them, and one may have gone since. */
+    const removed = new Set<string>();
     let last: Claim | null = null;
     return (it) => {
       if (it.kind === 'membership' && it.change === 'promote') voters.add(it.member.id);
-      if (it.kind === 'membership' && it.change === 'remove') voters.delete(it.member.id);
+      if (it.kind === 'membership' && it.change === 'remove') {
+        voters.delete(it.member.id);
+        removed.add(it.member.id);
+      }
       if (it.kind !== 'records') return;
       const reading = claimReading(it.after);
       if (reading.kind !== 'claim' || reading.claim.state !== 'formed') return;
       const { claim } = reading;
-      if (last?.clusterId !== claim.clusterId) for (const one of claim.voters) voters.add(one.memberId);
+      if (last?.clusterId !== claim.clusterId)
+        for (const one of claim.voters) if (!removed.has(one.memberId)) voters.add(one.memberId);
       const struck = (last?.clusterId === claim.clusterId ? last.voters : []).find(
         (one) => voters.has(one.memberId) && !lists(claim, one.memberId),
       );

@@ -1,5 +1,8 @@
 import { claimReading } from '../world/claim.ts';
+import type { Happening } from '../world/happening.ts';
 import type { LawCheck } from './law.ts';
+
+type Discarded = Extract<Happening, { kind: 'discarded' }>;
 
 /**
  * Law 2: what was once on a disk stays there, in use or set aside; but for the data of a member that was never a voter, and
@@ -11,6 +14,11 @@ export const dataKept: LawCheck = {
   check: 'data-kept',
   watch: (report) => {
     const held = new Map<string, ReadonlySet<string>>();
+    /**
+     * Data that a learner's stand for, which had all of the cluster when it asked for its vote and was removed before it got it;
+     * "on which instance, of whom".
+     */
+    const stoodFor = new Set<string>();
     /** Members that were added, and never promoted. */
     const learners = new Set<string>();
     /** Ids of clusters that a claim promised. */
@@ -24,6 +32,7 @@ export const dataKept: LawCheck = {
         if (reading.kind === 'claim' && reading.claim.clusterId !== null)
           promised.add(reading.claim.clusterId);
       }
+      if (it.kind === 'discarded' && standsThere(it)) stoodFor.add(`${it.id} ${it.gone.of}`);
       if (it.kind !== 'disk') return;
       const now = new Set(it.holds);
       const before = held.get(it.id) ?? new Set();
@@ -34,7 +43,8 @@ export const dataKept: LawCheck = {
         const [cluster, member = ''] = partsOf(one);
         const unborn = promised.size > 0 && cluster !== undefined && !promised.has(cluster);
         const dispensable = unborn || learners.has(member) || voters.some(([other]) => other === cluster);
-        if (!now.has(one) && !dispensable) report(`the data of ${one} on ${it.id} are gone`);
+        if (!now.has(one) && !dispensable && !stoodFor.has(`${it.id} ${one}`))
+          report(`the data of ${one} on ${it.id} are gone`);
       }
     };
   },
@@ -73,12 +83,17 @@ export const discardedInOrder: LawCheck = {
       if ([...older, ...newer].some((one) => !one.voter))
         report(`${it.id} deletes ${gone.of}, and keeps what was never a voter's`);
       const [cluster = ''] = gone.of.split('/');
-      const stands = newer.some((one) => one.readable && one.voter && one.of.startsWith(`${cluster}/`));
-      if (promised.has(cluster) && gone.readable && !stands)
+      if (promised.has(cluster) && gone.readable && !standsThere({ gone, newer }))
         report(`${it.id} deletes ${gone.of}, the newest of a voter of its cluster`);
     };
   },
 };
+
+/** Whether newer data of a voter of the same cluster, or of who was about to be one, can be read beside what is deleted. */
+function standsThere({ gone, newer }: Pick<Discarded, 'gone' | 'newer'>): boolean {
+  const [cluster = ''] = gone.of.split('/');
+  return newer.some((one) => one.readable && one.voter && one.of.startsWith(`${cluster}/`));
+}
 
 /** Law 2: readable data that the cluster still counts on as a voter's stay in use. */
 export const votersDataUsed: LawCheck = {
