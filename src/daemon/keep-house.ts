@@ -117,8 +117,9 @@ function isUnfinished(seen: Look): boolean {
 }
 
 /**
- * AWS is asked when a member is silent, the member list changed, a learner waits or work was left over, and else at the
- * housekeeping interval, to see drift; while it does not answer, less and less often. Null: it was not asked.
+ * AWS is asked when a member is silent, the member list changed, a learner waits, work was left over or its last answer was
+ * none, and else at the housekeeping interval, to see drift; while it does not answer, less and less often. Null: it was not
+ * asked. Route 53 is asked with it, and until it has answered once since the house is kept.
  */
 async function askAws(
   context: Context,
@@ -130,13 +131,19 @@ async function askAws(
   const key = seen.list.members.map((it) => `${it.id}${it.learner ? '?' : ''}`).join();
   const drift = fleetView.ageMs() >= options.housekeepingIntervalMs;
   const changed = key !== memory.membersKey;
-  const busy = (isUnfinished(seen) || memory.unfinished) && fleetView.ageMs() >= memory.awsBackoffMs;
-  if (!drift && !changed && !busy) return null;
+  const leftOver = isUnfinished(seen) || memory.unfinished || fleetView.blindForMs() > 0;
+  const busy = leftOver && fleetView.ageMs() >= memory.awsBackoffMs;
+  const readRecords = async (): Promise<unknown> =>
+    await register.read(
+      drift || changed || memory.named === null ? 0 : options.housekeepingIntervalMs,
+      signal,
+    );
+  if (!drift && !changed && !busy) {
+    if (memory.named === null) await readRecords();
+    return null;
+  }
   memory.membersKey = key;
-  const [fleet] = await Promise.all([
-    fleetView.fleet(0, signal),
-    register.read(drift || changed ? 0 : options.housekeepingIntervalMs, signal),
-  ]);
+  const [fleet] = await Promise.all([fleetView.fleet(0, signal), readRecords()]);
   backOff(memory, fleet);
   return fleet;
 }

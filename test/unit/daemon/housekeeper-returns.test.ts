@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { createHousekeeper } from '../../../src/daemon/housekeeper.ts';
+import { LEAVING_PREFIX } from '../../../src/daemon/leaving-word.ts';
 import { decodePublished, PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import { type Bench, createBench, type Host, NAME, NEVER } from '../../fakes/bench.ts';
 import { seatVoter } from '../../fakes/bench-voter.ts';
@@ -123,3 +124,48 @@ it.each([true, false])(
     if (isKnown) expect([...state.plans.keys()]).toEqual([]);
   },
 );
+
+it('asks AWS again soon after one answer that was none: who leaves is named no more, and the lock stays', async () => {
+  const bench = createBench(3);
+  const cluster = await bench.form();
+  await bench.clock.advance(6_000);
+  const [first, , third] = [bench.host(0), bench.host(1), bench.host(2)];
+  const { fleetView, state } = first.context;
+  await keepHouse(bench, cluster, first);
+  await lead(bench, cluster, first);
+  await bench.clock.advance(20_000);
+  bench.aws.failNext('throttled');
+  while (fleetView.blindForMs() === 0) await bench.clock.advance(1_000);
+
+  cluster.put(`${LEAVING_PREFIX}${third.self.id}`, bench.clock.wallTime(), null);
+  await bench.clock.advance(6_000);
+  expect(named(bench)).not.toContain(third.self.address);
+  for (let looks = 0; looks < 20; looks += 1) {
+    await bench.clock.advance(2_000);
+    expect(state.keepsHouse).toBe(true);
+  }
+});
+
+it('reads the records as soon as Route 53 answers, where it did not as the lock was taken', async () => {
+  const bench = createBench(3);
+  const cluster = await bench.form();
+  await bench.clock.advance(6_000);
+  const [first, second, third] = [bench.host(0), bench.host(1), bench.host(2)];
+  const stop = await keepHouse(bench, cluster, first);
+  await lead(bench, cluster, first);
+  await bench.clock.advance(10_000);
+  expect(named(bench)).toContain(third.self.address);
+
+  await stop();
+  bench.zone.breakDown('Route 53 does not answer');
+  await keepHouse(bench, cluster, second);
+  await lead(bench, cluster, second);
+  await bench.clock.advance(6_000);
+  bench.zone.breakDown(null);
+  cluster.put(`${LEAVING_PREFIX}${third.self.id}`, bench.clock.wallTime(), null);
+  // The longest pause between two questions that were not answered.
+  await bench.clock.advance(32_000);
+  expect(named(bench)).not.toContain(third.self.address);
+  const value = cluster.read(PUBLISHED_KEY)?.value ?? '';
+  expect(decodePublished(value)).toMatchObject({ by: second.self.id, leaving: [third.self.id] });
+});
