@@ -197,6 +197,10 @@ const RESERVED: ReadonlySet<string> = new Set([
   // What its writes leave behind nobody looks for before a step.
   'enable-v2v3',
   'v2-deprecation',
+  // Appliances ask each member by its address, over HTTP at its client port, for its versions before they join or step.
+  'host-whitelist',
+  'listen-client-http-urls',
+  'enable-grpc-gateway',
   'unsafe-no-fsync',
   'version',
   'help',

@@ -133,6 +133,9 @@ describe("the operator's flags that collide", () => {
     '--unsafe-no-fsync',
     '--enable-v2v3=true',
     '--v2-deprecation=write-only',
+    '--host-whitelist=etcd.example',
+    '--listen-client-http-urls=http://127.0.0.1:8080',
+    '--enable-grpc-gateway=false',
   ])('%s', (flag) => {
     expect(collidingFlags(['--quota-backend-bytes=1', flag])).toEqual([flag]);
   });
