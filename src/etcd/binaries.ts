@@ -2,7 +2,8 @@ import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { describeError } from '../errors.ts';
+import { ApplianceError, describeError } from '../errors.ts';
+import { hasSystemCode } from './files.ts';
 import { compareVersions, minorOf } from './releases.ts';
 
 /** One etcd server on this machine, as it said itself. */
@@ -36,13 +37,22 @@ const VERSION_LIMIT_MS = 10_000;
 
 /**
  * Looks through the subfolders of `directory`, one per version, and asks every binary in them for its version: a
- * folder's name proves nothing. Takes a folder that is absent as empty. Throws only where the folder cannot be read.
+ * folder's name proves nothing. Takes a folder that is absent as empty. Throws `configuration` where it cannot be read.
  */
 export async function listBinaries(directory: string, signal: AbortSignal): Promise<BinaryFolder> {
-  return await listWith(inspect, directory, signal);
+  try {
+    return await listWith(inspect, directory, signal);
+  } catch (error) {
+    if (!hasSystemCode(error)) throw error;
+    const problem = `ETCD_DIR: "${directory}" is no folder that can be read (${describeError(error)})`;
+    throw new ApplianceError({ code: 'configuration', problems: [problem] }, problem, { cause: error });
+  }
 }
 
-/** The same for the servers alone: one process for each version and not three, which a start of etcd waits for. */
+/**
+ * The same for the servers alone: one process for each version and not three, which a start of etcd waits for. What the
+ * system says of a folder that cannot be read is thrown as it is: it ends no appliance, which may have an etcd that runs.
+ */
 export async function listServers(directory: string, signal: AbortSignal): Promise<BinaryFolder<EtcdServer>> {
   return await listWith(inspectServer, directory, signal);
 }
@@ -115,15 +125,24 @@ async function inspectServer(directory: string, signal: AbortSignal): Promise<In
 
 /** Names of the subfolders, without those that an unfinished installation keeps (they start with a dot). */
 async function subfolders(directory: string): Promise<readonly string[]> {
+  const names = (await entries(directory)).filter((name) => !name.startsWith('.')).toSorted();
+  // Not `withFileTypes`: a link to a folder counts. One that leads nowhere was meant to be a version: it is looked at, too.
+  const kinds = await Promise.all(
+    names.map((name) =>
+      stat(join(directory, name)).then(
+        (kind) => kind.isDirectory(),
+        () => true,
+      ),
+    ),
+  );
+  return names.filter((_, index) => kinds[index]);
+}
+
+async function entries(directory: string): Promise<readonly string[]> {
   try {
-    const names = (await readdir(directory)).filter((name) => !name.startsWith('.')).toSorted();
-    // Not `withFileTypes`: a link to a folder counts.
-    const kinds = await Promise.all(
-      names.map(async (name) => (await stat(join(directory, name))).isDirectory()),
-    );
-    return names.filter((_, index) => kinds[index]);
+    return await readdir(directory);
   } catch (error) {
-    if (isAbsent(error)) return [];
+    if (hasSystemCode(error, 'ENOENT')) return [];
     throw error;
   }
 }
@@ -147,8 +166,4 @@ async function isThere(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function isAbsent(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

@@ -51,7 +51,8 @@ export function isAbsent(error: unknown): boolean {
   return hasSystemCode(error, 'ENOENT') || hasSystemCode(error, 'ENOTDIR');
 }
 
-/** Whether a system call failed with this code. */
-export function hasSystemCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
+/** Whether a system call failed, with this code where one is named. */
+export function hasSystemCode(error: unknown, code?: string): boolean {
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return false;
+  return code === undefined || error.code === code;
 }

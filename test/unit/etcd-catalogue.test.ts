@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createBinaryCatalogue } from '../../src/etcd/catalogue.ts';
@@ -72,14 +72,11 @@ describe('the catalogue of servers', () => {
   test('keeps no failure', async () => {
     await using place = await temporaryDirectory();
     const folder = join(place.path, 'etcd');
-    const version = join(folder, '3.5.35');
-    await mkdir(folder);
-    // A link that leads to itself: the folder cannot be read as it is.
-    await symlink('3.5.35', version);
+    // A file is no folder that could be read.
+    await writeFile(folder, '');
     const catalogue = createBinaryCatalogue(folder, quiet);
-    await expect(catalogue.list(calm)).rejects.toThrow('ELOOP');
-    await rm(version);
-    await mkdir(version);
+    await expect(catalogue.list(calm)).rejects.toThrow('ENOTDIR');
+    await rm(folder);
     expect(await catalogue.list(calm)).toEqual([]);
   });
 });
