@@ -1,6 +1,7 @@
 import type { Known } from './known.ts';
 import type { MemberList, MemberStatus } from './members.ts';
 import { isOutOfSpace, quorumOf, votersOf } from './members.ts';
+import { LEAVE_GRACE_MS } from './numbers.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 
@@ -105,6 +106,7 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   const { status } = seen;
   const target = seen.successors[0];
   const leads = status.known && status.value.leader === status.value.memberId;
+  const learns = status.known && status.value.learner;
   const healthy = seen.healthyOthers - seen.leaveFirst;
   const stop = (code: LeaveCode, sentence: string): LeaveAction => ({
     kind: 'stop',
@@ -130,11 +132,11 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   };
   if (seen.departure.kind === 'restart') {
     // Who would step to another etcd just now is to know: two away at once may be one too many. An etcd without space takes
-    // no word, nor does it give anybody the lock.
-    const takesWord = status.known && seen.list.known && !isOutOfSpace(status.value);
+    // no word, nor does it give anybody the lock; nor does a learner's, which nobody counts on.
+    const takesWord = status.known && !learns && seen.list.known && !isOutOfSpace(status.value);
     if (!seen.announced && takesWord && !seen.graceOver) return announce;
     if (leads && target !== undefined && !seen.graceOver) return handOver(target);
-    if (seen.stepElsewhere && !seen.graceOver) return waitForStep;
+    if (seen.stepElsewhere && !learns && !seen.graceOver) return waitForStep;
     return stop('leave-restart', `stops, and stays a member: ${seen.departure.why}`);
   }
   if (seen.graceOver)
@@ -174,6 +176,19 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   }
   if (leads && target !== undefined) return handOver(target);
   return remove(status.value.memberId, 'removes itself: the others are a healthy majority');
+}
+
+/**
+ * Why a departure ends where no etcd has been in hand for so long; null: it waits, as the life of the member sees that it
+ * leaves, and ends. Where that cannot end, as when the data cannot be read, there is nothing to leave with: a hook that is
+ * told to wait on would keep the instance for hours.
+ */
+export function whyEndWithoutEtcd(forMs: number): Reason<'leave-without-etcd'> | null {
+  if (forMs < LEAVE_GRACE_MS) return null;
+  return reason(
+    'leave-without-etcd',
+    `no etcd has been in hand for ${Math.round(forMs / 1_000)} s: ends, and is evicted later`,
+  );
 }
 
 function remove(memberId: string, sentence: string): LeaveAction {

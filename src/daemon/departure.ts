@@ -1,6 +1,6 @@
 import { LEAVE_GRACE_MS, LEAVING_LEASE_SECONDS, STOP_GRACE_MS } from '../core/numbers.ts';
 import type { Departure, LeaveAction } from '../core/plan-leave.ts';
-import { planLeave } from '../core/plan-leave.ts';
+import { planLeave, whyEndWithoutEtcd } from '../core/plan-leave.ts';
 import { reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
@@ -35,6 +35,8 @@ export async function leave(
     hook: createTerminatingHook(context),
     code: null,
     codeSince: began,
+    withoutEtcdSince: null,
+    through: clientUrl(context.ports.self.address),
     voters: '',
     wellAt: [],
     leavers: '',
@@ -48,15 +50,23 @@ export async function leave(
     const turn = clock.now();
     if (leaving.departure().kind === 'going') memory.hook.beat(signal);
     if (leaving.lifeOver()) break;
-    // Without a process there is nothing to plan for: the life of the member sees the phase, and ends.
-    if (context.state.etcd === null) memory.codeSince = turn;
-    else await step(context, housekeeper, leaving, memory, signal);
+    if (context.state.etcd !== null) await step(context, housekeeper, leaving, memory, signal);
+    else if (endsWithoutEtcd(context, memory, turn)) break;
     context.chronicle.turn('leave', turn);
     await clock.sleep(tickMs(clock.now(), leaving, memory), signal);
   }
   if (leaving.departure().kind === 'going') {
     await memory.hook.complete(() => isGraceOver(clock.now(), leaving, memory), signal);
   }
+}
+
+/** Whether it ends though the life of the member goes on, as there has been no process to plan for. */
+function endsWithoutEtcd({ chronicle }: Context, memory: DepartureMemory, now: number): boolean {
+  memory.codeSince = now;
+  memory.withoutEtcdSince ??= now;
+  const why = whyEndWithoutEtcd(now - memory.withoutEtcdSince);
+  if (why !== null) chronicle.trouble('leave', why);
+  return why !== null;
 }
 
 /** Observes, plans, acts. What etcd refuses is part of the plan that is shown: it is tried again and again. */
@@ -67,6 +77,7 @@ async function step(
   memory: DepartureMemory,
   signal: AbortSignal,
 ): Promise<void> {
+  memory.withoutEtcdSince = null;
   // First: whoever takes the upgrade lock after it was looked at reads the word, if it was given.
   await keepAnnounced(context, memory, signal);
   const action = planLeave(await observeDeparture(context, leaving, memory, signal));
@@ -121,7 +132,7 @@ async function act(
         memory.refused = reason('unhealthy-cluster', `${changed}: looks again`);
         return;
       }
-      const outcome = await ports.admin.removeMember(own, action.memberId, signal);
+      const outcome = await ports.admin.removeMember(memory.through, action.memberId, signal);
       if (outcome.ok) chronicle.event('remove-self', action.reason, { memberId: action.memberId });
       memory.refused = outcome.ok ? null : reason(outcome.code, outcome.message);
       return;

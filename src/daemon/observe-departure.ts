@@ -33,6 +33,10 @@ export interface DepartureMemory {
   /** Code of the last plan, and when it became that. */
   code: string | null;
   codeSince: number;
+  /** Since when no etcd runs; null: one does. */
+  withoutEtcdSince: number | null;
+  /** Through which endpoint its cluster is asked: a learner's own lists no members, and removes none. */
+  through: string;
   /** Who voted at the last look, on which the plan rests. */
   voters: string;
   /** Where those are asked that were well then. */
@@ -60,7 +64,9 @@ export async function observeDeparture(
   const { ports, state } = context;
   const own = clientUrl(ports.self.address);
   const status = await ports.admin.status(own, signal);
-  const seen = await lookThrough(context, status.known ? [own] : elsewhere(context), signal);
+  const learns = status.known && status.value.learner;
+  const seen = await lookThrough(context, status.known && !learns ? [own] : elsewhere(context), signal);
+  memory.through = seen.known ? seen.value.through : own;
   const leavers = seen.known ? await readLeaving(context, 'going', seen.value.through, signal) : seen;
   const step = await ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal);
   // Where the own etcd does not answer, it is not among the healthy ones anyway.
@@ -145,10 +151,9 @@ export async function whyNotAsSeen(
   memory: DepartureMemory,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const own = clientUrl(ports.self.address);
-  const leavers = await readLeaving({ ports }, 'going', own, signal);
+  const leavers = await readLeaving({ ports }, 'going', memory.through, signal);
   if (!leavers.known) return leavers.reason;
-  const list = await ports.admin.memberList(own, { linearizable: true }, signal);
+  const list = await ports.admin.memberList(memory.through, { linearizable: true }, signal);
   if (!list.known) return list.reason;
   if (votersKey(list.value) !== memory.voters) return 'the voters are others than a moment ago';
   if (keyOf(leavers.value) !== memory.leavers) return 'others leave than a moment ago';

@@ -7,7 +7,7 @@ import type {
   LeaveCode,
   LeaveObservation,
 } from '../../../src/core/plan-leave.ts';
-import { planLeave, whyStopping } from '../../../src/core/plan-leave.ts';
+import { planLeave, whyEndWithoutEtcd, whyStopping } from '../../../src/core/plan-leave.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
 import { DARK, listOf, member, memberIdOf, status } from '../../fixtures/core/world.ts';
 
@@ -71,6 +71,7 @@ function seen(more: Partial<LeaveObservation> = {}): LeaveObservation {
 
 const RESTART: Departure = { kind: 'restart', why: 'asked to' };
 const LEADS = known(status(1));
+const LEARNS = known(status(1, { leader: memberIdOf(2), learner: true }));
 const NO_SPACE = known(status(1, { leader: memberIdOf(2), errors: ['memberID:1 alarm:NOSPACE '] }));
 
 type Case = readonly [name: string, seen: LeaveObservation, kind: LeaveAction['kind'], code: LeaveCode];
@@ -95,6 +96,12 @@ const cases: readonly Case[] = [
     seen({ departure: RESTART, announced: false }),
     'announce',
     'leave-announce',
+  ],
+  [
+    'a restart of a learner, which takes no word, and which nobody counts on',
+    seen({ departure: RESTART, announced: false, stepElsewhere: true, status: LEARNS }),
+    'stop',
+    'leave-restart',
   ],
   [
     'a restart that cannot tell anybody',
@@ -287,5 +294,16 @@ describe('planLeave', () => {
         'leave-no-answer': true,
       }),
     );
+  });
+});
+
+describe('a departure without an etcd', () => {
+  it.each([
+    [0, null],
+    [19_999, null],
+    [20_000, 'leave-without-etcd'],
+    [3_600_000, 'leave-without-etcd'],
+  ])('for %i ms: %s', (forMs, code) => {
+    expect(whyEndWithoutEtcd(forMs)?.code ?? null).toBe(code);
   });
 });
