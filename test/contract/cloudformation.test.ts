@@ -60,7 +60,7 @@ describe('the template', () => {
     ['EtcdExtraFlags', ['', '--a=1', '--a=1 --b-c=http://x:1,y'], ['--a="1"', "--a='", '--a=$(b)', '-a']],
     ['HostedZoneName', ['example.org', '_a.b-c.example.org'], ['example.org.', 'Example.org', 'org']],
     ['Image', ['etcd-appliance:0.1.0', 'r:5000/a/b@sha256:0f'], ["a'b", 'a b', 'A/b', 'a;b']],
-    ['BootstrapWait', ['0s', '90s', '2m', '1440m', '24h'], ['', '2', '2d', '1441m', '25h']],
+    ['BootstrapWait', ['0s', '90s', '2m', '99m', '720m', '12h'], ['', '2', '2d', '721m', '13h']],
     ['ActiveRegions', ['', 'eu-central-1', 'eu-west-1,us-gov-west-1'], ['eu-west-1,', 'eu']],
   ])('takes for %s what it should', (name, good, bad) => {
     const pattern = new RegExp(textAt(template.Parameters[name], 'AllowedPattern'));
@@ -182,6 +182,17 @@ describe('the group', () => {
       'autoscaling:EC2_INSTANCE_LAUNCHING',
       'autoscaling:EC2_INSTANCE_TERMINATING',
     ]);
+  });
+
+  it('keeps whom the quorum needs for a night, and a launch for longer than a birth may wait', () => {
+    // AWS gives a hook's action 100 times its timeout, heartbeats or not.
+    const hooks = listOf(at(template.Resources['Group'], 'Properties', 'LifecycleHookSpecificationList'));
+    const [launching = 0, terminating = 0] = hooks.map(
+      (it) => (Number(at(it, 'HeartbeatTimeout')) * 100) / 3_600,
+    );
+    expect(terminating).toBeGreaterThan(8);
+    expect(textAt(template.Parameters['BootstrapWait'], 'ConstraintDescription')).toContain('up to 12h');
+    expect(launching).toBeGreaterThan(12);
   });
 
   it('is refreshed where its launch template changes, the new instance before the old', () => {
