@@ -189,6 +189,7 @@ async function restartIfDead(
     silentMs: silentMs(context, memory),
     answeredOnce: memory.answeredOnce,
     defragments: etcd.defragments(),
+    restores: etcd.restores(),
     far: context.options.far === true,
   };
   let verdict = planLiveness({ ...facts, peersAnswered: null });

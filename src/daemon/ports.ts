@@ -285,6 +285,8 @@ export interface RunningEtcd {
   seeded(): boolean;
   /** Whether it said that it defragments its database, and not that it has: it answers no client meanwhile. */
   defragments(): boolean;
+  /** Whether it said that it puts a snapshot of the leader in place, and not that it has: it answers no client meanwhile. */
+  restores(): boolean;
   /** SIGTERM, then SIGKILL after the grace; ends with the process. */
   stop(graceMs: number): Promise<EtcdExit>;
 }

@@ -55,6 +55,8 @@ export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 
   readonly seeded: boolean;
   /** Defragmentations that were begun and are not over. */
   readonly defragments: number;
+  /** It began to put a snapshot of the leader in place, and has not ended that: the words of 3.4 to 3.7. */
+  readonly restores: boolean;
 }
 
 export const NO_VERDICT: Verdict = {
@@ -67,6 +69,7 @@ export const NO_VERDICT: Verdict = {
   stoppedByRuntime: false,
   seeded: false,
   defragments: 0,
+  restores: false,
 };
 
 /** A verdict after one more line. The first word on damage stands: what follows it are consequences. */
@@ -83,11 +86,15 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
     saysDamaged: verdict.saysDamaged ?? damageAfter(verdict, line, isLast),
     stoppedByRuntime: isRuntimeError(line) || (verdict.stoppedByRuntime && !OWN_FUNCTION.test(line.message)),
     namelessLog: verdict.namelessLog || isNameless(line),
-    seeded: verdict.seeded || line.message === 'applied snapshot',
+    seeded: verdict.seeded || line.message === SEEDED,
     defragments: Math.max(0, verdict.defragments + defragmentsIn(line)),
+    restores: line.message === 'applying snapshot' || (verdict.restores && line.message !== SEEDED),
     lastWords: isLast && !repeats ? words(line) : verdict.lastWords,
   };
 }
+
+/** A snapshot of the leader is in place, in all versions. */
+const SEEDED = 'applied snapshot';
 
 /** The words of 3.4 to 3.7: asked for by a client, one after the other. */
 function defragmentsIn({ message }: LogLine): number {

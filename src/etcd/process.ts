@@ -51,6 +51,8 @@ export interface RunningEtcd {
   seeded(): boolean;
   /** Whether it said that it defragments its database, and not that it has: it answers no client meanwhile. */
   defragments(): boolean;
+  /** Whether it said that it puts a snapshot of the leader in place, and not that it has: it answers no client meanwhile. */
+  restores(): boolean;
   /** SIGTERM, then SIGKILL after the grace; ends with the process. */
   stop(graceMs: number): Promise<EtcdExit>;
 }
@@ -253,6 +255,7 @@ function supervise(
     exited,
     seeded: () => words.verdict().seeded,
     defragments: () => words.verdict().defragments > 0,
+    restores: () => words.verdict().restores,
     async stop(graceMs) {
       const send = (signal: NodeJS.Signals): void => {
         if (!over) kill(process.pid, signal);

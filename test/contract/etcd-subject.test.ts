@@ -21,6 +21,7 @@ function run(pid: number): { readonly running: RunningEtcd; readonly end: () => 
       exited: promise,
       seeded: () => false,
       defragments: () => false,
+      restores: () => false,
       stop: async () => {
         it.stopped = true;
         resolve(EXIT);

@@ -40,6 +40,7 @@ export async function seatVoter(
     exited: new Promise(() => undefined),
     seeded: () => false,
     defragments: () => false,
+    restores: () => false,
     stop: () => new Promise(() => undefined),
   };
   context.state.ownStatus = await bench.soon(context.ports.admin.status(host.url, NEVER));

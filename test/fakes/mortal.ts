@@ -110,6 +110,7 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
     exited: behind(etcd.exited),
     seeded: () => etcd.seeded(),
     defragments: () => etcd.defragments(),
+    restores: () => etcd.restores(),
     stop: (graceMs) => call('etcd.stop', etcd.stop, [graceMs]),
   });
   const process = (port: ProcessPort): ProcessPort => {

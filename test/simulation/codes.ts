@@ -158,6 +158,7 @@ const DNS: Readonly<Record<DnsCode, Reach>> = {
 const LIVENESS: Readonly<Record<LivenessCode, Reach>> = {
   alive: 'reached',
   'alive-defragmenting': unreachable('nobody defragments'),
+  'alive-restoring': unreachable('no snapshot takes half a minute to be put in place'),
   'alive-starting': 'reached',
   'alive-without-quorum': 'reached',
   'publication-lost': 'reached',

@@ -127,6 +127,27 @@ describe("etcd's log lines", () => {
     expect(verdictOf(ends, begins).defragments).toBe(1);
   });
 
+  // As etcd 3.4.23, 3.5.35, 3.6.16 and 3.7.3 said them; lines between them left out.
+  test('tell when a snapshot of the leader is put in place', () => {
+    const said = (lines: string): boolean => verdictOf(...lines.split('\n')).restores;
+    const received = [
+      '{"level":"info","caller":"rafthttp/http.go:305","msg":"received and saved database snapshot","local-member-id":"aaed61f084aa2fb2","download-took":"1.547675ms"}',
+      '{"level":"info","caller":"raft/log.go:300","msg":"log [committed=9, applied=9, unstable.offset=10, len(unstable.Entries)=0] starts to restore snapshot [index: 5809, term: 2]"}',
+      '{"level":"info","caller":"etcdserver/raft.go:294","msg":"applied incoming Raft snapshot","snapshot-index":5809}',
+    ].join('\n');
+    const begins =
+      '{"level":"info","ts":"2026-11-22T11:08:46.375044Z","caller":"etcdserver/server.go:1013","msg":"applying snapshot","current-snapshot-index":208,"current-applied-index":208,"incoming-leader-snapshot-index":609,"incoming-leader-snapshot-term":2}';
+    const amidst =
+      '{"level":"info","caller":"mvcc/kvstore.go:418","msg":"kvstore restored","current-rev":602}';
+    const ends =
+      '{"level":"info","ts":"2026-11-22T11:08:46.384406Z","caller":"etcdserver/server.go:1021","msg":"applied snapshot","current-snapshot-index":609,"current-applied-index":609,"incoming-leader-snapshot-index":609,"incoming-leader-snapshot-term":2}';
+    expect(said(received)).toBe(false);
+    expect(said(`${received}\n${begins}\n${amidst}`)).toBe(true);
+    expect(said(`${begins}\n${amidst}\n${ends}`)).toBe(false);
+    // Who took it over came in the middle of one.
+    expect(said(`${ends}\n${begins}`)).toBe(true);
+  });
+
   test('of another member that was removed do not count', () => {
     const line = { level: 'warn', msg: 'rejected stream from remote peer because it was removed' };
     expect(verdictOf(JSON.stringify(line)).saysRemoved).toBe(false);

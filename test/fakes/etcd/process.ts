@@ -125,6 +125,7 @@ function handleOf({ etcds, exits }: MachineDeps, process: EtcdProcess): RunningE
     version: process.version,
     seeded: () => process.seeded,
     defragments: () => false,
+    restores: () => false,
     exited,
     async stop(graceMs) {
       process.stopping = true;

@@ -17,7 +17,15 @@ const seen = (
   peersAnswered: boolean | null,
   seededMs: number | null = null,
   far = false,
-): LivenessObservation => ({ silentMs, answeredOnce, peersAnswered, seededMs, far, defragments: false });
+): LivenessObservation => ({
+  silentMs,
+  answeredOnce,
+  peersAnswered,
+  seededMs,
+  far,
+  defragments: false,
+  restores: false,
+});
 
 const cases: readonly Case[] = [
   { name: 'it answers', seen: seen(0, true, null), kind: 'alive', code: 'alive' },
@@ -43,6 +51,18 @@ const cases: readonly Case[] = [
   {
     name: 'it began to, and hangs',
     seen: { ...seen(15 * MINUTE, true, null), defragments: true },
+    kind: 'dead',
+    code: 'liveness-failed',
+  },
+  {
+    name: 'it puts a snapshot of ten million keys in place',
+    seen: { ...seen(14 * MINUTE, true, null), restores: true },
+    kind: 'alive',
+    code: 'alive-restoring',
+  },
+  {
+    name: 'it began to, and hangs',
+    seen: { ...seen(15 * MINUTE, true, null), restores: true },
     kind: 'dead',
     code: 'liveness-failed',
   },
@@ -112,6 +132,7 @@ describe('planLiveness', () => {
       declared<LivenessCode>({
         alive: true,
         'alive-defragmenting': true,
+        'alive-restoring': true,
         'alive-starting': true,
         'alive-without-quorum': true,
         'liveness-failed': true,

@@ -13,6 +13,7 @@ const ETCD: RunningEtcd = {
   exited: new Promise(() => undefined),
   seeded: () => false,
   defragments: () => false,
+  restores: () => false,
   stop: () => new Promise(() => undefined),
 };
 

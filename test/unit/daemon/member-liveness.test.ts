@@ -74,11 +74,22 @@ it('leaves an etcd alone whose cluster has no quorum', async () => {
 });
 
 it.each([
-  ['leaves an etcd alone that answered before, and lets it in no more', refused('who are you'), 0, false],
-  ['kills one that answered before, and is silent', unknown('no answer'), 1, false],
+  ['leaves an etcd alone that answered before, and lets it in no more', refused('who are you'), 0, {}],
+  ['kills one that answered before, and is silent', unknown('no answer'), 1, {}],
   // Its database has gigabytes, and the runbook for an etcd without space asks for it.
-  ['leaves one alone that is silent while it defragments', unknown('no answer'), 0, true],
-])('%s', async (_, answer, kills, defragments) => {
+  [
+    'leaves one alone that is silent while it defragments',
+    unknown('no answer'),
+    0,
+    { defragments: () => true },
+  ],
+  [
+    'leaves one alone that puts a snapshot of the leader in place',
+    unknown('no answer'),
+    0,
+    { restores: () => true },
+  ],
+])('%s', async (_, answer, kills, etcd) => {
   let known = true;
   const { bench, begin } = await voterWith(
     (it, _cluster, asked) => async (endpoint, signal) => {
@@ -86,7 +97,7 @@ it.each([
       await it.clock.sleep(5, signal);
       return answer;
     },
-    { defragments: () => defragments },
+    etcd,
   );
   const loops = begin();
   await bench.clock.advance(10_000);

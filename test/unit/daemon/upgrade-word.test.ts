@@ -23,6 +23,7 @@ function run(version: string, pid = 1): void {
     exited: never,
     seeded: no,
     defragments: no,
+    restores: no,
     stop: () => never,
   };
   bench.host(0).context.state.etcd = etcd;
