@@ -4,6 +4,7 @@ import type { UpgradeObservation } from '../core/upgrade.ts';
 import { isDowngradeIdle } from '../core/upgrade-downgrade.ts';
 import { isLeft } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
+import type { UpgradeAction } from '../core/plan-upgrade.ts';
 import type { Context } from './context.ts';
 import type { MemberLook } from './state.ts';
 import type { OrphanMemory } from './upgrade-look.ts';
@@ -26,6 +27,8 @@ export interface UpgradeMemory extends OrphanMemory {
   news: string | null;
   /** This life has not planned yet. */
   begins: boolean;
+  /** What was last done, or tried, under the lock; null: nothing. */
+  acted: UpgradeAction | null;
   /** The members as last looked at. */
   members: readonly MemberLook[];
 }
@@ -39,6 +42,7 @@ export function freshUpgradeMemory(): UpgradeMemory {
     downgradeIdleSince: null,
     news: null,
     begins: true,
+    acted: null,
     members: [],
   };
 }

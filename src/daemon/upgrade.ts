@@ -160,7 +160,10 @@ async function underLock(
   } finally {
     if (!signal.aborted) await lock.release(signal);
     tellOthers(context, memory.members, signal);
-    context.upgradeBell.ring();
+    // What etcd refused at once is planned again: not without a pause.
+    const repeats = memory.acted !== null && isSame(memory.acted, action);
+    memory.acted = action;
+    if (!repeats) context.upgradeBell.ring();
   }
 }
 

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodePart, UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
+import { unknown } from '../../../src/core/known.ts';
+import { minorOf } from '../../../src/core/versions.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { keepUpgraded } from '../../../src/daemon/upgrade.ts';
 import { type Bench, createBench, type Host, NEVER } from '../../fakes/bench.ts';
@@ -79,4 +81,33 @@ describe('a step that an appliance died in', () => {
     await runOn(leader, 15_000);
     expect(left()).toEqual([undefined, '']);
   });
+});
+
+it('pauses before it tries again what etcd refuses at once: under the lock nobody keeps house', async () => {
+  bench = createBench(1);
+  cluster = await bench.form();
+  await bench.clock.advance(5_000);
+  const { context, ports: all, ...rest } = bench.host(0);
+  let takes = 0;
+  const { admin, process } = all;
+  const ports = {
+    ...all,
+    process: {
+      ...process,
+      binaries: async () =>
+        await Promise.resolve(['3.5.35', '3.6.16'].map((version) => ({ version, minor: minorOf(version) }))),
+    },
+    admin: {
+      ...admin,
+      createKey: async (...call: Parameters<typeof admin.createKey>) => {
+        if (call[1] === UPGRADE_LOCK_KEY) takes += 1;
+        return await admin.createKey(...call);
+      },
+      put: async (...call: Parameters<typeof admin.put>) =>
+        call[1] === UPGRADE_KEYS.step ? unknown('refused') : await admin.put(...call),
+    },
+  };
+  await runOn({ ...rest, ports, context: createContext(context.options, ports) }, 20_000);
+  expect(takes).toBeGreaterThan(2);
+  expect(takes).toBeLessThanOrEqual(20);
 });
