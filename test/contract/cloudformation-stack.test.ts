@@ -106,6 +106,33 @@ async function group() {
   return only;
 }
 
+interface Granted {
+  readonly Sid?: string;
+  readonly Resource: string;
+}
+
+/** What a role of the stack is granted by a policy in it. */
+async function policyOf(role: string, policy: string): Promise<readonly Granted[]> {
+  const answer = (await query(cloud.url, 'iam', {
+    Action: 'GetRolePolicy',
+    Version: '2010-05-08',
+    RoleName: made(role),
+    PolicyName: policy,
+  })) as { readonly GetRolePolicyResponse: { readonly GetRolePolicyResult: { PolicyDocument: string } } };
+  const { PolicyDocument } = answer.GetRolePolicyResponse.GetRolePolicyResult;
+  // moto keeps the policy as Python shows it.
+  const document = JSON.parse(decodeURIComponent(PolicyDocument).replaceAll("'", '"')) as {
+    readonly Statement: readonly Granted[];
+  };
+  return document.Statement;
+}
+
+/** The ARNs that a statement is for, of which it names one with wildcards. */
+function matching(granted: Granted | undefined): RegExp {
+  const parts = (granted?.Resource ?? '').split('*').map((it) => it.replaceAll('.', '\\.'));
+  return new RegExp(`^${parts.join('.*')}$`);
+}
+
 describe('a stack, deployed on moto', () => {
   it('is complete, but for what moto does not know', () => {
     expect(stack.status).toBe('CREATE_COMPLETE');
@@ -159,21 +186,10 @@ describe('a stack, deployed on moto', () => {
   });
 
   it('has a role that may act on its own group, its own names and its own log', async () => {
-    const answer = (await query(cloud.url, 'iam', {
-      Action: 'GetRolePolicy',
-      Version: '2010-05-08',
-      RoleName: made('Role'),
-      PolicyName: 'appliance',
-    })) as { readonly GetRolePolicyResponse: { readonly GetRolePolicyResult: { PolicyDocument: string } } };
-    const { PolicyDocument } = answer.GetRolePolicyResponse.GetRolePolicyResult;
-    // moto keeps the policy as Python shows it.
-    const { Statement } = JSON.parse(decodeURIComponent(PolicyDocument).replaceAll("'", '"')) as {
-      readonly Statement: readonly { readonly Sid: string; readonly Resource: string }[];
-    };
-    const of = (sid: string) => Statement.find((it) => it.Sid === sid);
+    const statements = await policyOf('Role', 'appliance');
+    const of = (sid: string) => statements.find((it) => it.Sid === sid);
     const { AutoScalingGroupARN = '' } = await group();
-    const pattern = (of('AnswerTheHooks')?.Resource ?? '').split('*').map((it) => it.replaceAll('.', '\\.'));
-    expect(AutoScalingGroupARN).toMatch(new RegExp(`^${pattern.join('.*')}$`));
+    expect(AutoScalingGroupARN).toMatch(matching(of('AnswerTheHooks')));
     expect(of('WriteTheNamesOfThisCluster')).toMatchObject({
       Resource: `arn:aws:route53:::hostedzone/${cloud.zone}`,
       Condition: {
@@ -184,6 +200,14 @@ describe('a stack, deployed on moto', () => {
     });
     // With several regions alone.
     expect(of('LetEachOtherIn')).toBeDefined();
+  });
+
+  it('has a role for the schedule, which may suspend what its own group does', async () => {
+    const [suspend, ...others] = await policyOf('KeepBalanceRole', 'suspend');
+    const { AutoScalingGroupARN = '' } = await group();
+    expect(AutoScalingGroupARN).toMatch(matching(suspend));
+    expect(AutoScalingGroupARN.replace('etcd-main', 'etcd-other')).not.toMatch(matching(suspend));
+    expect(others).toEqual([]);
   });
 
   it('says what to look up, and where', () => {

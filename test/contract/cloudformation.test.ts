@@ -195,6 +195,12 @@ describe('the group', () => {
     expect(launching).toBeGreaterThan(12);
   });
 
+  it('comes after all that IAM may refuse', () => {
+    const before = listOf(at(template.Resources['Group'], 'DependsOn'));
+    expect(before).toContain('KeepBalanceRole');
+    expect(JSON.stringify(template.Resources['KeepBalanceRole'])).not.toContain('${Group}');
+  });
+
   it('is refreshed where its launch template changes, the new instance before the old', () => {
     expect(at(template.Resources['Group'], 'UpdatePolicy', 'AutoScalingInstanceRefresh')).toMatchObject({
       Strategy: 'Rolling',
@@ -371,6 +377,20 @@ describe('the alarms', () => {
     const alarm = at(template.Resources['ServesNotAlarm'], 'Properties');
     const lines = Number(at(alarm, 'Period')) / 60;
     expect(at(alarm, 'Threshold')).toBe(lines - 1);
+  });
+
+  it.each([
+    ['ServesAlarm', 'five minutes'],
+    ['KeepsHouseAlarm', 'ten minutes'],
+  ])('that silence raises (%s) look by the minute: some periods more have to pass', (name, said) => {
+    const alarm = at(template.Resources[name], 'Properties');
+    const periods = Number(at(alarm, 'EvaluationPeriods'));
+    expect(at(alarm, 'TreatMissingData')).toBe('breaching');
+    expect(at(alarm, 'Period')).toBe(60);
+    expect(textAt(alarm, 'AlarmDescription')).toContain(said);
+    expect(periods).toBe(said === 'five minutes' ? 5 : 10);
+    // A minute without a line, as one came late, is none in which nobody served: it takes all of them.
+    expect(at(alarm, 'DatapointsToAlarm')).toBe(periods);
   });
 
   it('bear a leader that dies: until the next is elected, an appliance may say once that there is no quorum', () => {
