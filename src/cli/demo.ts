@@ -15,6 +15,7 @@ import { viewInstances, viewNames, whatIsMissing } from './demo-view.ts';
 import type { InstanceView, NamesView } from './demo-view.ts';
 import { runScript } from './demo-script.ts';
 import { etcdDirectory, installVersion, releasesUrl } from './etcd.ts';
+import { checkProgram } from './sandbox-checks.ts';
 import { stopAsked } from './sandbox-start.ts';
 import { renderTable } from './sandbox-text.ts';
 
@@ -39,6 +40,7 @@ export function addDemoCommand(program: Command): void {
     .option('--json', 'with --script: print the result as one JSON object on the last line')
     .option('--program <file>', 'what instances run instead of this program, as dist/main.js')
     .action(async (options: DemoOptions) => {
+      await checkProgram(options.program);
       const binary = await ensureEtcd(options.json === true);
       await using sandbox = await createSandbox({
         parent: tmpdir(),

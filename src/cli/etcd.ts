@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
+import { resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
+import { ApplianceError } from '../errors.ts';
 import { type EtcdBinary, listBinaries } from '../etcd/binaries.ts';
 import { defaultEtcdDirectory } from '../etcd/layout.ts';
 import type { InstallProgress } from '../etcd/install-source.ts';
@@ -16,7 +18,7 @@ export function addEtcdCommands(program: Command): void {
   etcd
     .command('list')
     .description('list the versions of etcd that are installed')
-    .option('--dir <directory>', 'the folder with a subfolder per version (ETCD_DIR)', directory)
+    .option('--dir <directory>', 'the folder with a subfolder per version (ETCD_DIR)', folderOf, directory)
     .option('--json', 'as JSON')
     .action(async (options: { dir: string; json?: true }) =>
       listVersions(options.dir, options.json === true),
@@ -25,7 +27,7 @@ export function addEtcdCommands(program: Command): void {
     .command('install')
     .description('install a version of etcd, or the newest patch of a minor')
     .argument('<version>', 'as 3.5.35, or 3.5')
-    .option('--dir <directory>', 'the folder with a subfolder per version (ETCD_DIR)', directory)
+    .option('--dir <directory>', 'the folder with a subfolder per version (ETCD_DIR)', folderOf, directory)
     .option('--base-url <url>', 'where release archives are (ETCD_RELEASES_URL)', releasesUrl())
     .action(async (what: string, options: { dir: string; baseUrl: string }) => {
       await installVersion(what, options);
@@ -40,7 +42,15 @@ export function releasesUrl(): string {
 /** Where the binaries of etcd are for this user, as the appliance itself would look for them. */
 export function etcdDirectory(): string {
   const { ETCD_DIR, XDG_CACHE_HOME } = process.env;
-  return ETCD_DIR || defaultEtcdDirectory(homedir(), XDG_CACHE_HOME, existsSync('/opt/etcd'));
+  return resolve(
+    ETCD_DIR?.trim() || defaultEtcdDirectory(homedir(), XDG_CACHE_HOME, existsSync('/opt/etcd')),
+  );
+}
+
+/** A folder that an option names, absolute: what builds etcd, or runs it, does so elsewhere. Throws `usage` for a blank. */
+export function folderOf(text: string): string {
+  if (text.trim() === '') throw new ApplianceError({ code: 'usage' }, `"${text}" is no folder: write a path`);
+  return resolve(text);
 }
 
 async function listVersions(directory: string, json: boolean): Promise<void> {

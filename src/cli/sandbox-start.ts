@@ -13,22 +13,14 @@ import {
   removeSandbox,
   sweepDeadSandboxes,
 } from '../sandbox/state-dir.ts';
-import { etcdDirectory } from './etcd.ts';
+import { etcdDirectory, folderOf } from './etcd.ts';
+import { checkAsked, checkFolder } from './sandbox-checks.ts';
+import type { AskedSandbox } from './sandbox-checks.ts';
 import { renderEvent } from './sandbox-text.ts';
 
-interface StartOptions {
-  readonly regions: readonly string[];
-  readonly size: readonly number[];
-  readonly min: number;
-  readonly max: number;
-  readonly stack: string;
-  readonly zone: string;
-  readonly etcdDir: string;
-  readonly etcdVersion?: string;
+interface StartOptions extends AskedSandbox {
   readonly hooks?: true;
   readonly env: readonly string[];
-  readonly program?: string;
-  readonly network?: string;
   readonly namespaces?: true;
   readonly distance: number;
   readonly inside?: string;
@@ -44,6 +36,7 @@ export function addSandboxStart(sandbox: Command): void {
     throw new ApplianceError({ code: 'usage' }, `${text} is no number of instances`);
   };
   const numbers = (text: string): readonly number[] => text.split(',').map(number);
+  const byDefault = etcdDirectory();
   const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
   sandbox
     .command('start')
@@ -60,13 +53,18 @@ export function addSandboxStart(sandbox: Command): void {
     .option('--stack <name>', 'name of the stack', 'etcd-demo')
     .option('--zone <name>', 'hosted zone', 'example.org')
     .option('--hooks', 'with lifecycle hooks for launch and termination')
-    .option('--etcd-dir <directory>', 'the folder with a subfolder per version (ETCD_DIR)', etcdDirectory())
+    .option(
+      '--etcd-dir <directory>',
+      'the folder with a subfolder per version (ETCD_DIR)',
+      folderOf,
+      byDefault,
+    )
     .option('--etcd-version <version>', 'what a birth uses; default: the newest there is')
     .option('--env <name=value>', 'one more variable for the appliances; may be given again', collect, [])
     .option('--program <file>', 'what instances run instead of this program, as dist/main.js')
     .option(
       '--network <prefix>',
-      'first two octets of the addresses; default: 127.78, or the next that is free',
+      'first two octets of the addresses, of the loopback; default: 127.78, or the next that is free',
     )
     .option(
       '--namespaces',
@@ -78,6 +76,9 @@ export function addSandboxStart(sandbox: Command): void {
     .option('--quiet', 'do not print what happens')
     .option('--json', 'print addresses and events as JSON, one object a line')
     .action(async (options: StartOptions) => {
+      await checkAsked(options);
+      // Where nothing is named, etcd may be installed later.
+      if (options.etcdDir !== byDefault) await checkFolder('--etcd-dir', options.etcdDir);
       if (options.namespaces && options.inside === undefined)
         process.exitCode = await startInNamespace(options);
       else await start(options);

@@ -9,6 +9,7 @@ import { CUT_FROM } from '../sandbox/cuts.ts';
 import type { CutFrom } from '../sandbox/cuts.ts';
 import type { CloudEvent, FaultKind, FaultRequest, Service } from '../sandbox/model.ts';
 import { runningSandboxes, sandboxId } from '../sandbox/state-dir.ts';
+import { numberOf, wordOfInstance } from './sandbox-checks.ts';
 import { addSandboxStart, variableOf } from './sandbox-start.ts';
 import { renderEvent, renderState } from './sandbox-text.ts';
 
@@ -79,7 +80,7 @@ function addLooks(sandbox: Command): void {
 
 function addInstanceVerbs(sandbox: Command): void {
   verb(sandbox, 'terminate', 'terminate an instance in order, as EC2 does')
-    .argument('<instance>', 'id, the beginning of one, or address')
+    .argument('<instance>', 'id, the beginning of one, or address', wordOfInstance)
     .option('--decrement', 'through Auto Scaling, and let the group be smaller by one')
     .option('--replace', 'through Auto Scaling, and have it replaced at once')
     .action(async (instance: string, options: Common & { decrement?: true; replace?: true }) => {
@@ -89,7 +90,7 @@ function addInstanceVerbs(sandbox: Command): void {
   for (const name of INSTANCE_VERBS) {
     if (hasWords(name)) continue;
     verb(sandbox, name, WHAT_VERBS_DO[name])
-      .argument('<instance>', 'id, the beginning of one, or address')
+      .argument('<instance>', 'id, the beginning of one, or address', wordOfInstance)
       .action(async (instance: string, options: Common) => onInstance(options, instance, name, {}));
   }
   addCut(sandbox);
@@ -251,7 +252,8 @@ async function onInstance(
 }
 
 /** The instance that a person means: by id, by the beginning of one, or by address. */
-function instanceOf(state: SandboxState, text: string): string {
+function instanceOf(state: SandboxState, given: string): string {
+  const text = wordOfInstance(given);
   const ids = state.cloud.instances
     .filter(({ instanceId, address, publicAddress, state: ec2 }) => {
       if (instanceId === text) return true;
@@ -280,12 +282,6 @@ async function clientOf({ sandbox }: Common): Promise<ControlClient> {
     throw usage(`more than one sandbox runs: name one of ${ids} with --sandbox`);
   }
   return createControlClient({ socket: one.controlSocket });
-}
-
-function numberOf(text: string): number {
-  const number = Number(text);
-  if (!Number.isFinite(number)) throw usage(`${text} is no number`);
-  return number;
 }
 
 function usage(message: string): ApplianceError {

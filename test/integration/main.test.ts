@@ -79,10 +79,37 @@ describe('exit codes', () => {
     { words: ['upgrade', 'demo', '--endpoint', '10.0.0.1'], said: 'contradict each other' },
     { words: ['upgrade', '--refresh', '--endpoint', '10.0.0.1'], said: 'name the cluster instead' },
     { words: ['sandbox', 'cut', '--region', 'eu-west-1', '--only', 'i-1'], said: 'a whole region' },
+    { words: ['sandbox', 'scale', ''], said: '"" is no number' },
+    { words: ['sandbox', 'events', '--since', ' '], said: '" " is no number' },
+    { words: ['sandbox', 'terminate', ''], said: '"" names no instance' },
+    { words: ['sandbox', 'power-cut', 'i-'], said: '"i-" names no instance' },
+    { words: ['etcd', 'list', '--dir', ''], said: '"" is no folder' },
+    { words: ['demo', '--program', '/nonexist'], said: '--program "/nonexist" is no file' },
   ])('$words is a usage error: 64', async ({ words, said }) => {
     const { code, out, err } = await main(words);
     expect({ code, out }).toEqual({ code: 64, out: '' });
     expect(err).toContain(said);
+  });
+
+  test.each([
+    { words: ['--size', '20'], said: '--size 20 is not from --min 0 to --max 9' },
+    { words: ['--min', '5', '--max', '2'], said: '--size 3 is not from --min 5 to --max 2' },
+    { words: ['--size', ''], said: ' is no number of instances' },
+    { words: ['--size', '3,2'], said: '--size 3,2: give one number for all groups, or one for each of 1' },
+    { words: ['--regions', 'here'], said: 'here is no region' },
+    { words: ['--stack', ''], said: '--stack "" is not allowed' },
+    { words: ['--zone', 'a b'], said: '--zone "a b" is not allowed' },
+    { words: ['--program', '/nonexist'], said: '--program "/nonexist" is no file that can be read' },
+    { words: ['--etcd-version', '9'], said: '--etcd-version "9" is not allowed' },
+    { words: ['--etcd-dir', '/nonexist'], said: '--etcd-dir "/nonexist" is no folder' },
+    { words: ['--network', ''], said: '--network "" is no network' },
+    { words: ['--network', '127.300'], said: '--network "127.300" is no network' },
+    { words: ['--env', 'X'], said: 'X is no variable' },
+  ])('sandbox start $words: one line, 64', async ({ words, said }) => {
+    const { code, out, err } = await main(['sandbox', 'start', ...words]);
+    expect({ code, out }).toEqual({ code: 64, out: '' });
+    expect(err).toContain(said);
+    expect(err.trimEnd().split('\n')).toHaveLength(1);
   });
 
   test.each(['run', 'plan', 'config', 'health', 'claim show'])(
@@ -112,6 +139,21 @@ describe('exit codes', () => {
     });
     expect({ code, out }).toEqual({ code: 69, out: '' });
     expect(err).toMatch(/^etcd-appliance: .*ECONNREFUSED/m);
+  });
+
+  test('a relative folder of etcd is meant from here: what builds or runs it may be elsewhere', async () => {
+    const [named, configured] = await Promise.all([
+      main(['etcd', 'list', '--json', '--dir', 'no/such']),
+      main(['etcd', 'list', '--json'], { ETCD_DIR: 'no/such' }),
+    ]);
+    for (const { out } of [named, configured])
+      expect(JSON.parse(out)).toMatchObject({ directory: path.resolve('no/such') });
+  });
+
+  test('etcd list of what is no folder: 78, and one line', async () => {
+    const { code, out, err } = await main(['etcd', 'list', '--dir', 'package.json']);
+    expect({ code, out }).toEqual({ code: 78, out: '' });
+    expect(err).toMatch(/^etcd-appliance: ETCD_DIR: ".*" is no folder that can be read .*\n$/);
   });
 
   test('a configuration file that is not there: 78', async () => {
