@@ -376,6 +376,23 @@ describe('the user data, run', () => {
     },
   );
 
+  it.each([
+    [2, 1],
+    [3, 0],
+  ])("tries three times, with pauses, to read Debian's lists (locked %s times)", async (locked, started) => {
+    const ran = await ranOn({ ...DEBIAN, locked });
+    const update = 'apt-get -o Acquire::Retries=5 update';
+    expect(ran.calls.filter((it) => it === update || it.startsWith('sleep '))).toEqual([
+      update,
+      'sleep 20',
+      update,
+      'sleep 40',
+      update,
+    ]);
+    expect(starts(ran)).toHaveLength(started);
+    expect(ran.code === 0).toBe(started === 1);
+  });
+
   it('serves where Session Manager cannot be had', async () => {
     const ran = await ranOn({ ...DEBIAN, failing: ['curl'] });
     expect(ran).toMatchObject({ code: 0 });

@@ -17,6 +17,8 @@ export interface Machine {
   readonly clientApart?: true;
   /** Programs that fail. */
   readonly failing?: readonly string[];
+  /** How often apt-get cannot have the lock on its lists. */
+  readonly locked?: number;
 }
 
 /** What became of a run. */
@@ -49,7 +51,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
 const REAL_DOCKER = `if [ "$1" = pull ]; then exit 0; fi
 PATH=\${PATH#*:} exec docker "$@"`;
 
-const SILENT = ['apt-get', 'curl', 'dnf', 'mount', 'systemctl', 'udevadm'];
+const SILENT = ['curl', 'dnf', 'mount', 'sleep', 'systemctl', 'udevadm'];
 
 /**
  * Runs user data as root of namespaces of its own, with an /etc and a /var/lib of its own below `folder`. bash, coreutils,
@@ -68,6 +70,7 @@ export async function runUserData(folder: string, script: string, machine: Machi
   await writeFile(join(folder, 'disks'), ['/dev/root-disk Amazon Elastic Block Store\n', ...shown].join(''));
   const answers: Readonly<Record<string, string>> = {
     ...ANSWERS,
+    'apt-get': `test "$(grep -c '^apt-get .*update$' "$PLAYED/calls")" -gt ${machine.locked ?? 0}`,
     'apt-cache': `test '${String(machine.clientApart)} '"$*" = 'true show docker-cli'`,
     ...(machine.docker !== undefined && { docker: REAL_DOCKER }),
   };
