@@ -8,6 +8,7 @@ import type { Place } from './aws/identity.ts';
 import { findPlace } from './aws/identity.ts';
 import type { InstanceIdentity, Metadata } from './aws/metadata.ts';
 import type { OwnAddress } from './app-own-address.ts';
+import { NO_ZONE } from './config.ts';
 import type { Config } from './config.ts';
 import type { Advertise } from './core/fleet.ts';
 import { regionsWith } from './core/fleet.ts';
@@ -139,11 +140,7 @@ async function askAws(
   signal: AbortSignal,
 ): Promise<Known<Residence>> {
   const { hostedZone } = config;
-  if (hostedZone === null) {
-    const problem =
-      'HOSTED_ZONE: none is configured; allowed is the name or id of a Route 53 zone: without a register for the claim nothing is born';
-    throw new ApplianceError({ code: 'configuration', problems: [problem] }, problem);
-  }
+  if (hostedZone === null) throw new ApplianceError({ code: 'configuration', problems: [NO_ZONE] }, NO_ZONE);
   const { region } = identity;
   const calls = { ec2: clients.ec2(region), autoScaling: clients.autoScaling(region) };
   const [place, zone] = await Promise.all([

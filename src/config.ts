@@ -52,7 +52,12 @@ export interface ConfigChecks {
   readonly collidingFlags: (flags: readonly string[]) => readonly string[];
   /** Where etcd's binaries are when nothing is configured: it depends on the machine. */
   readonly defaultEtcdDir: string;
+  /** Whether nothing can be done without a hosted zone: a problem then, like any other. Default: not. */
+  readonly needsZone?: boolean;
 }
+
+/** What is said where there is no hosted zone, and nothing can be done without one. */
+export const NO_ZONE = `HOSTED_ZONE: none is configured; allowed is ${SETTINGS.HOSTED_ZONE.allowed}: without a register for the claim nothing is born`;
 
 type Parsed = { readonly [K in ConfigKey]?: z.output<(typeof SETTINGS)[K]['schema']> };
 
@@ -76,9 +81,12 @@ export function readConfig(env: Environment, file: FileContent, checks: ConfigCh
   }
   const { parsed, problems: badValues } = parseValues(given);
   const config = withDefaults(parsed, checks);
+  // Of a file that is none nobody knows what it was to say.
+  const lacksZone = checks.needsZone === true && !given.has('HOSTED_ZONE') && file.problems.length === 0;
   const problems = [
     ...file.problems,
     ...unknownKeys(file),
+    ...(lacksZone ? [NO_ZONE] : []),
     ...badValues,
     ...contradictions(config, parsed, checks),
   ];

@@ -18,6 +18,8 @@ export function addConfigCommand(program: Command): void {
         ({ key, value, source }) => `${key.padEnd(width)}  ${value.padEnd(wide)}  ${source}`,
       );
       process.stdout.write(`${options.json ? JSON.stringify(rows, null, 2) : lines.join('\n')}\n`);
-      for (const notice of loaded.notices) process.stderr.write(`note: ${notice}\n`);
+      const lacking =
+        loaded.config.hostedZone === null ? ['HOSTED_ZONE is not set: run and plan end with 78'] : [];
+      for (const notice of [...lacking, ...loaded.notices]) process.stderr.write(`note: ${notice}\n`);
     });
 }

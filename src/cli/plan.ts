@@ -17,7 +17,7 @@ export function addPlanCommand(program: Command): void {
     .option(...CONFIG_OPTION)
     .option('--json', 'as JSON')
     .action(async (options: { config?: string; json?: true }) => {
-      const { config } = await loadFromEnvironment(options.config);
+      const { config } = await loadFromEnvironment(options.config, { needsZone: true });
       // The log goes to standard error: standard output is the plan.
       const log = await createLog({
         level: 'warn',

@@ -21,7 +21,7 @@ export function addRunCommand(program: Command): void {
 
 /** Runs the appliance, configured by the environment and the file, if any; its exit code. Throws `configuration`. */
 export async function run(file?: string): Promise<ExitCode> {
-  const { config, notices } = await loadFromEnvironment(file);
+  const { config, notices } = await loadFromEnvironment(file, { needsZone: true });
   const output = createStreamOutput(process.stdout);
   const log = await createLog({ level: config.logLevel, pretty: process.stdout.isTTY, output });
   const own = log.component('main');

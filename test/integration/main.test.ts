@@ -39,6 +39,7 @@ describe('verbs', () => {
     const file = path.join(folder, 'c.yaml');
     await writeFile(file, 'LOG_LEVEL: debug\n');
     const { code, out, err } = await main(['config', '--config', file], {
+      HOSTED_ZONE: 'example.org',
       STATUS_PORT: '8080',
       ETCD_NAME: 'x',
     });
@@ -49,6 +50,7 @@ describe('verbs', () => {
     expect(err).toBe('note: ETCD_NAME is not handed on to etcd; use ETCD_EXTRA_FLAGS\n');
     const json = await main(['config', '--json'], { STATUS_PORT: '8080' });
     expect(JSON.parse(json.out)).toContainEqual({ key: 'STATUS_PORT', value: '8080', source: 'environment' });
+    expect(json.err).toBe('note: HOSTED_ZONE is not set: run and plan end with 78\n');
   });
 });
 
@@ -116,6 +118,7 @@ describe('exit codes', () => {
     '%s with a bad configuration: 78, every problem a line',
     async (verb) => {
       const { code, out, err } = await main(verb.split(' '), {
+        HOSTED_ZONE: 'example.org',
         STATUS_PORT: 'x',
         DATA_DIR: 'relative',
         ETCD_EXTRA_FLAGS: '--initial-cluster-token=mine',
@@ -127,6 +130,18 @@ describe('exit codes', () => {
         expect.stringMatching(
           /^etcd-appliance: ETCD_EXTRA_FLAGS: "--initial-cluster-token=mine" is set by the appliance/,
         ),
+      ]);
+    },
+  );
+
+  test.each(['run', 'plan'])(
+    '%s without a zone: 78 with every other problem, and nothing is asked',
+    async (verb) => {
+      const { code, out, err } = await main([verb], { STATUS_PORT: 'x' });
+      expect({ code, out }).toEqual({ code: 78, out: '' });
+      expect(err.trimEnd().split('\n')).toEqual([
+        expect.stringMatching(/^etcd-appliance: HOSTED_ZONE: none is configured/),
+        expect.stringMatching(/^etcd-appliance: STATUS_PORT: "x"/),
       ]);
     },
   );
@@ -176,7 +191,7 @@ describe('exit codes', () => {
 
   test('a reader that goes away is no failure', async () => {
     const child = spawn(process.execPath, ['src/main.ts', 'config'], {
-      env: { HOME: tmpdir() },
+      env: { HOME: tmpdir(), HOSTED_ZONE: 'example.org' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stdout.destroy();
@@ -189,7 +204,11 @@ describe('run', () => {
   /** The appliance where metadata does not answer, and the messages of its log as they come. */
   function startRun() {
     const child = spawn(process.execPath, ['src/main.ts', 'run'], {
-      env: { HOME: tmpdir(), AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:1' },
+      env: {
+        HOME: tmpdir(),
+        HOSTED_ZONE: 'example.org',
+        AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:1',
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     onTestFinished(() => void child.kill('SIGKILL'));

@@ -48,6 +48,26 @@ describe('readConfig', () => {
     });
   });
 
+  test('lacks a zone only where one is needed, and says so beside the other problems', () => {
+    const lacking = (env: Environment, yaml: string | null = null): readonly string[] => {
+      try {
+        readConfig(env, yaml === null ? NO_FILE : readYaml(yaml), { ...CHECKS, needsZone: true });
+      } catch (error) {
+        if (hasCode(error, 'configuration')) return error.details.problems;
+        throw error;
+      }
+      return [];
+    };
+    expect(lacking({ HOSTED_ZONE: ' ', STATUS_PORT: 'x' })).toEqual([
+      expect.stringMatching(/^HOSTED_ZONE: none is configured; allowed is the name of a hosted zone/),
+      expect.stringMatching(/^STATUS_PORT: "x"/),
+    ]);
+    expect(lacking({ HOSTED_ZONE: 'a..b' })).toEqual([expect.stringMatching(/^HOSTED_ZONE: "a\.\.b"/)]);
+    expect(lacking({}, 'HOSTED_ZONE: [')).not.toContainEqual(expect.stringContaining('none is configured'));
+    expect(lacking({}, 'HOSTED_ZONE: example.org')).toEqual([]);
+    expect(lacking({ HOSTED_ZONE: 'example.org' })).toEqual([]);
+  });
+
   test('reads every variable', () => {
     const { config, sources } = read({
       HOSTED_ZONE: 'Example.ORG.',
