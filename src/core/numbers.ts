@@ -75,7 +75,7 @@ export const SEEDED_SILENCE_MS = 500;
  */
 export const STARTING_ASK_MS = 400;
 
-/** What a learner is given for its snapshot, beyond the join limit: bytes per ms that a slow disk and network manage. */
+/** What a learner is given for its snapshot beyond the join limit, and an etcd for its database beyond that of a step: bytes per ms that a slow disk and network manage. */
 export const SNAPSHOT_BYTES_PER_MS = 5_000;
 
 /*
@@ -159,7 +159,7 @@ export const UPGRADE_PAIR_WAIT_MS = 60_000;
  */
 export const UPGRADE_DOWNGRADE_IDLE_MS = 30_000;
 
-/** A step of an upgrade is over within this time, or taken back. */
+/** A step of an upgrade is over within this time, and that for its database's size (`stepLimitMs`), or taken back. */
 export const UPGRADE_STEP_LIMIT_MS = 2 * 60_000;
 
 /** A member that stepped has to have been well for this long before the next one steps. */

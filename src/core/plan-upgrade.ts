@@ -1,4 +1,3 @@
-import { UPGRADE_STEP_LIMIT_MS } from './numbers.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 import type { Check, CheckCode, UpgradeMember, UpgradeObservation, UpgradeRecord } from './upgrade.ts';
@@ -10,6 +9,7 @@ import {
   isDowngradeLeft,
   isDowngradeWanted,
 } from './upgrade-downgrade.ts';
+import { stepLimitMs } from './upgrade-step.ts';
 import type { Candidate, Work } from './upgrade-work.ts';
 import { workOf } from './upgrade-work.ts';
 import { minorOf } from './versions.ts';
@@ -150,7 +150,8 @@ function underWay(seen: UpgradeObservation): UpgradeAction | null {
   const what = step === null ? 'prepares a step' : `steps from ${step.from} to ${step.to} since ${step.at}`;
   if (lockedBy !== null && lockedBy !== self)
     return nobody('upgrade-locked', `${lockedBy} ${step?.by === lockedBy ? what : 'prepares a step'}`);
-  if (step === null || step.by === self || seen.orphanedForMs >= UPGRADE_STEP_LIMIT_MS) return null;
+  const limitMs = stepLimitMs(seen.members.map((it) => it.dbSizeBytes));
+  if (step === null || step.by === self || seen.orphanedForMs >= limitMs) return null;
   // Its instance is gone, or it would be a member: nothing of that step can still be done.
   if (seen.members.every((it) => it.name !== step.by)) return null;
   return nobody(

@@ -1,4 +1,4 @@
-import { UPGRADE_STEP_LIMIT_MS } from './numbers.ts';
+import { SNAPSHOT_BYTES_PER_MS, UPGRADE_STEP_LIMIT_MS } from './numbers.ts';
 import type { UpgradeObservation } from './upgrade.ts';
 
 /** Ends and failed starts after which a binary does not come up: one may be an accident. */
@@ -13,14 +13,23 @@ export interface Attempt {
   readonly lastWords: string;
   /** What is amiss though the time of a step is over; null: nothing is, or there is time left. */
   readonly late: string | null;
+  /** The time of the step; ms. */
+  readonly limitMs: number;
+}
+
+/**
+ * How long a step may take; ms. Until it has read all keys etcd opens no port, so a step has time for the size of the largest
+ * database that is known (bytes), in whole seconds: members of one cluster have the same keys.
+ */
+export function stepLimitMs(dbSizesBytes: readonly number[]): number {
+  const seconds = Math.floor(Math.max(0, ...dbSizesBytes) / SNAPSHOT_BYTES_PER_MS / 1000);
+  return UPGRADE_STEP_LIMIT_MS + seconds * 1000;
 }
 
 /** Why a binary counts as one that does not come up; null: it may yet. */
-export function whyNotUp({ version, failures, lastWords, late }: Attempt): string | null {
+export function whyNotUp({ version, failures, lastWords, late, limitMs }: Attempt): string | null {
   if (failures >= MOST_FAILURES) return `etcd ${version} does not come up: ${lastWords}`;
-  return late === null
-    ? null
-    : `etcd ${version} is not well within ${UPGRADE_STEP_LIMIT_MS / 1000} s: ${late}`;
+  return late === null ? null : `etcd ${version} is not well within ${limitMs / 1000} s: ${late}`;
 }
 
 /**

@@ -323,6 +323,8 @@ export interface InspectPort {
   /** Reads the log, up to a few hundred MB of it: for a preflight, not for every tick. */
   logReplay(signal: AbortSignal): Promise<Known<LogReplay>>;
   disk(signal: AbortSignal): Promise<Known<DiskRoom>>;
+  /** Size of the database's file; unknown where there is none. */
+  databaseBytes(signal: AbortSignal): Promise<Known<number>>;
   /** Why the binary of this very version cannot be run, asked of it now, whatever was listed before; null: it can. */
   binary(version: string, signal: AbortSignal): Promise<Obstacle | null>;
 }

@@ -1,8 +1,9 @@
-import { CLAIM_READ_INTERVAL_MS, UPGRADE_SETTLE_MS, UPGRADE_STEP_LIMIT_MS } from '../core/numbers.ts';
+import { CLAIM_READ_INTERVAL_MS, UPGRADE_SETTLE_MS } from '../core/numbers.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
-import { whyNotUp } from '../core/upgrade-step.ts';
+import { stepLimitMs, whyNotUp } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
+import { orLate } from './or-late.ts';
 import { isStranger } from './own-cluster.ts';
 import type { Instead, RunAs, Swap } from './swap-etcd.ts';
 import { swapEtcd } from './swap-etcd.ts';
@@ -11,6 +12,9 @@ import { endpointsOf, whyNotServing } from './upgrade-acts.ts';
 
 /** While a member comes up, it is asked this often: a step takes seconds, and others wait for it. */
 const LOOK_MS = 100;
+
+/** A disk that does not tell the size of a file for this long hangs. */
+const DISK_LIMIT_MS = 2_000;
 
 /** A lock that was lost is asked for again this often. */
 export const REGAIN_MS = 2_000;
@@ -34,9 +38,11 @@ export async function runAs(held: Held, how: RunAs, instead: Instead | null = nu
 export async function comeUp(held: Held, swap: Swap): Promise<Came> {
   const { state, ports } = held.context;
   const { clock } = ports;
-  const until = clock.now() + UPGRADE_STEP_LIMIT_MS;
+  const began = clock.now();
   let wellSince: number | null = null;
   try {
+    const limitMs = await limitOf(held);
+    const until = began + limitMs;
     for (;;) {
       if (isLeaving(held.context) || isOther(held.context, swap)) return { kind: 'left' };
       const asked = clock.now();
@@ -46,13 +52,28 @@ export async function comeUp(held: Held, swap: Swap): Promise<Came> {
       if (wellSince !== null && now - wellSince >= UPGRADE_SETTLE_MS) return { kind: 'well' };
       // What was asked before may be of an etcd that has ended since; and who is well by then has its settle time.
       const late = asked >= until ? unwell : null;
-      const why = whyNotUp({ ...swap, late });
+      const why = whyNotUp({ ...swap, late, limitMs });
       if (why !== null && (await mayRunAnother(held))) return { kind: 'failed', why, tooOld: swap.tooOld };
       await clock.sleep(why === null ? LOOK_MS : REGAIN_MS, held.signal);
     }
   } finally {
     if (state.swap === swap) state.swap = null;
   }
+}
+
+/** How long the step may take; ms. Where no member has told the size of its database, the own disk does. */
+async function limitOf({ context, members, signal }: Held): Promise<number> {
+  const told = members.flatMap((it) => (it.status.known ? [it.status.value.dbSizeBytes] : []));
+  if (told.length > 0) return stepLimitMs(told);
+  const { clock, inspect } = context.ports;
+  const own = await orLate(
+    clock,
+    DISK_LIMIT_MS,
+    null,
+    async (within) => inspect.databaseBytes(within),
+    signal,
+  );
+  return stepLimitMs(own?.known === true ? [own.value] : []);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { DiskRoom, LogReplay, V2Content } from '../core/inspection.ts';
@@ -21,6 +21,7 @@ export interface Inspection {
   snapshotIndex(signal: AbortSignal): Promise<Known<number | null>>;
   logReplay(signal: AbortSignal): Promise<Known<LogReplay>>;
   disk(signal: AbortSignal): Promise<Known<DiskRoom>>;
+  databaseBytes(signal: AbortSignal): Promise<Known<number>>;
   binary(version: string, signal: AbortSignal): Promise<Obstacle | null>;
 }
 
@@ -74,6 +75,8 @@ export function createInspection(options: InspectionOptions, deps: { readonly lo
         const { bavail, blocks, bsize } = await statfs(options.dataDirectory);
         return known({ freeBytes: bavail * bsize, totalBytes: blocks * bsize });
       }),
+    databaseBytes: async (signal) =>
+      await asked(signal, async () => known((await stat(join(etcd, 'member', 'snap', 'db'))).size)),
     binary: async (version, signal) => await preflightBinary(options.etcdDirectory, version, signal),
   };
 }

@@ -9,6 +9,7 @@ export function createFakeInspect(differs: Partial<InspectPort> = {}): InspectPo
     logReplay: async () =>
       await Promise.resolve(known({ snapshotIndex: 0, lastIndex: 0, lastV2Index: null })),
     disk: async () => await Promise.resolve(known({ freeBytes: 50e9, totalBytes: 100e9 })),
+    databaseBytes: async () => await Promise.resolve(known(20_480)),
     binary: async () => await Promise.resolve(null),
     ...differs,
   };

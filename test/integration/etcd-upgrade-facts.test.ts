@@ -165,7 +165,8 @@ describe('of the own data', () => {
     }
     await writes;
     expect(missed).toBeLessThan(looks / 2);
-    const { raftIndex } = must(await admin.status(member.endpoint, calm));
+    const { raftIndex, dbSizeBytes } = must(await admin.status(member.endpoint, calm));
+    expect(must(await inspection.databaseBytes(calm))).toBeGreaterThanOrEqual(dbSizeBytes);
     expect(must(await inspection.logReplay(calm)).lastIndex).toBe(raftIndex);
     // Somebody who reads it for the first time reads the same.
     expect(await inspectionOf(member.directory).logReplay(calm)).toEqual(await inspection.logReplay(calm));
@@ -179,6 +180,7 @@ describe('of the own data', () => {
     expect(await inspection.snapshotIndex(calm)).toEqual({ known: true, value: null });
     const { freeBytes, totalBytes } = must(await inspection.disk(calm));
     expect(totalBytes).toBeGreaterThan(freeBytes);
+    expect(await inspection.databaseBytes(calm)).toMatchObject({ known: false });
     expect(await inspectionOf(join(place.path, 'nowhere')).disk(calm)).toMatchObject({ known: false });
   });
 

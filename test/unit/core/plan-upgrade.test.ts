@@ -8,6 +8,9 @@ import { CHECK_CODES, looksAt, replayOf, runs, three, word } from '../../fixture
 import { DARK } from '../../fixtures/core/world.ts';
 
 const STEP: UpgradeStep = { by: 'i-2', from: '3.5.35', to: '3.6.16', at: '2026-11-21T12:00:00Z' };
+
+/** Nobody tells how large the database of a member in its step is; the others' are about as large. */
+const LARGE = three('3.5.35').map((it) => ({ ...it, dbSizeBytes: it.name === 'i-2' ? 0 : 500e6 }));
 const FAILED = { ...STEP, why: 'it does not come up' };
 const PAUSED = { at: '2026-11-21T12:00:00Z' };
 
@@ -99,6 +102,15 @@ const steps: readonly Case[] = [
   [
     'anybody, once that must be over',
     looksAt(three('3.5.35'), { self: 'i-3', record: { step: STEP }, orphanedForMs: 120_000 }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'anybody, once that must be over for 500 MB',
+    looksAt(LARGE, {
+      self: 'i-3',
+      record: { step: STEP },
+      orphanedForMs: 220_000,
+    }),
     'upgrade-step step: i-2 m2 3.5.35-3.6.16',
   ],
   [
@@ -484,6 +496,11 @@ const none: readonly Case[] = [
   [
     'another lost its lock in a step',
     looksAt(three('3.5.35'), { record: { step: STEP }, orphanedForMs: 119_999 }),
+    'upgrade-orphaned',
+  ],
+  [
+    'another with 500 MB lost its lock in a step',
+    looksAt(LARGE, { record: { step: STEP }, orphanedForMs: 219_999 }),
     'upgrade-orphaned',
   ],
   [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isDowngradeIdle } from '../../../src/core/upgrade-downgrade.ts';
 import type { Attempt } from '../../../src/core/upgrade-step.ts';
-import { isLeft, whyNotUp } from '../../../src/core/upgrade-step.ts';
+import { isLeft, stepLimitMs, whyNotUp } from '../../../src/core/upgrade-step.ts';
 import type { UpgradeObservation, UpgradeStep } from '../../../src/core/upgrade.ts';
 import { looksAt, three } from '../../fixtures/core/upgrade.ts';
 import { DARK } from '../../fixtures/core/world.ts';
@@ -34,7 +34,7 @@ describe('isLeft', () => {
   });
 });
 
-const TRIED: Attempt = { version: '3.6.16', failures: 0, lastWords: '', late: null };
+const TRIED: Attempt = { version: '3.6.16', failures: 0, lastWords: '', late: null, limitMs: 120_000 };
 
 const attempts: readonly (readonly [name: string, attempt: Attempt, expected: string | null])[] = [
   ['it may yet', TRIED, null],
@@ -46,6 +46,11 @@ const attempts: readonly (readonly [name: string, attempt: Attempt, expected: st
     'etcd 3.6.16 is not well within 120 s: it is a learner',
   ],
   [
+    'so is that of a large one',
+    { ...TRIED, late: 'it is a learner', limitMs: 1_720_000 },
+    'etcd 3.6.16 is not well within 1720 s: it is a learner',
+  ],
+  [
     'what it said last says more than that its time is over',
     { ...TRIED, failures: 3, lastWords: 'panic', late: 'it does not answer' },
     'etcd 3.6.16 does not come up: panic',
@@ -55,6 +60,17 @@ const attempts: readonly (readonly [name: string, attempt: Attempt, expected: st
 describe('whyNotUp', () => {
   it.each(attempts)('%s', (_name, attempt, expected) => {
     expect(whyNotUp(attempt)).toBe(expected);
+  });
+});
+
+describe('stepLimitMs', () => {
+  it.each([
+    { name: 'nobody tells', dbSizesBytes: [], limitMs: 120_000 },
+    { name: 'a small database', dbSizesBytes: [20_480, 4_999_999], limitMs: 120_000 },
+    { name: 'a second for each 5 MB', dbSizesBytes: [14_999_999], limitMs: 122_000 },
+    { name: 'the largest counts', dbSizesBytes: [0, 8e9, 2e9], limitMs: 1_720_000 },
+  ])('$name', ({ dbSizesBytes, limitMs }) => {
+    expect(stepLimitMs(dbSizesBytes)).toBe(limitMs);
   });
 });
 
