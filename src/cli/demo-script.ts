@@ -7,7 +7,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import { viewInstances, viewNames, whatIsMissing } from './demo-view.ts';
 import type { InstanceView } from './demo-view.ts';
 import { startWriter } from './demo-writer.ts';
-import type { WriteReport } from './demo-writer.ts';
+import type { Writer, WriteReport } from './demo-writer.ts';
 
 /** One step, and what it took. */
 export interface StepReport {
@@ -24,9 +24,12 @@ export interface StepReport {
 /** What a run of the script gives, as `--json` prints it. */
 export interface ScriptReport {
   readonly ok: boolean;
+  /** It was told to end before it was through: it is not `ok` then, and says nothing about the step it was at. */
+  readonly interrupted: boolean;
   readonly etcdVersion: string | null;
   readonly steps: readonly StepReport[];
-  readonly writes: WriteReport & { readonly lost: number };
+  /** `lost` is null where nobody looked. */
+  readonly writes: WriteReport & { readonly lost: number | null };
   readonly totalMs: number;
 }
 
@@ -54,18 +57,56 @@ const LAST_LINES = 8;
  * which they can, and every acknowledged one is looked for at the end, through every member.
  */
 export async function runScript(deps: ScriptDeps): Promise<ScriptReport> {
-  const { sandbox, admin, say, signal } = deps;
+  const { sandbox, admin, signal } = deps;
   const startedAt = performance.now();
   const writer = startWriter(admin, () => runningEndpoints(sandbox));
   const steps: StepReport[] = [];
+  await unlessInterrupted(doSteps(steps, deps), signal);
+  const writes = await writer.stop();
+  const found = signal.aborted ? null : await unlessInterrupted(readBack(writer, writes, deps), signal);
+  return {
+    ok: found?.ok === true && steps.every(({ ok }) => ok),
+    interrupted: found === null,
+    etcdVersion: found?.etcdVersion ?? null,
+    steps,
+    writes: { ...writes, lost: found?.lost ?? null },
+    totalMs: Math.round(performance.now() - startedAt),
+  };
+}
+
+/** What the work gives; null where it was told to end, which may end it anywhere. */
+async function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  try {
+    const done = await work;
+    return signal.aborted ? null : done;
+  } catch (error) {
+    if (signal.aborted) return null;
+    throw error;
+  }
+}
+
+/** Does the steps until one fails; each report is put to `reports` as soon as it is there. */
+async function doSteps(reports: StepReport[], deps: ScriptDeps): Promise<void> {
+  const { sandbox, say, signal } = deps;
   for (const step of stepsOf(sandbox)) {
     const report = await doStep(step, deps);
-    steps.push(report);
+    if (signal.aborted && !report.ok) return;
+    reports.push(report);
     say(renderStep(report));
     if (!report.ok) await showLogs(deps);
-    if (!report.ok || signal.aborted) break;
+    if (!report.ok || signal.aborted) return;
   }
-  const writes = await writer.stop();
+}
+
+interface ReadBack {
+  readonly ok: boolean;
+  readonly etcdVersion: string | null;
+  readonly lost: number;
+}
+
+/** Looks for every acknowledged write, through every member. */
+async function readBack(writer: Writer, writes: WriteReport, deps: ScriptDeps): Promise<ReadBack> {
+  const { sandbox, admin, say, signal } = deps;
   const lost = new Set<string>();
   const instances = await viewInstances(sandbox, admin, signal);
   const readable = instances.filter(({ healthy }) => healthy).map(({ address }) => clientUrl(address));
@@ -75,11 +116,9 @@ export async function runScript(deps: ScriptDeps): Promise<ScriptReport> {
       `longest gap ${writes.longestGapMs} ms`,
   );
   return {
-    ok: steps.every(({ ok }) => ok) && lost.size === 0 && readable.length > 0 && writes.acknowledged > 0,
+    ok: lost.size === 0 && readable.length > 0 && writes.acknowledged > 0,
     etcdVersion: await versionOf(readable[0], deps),
-    steps,
-    writes: { ...writes, lost: lost.size },
-    totalMs: Math.round(performance.now() - startedAt),
+    lost: lost.size,
   };
 }
 

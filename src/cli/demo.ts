@@ -14,6 +14,7 @@ import { sandboxId } from '../sandbox/state-dir.ts';
 import { viewInstances, viewNames, whatIsMissing } from './demo-view.ts';
 import type { InstanceView, NamesView } from './demo-view.ts';
 import { runScript } from './demo-script.ts';
+import type { ScriptReport } from './demo-script.ts';
 import { etcdDirectory, installVersion, releasesUrl } from './etcd.ts';
 import { checkProgram } from './sandbox-checks.ts';
 import { stopAsked } from './sandbox-start.ts';
@@ -70,8 +71,13 @@ async function script(sandbox: Sandbox, admin: EtcdAdmin, json: boolean): Promis
   void stopAsked(sandbox).then(() => interrupted.abort());
   const report = await runScript({ sandbox, admin, say: print, signal: interrupted.signal });
   if (json) print(JSON.stringify(report));
-  else print(report.ok ? `done in ${report.totalMs} ms` : `failed after ${report.totalMs} ms`);
+  else print(`${endOf(report)} ${report.totalMs} ms`);
   return report.ok ? EXIT.done : EXIT.failed;
+}
+
+function endOf({ ok, interrupted }: ScriptReport): string {
+  if (interrupted) return 'interrupted after';
+  return ok ? 'done in' : 'failed after';
 }
 
 /** Shows the cluster until somebody interrupts. On a terminal it redraws; elsewhere it prints what changed. */

@@ -5,13 +5,15 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createControlClient } from '../../src/sandbox/control-client.ts';
 import type { SandboxAddresses } from '../../src/sandbox/control.ts';
 import { processesOf } from '../../src/sandbox/processes.ts';
 import { createSandbox } from '../../src/sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { runningSandboxes } from '../../src/sandbox/state-dir.ts';
+import { ETCD_DIRECTORY } from '../tools.ts';
 
 const STAND_IN = join(import.meta.dirname, '../fixtures/stand-in-appliance.ts');
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
@@ -51,6 +53,27 @@ async function answering(sandbox: Sandbox, size: number): Promise<readonly strin
     { timeout: 20_000, interval: 50 },
   );
 }
+
+describe('a demo that is interrupted', () => {
+  test.each([['--json'], []])(
+    'says so, fails, and leaves nothing: %j',
+    async (...more: readonly string[]) => {
+      const demo = spawn(process.execPath, [MAIN, 'demo', '--script', '--program', STAND_IN, ...more], {
+        env: { ...process.env, TMPDIR: parent, ETCD_DIR: ETCD_DIRECTORY },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      onTestFinished(() => void demo.kill('SIGKILL'));
+      const ended = Promise.all([text(demo.stdout), text(demo.stderr), once(demo, 'close')]);
+      await vi.waitFor(() => expect(processesOf(parent).length).toBeGreaterThan(5), WAIT);
+      demo.kill('SIGINT');
+      const [out, err, [code]] = await ended;
+      expect({ code, err }).toEqual({ code: 1, err: '' });
+      const last = out.trimEnd().split('\n').at(-1) ?? '';
+      if (more.length === 0) expect(last).toMatch(/^interrupted after \d+ ms$/);
+      else expect(JSON.parse(last)).toMatchObject({ ok: false, interrupted: true, writes: { lost: null } });
+    },
+  );
+});
 
 describe('a sandbox', () => {
   test('gives the last number that is said to the groups that have none of their own', async () => {
