@@ -75,7 +75,10 @@ export const SEEDED_SILENCE_MS = 500;
  */
 export const STARTING_ASK_MS = 400;
 
-/** What a learner is given for its snapshot beyond the join limit, and an etcd for its database beyond that of a step: bytes per ms that a slow disk and network manage. */
+/**
+ * What a learner is given for its snapshot beyond the join limit, and an etcd for its database beyond that of a step: bytes
+ * per ms that a slow disk and network manage.
+ */
 export const SNAPSHOT_BYTES_PER_MS = 5_000;
 
 /*
