@@ -55,7 +55,7 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
     reason: reason(code, sentence),
   });
   const publicationMs = seen.far ? FAR_SEEDED_SILENCE_MS : SEEDED_SILENCE_MS;
-  if (!seen.answeredOnce && (seen.seededMs ?? 0) >= publicationMs) {
+  if (!seen.answeredOnce && !seen.restores && (seen.seededMs ?? 0) >= publicationMs) {
     return verdict(
       'dead',
       'publication-lost',

@@ -115,6 +115,12 @@ const cases: readonly Case[] = [
     code: 'publication-lost',
   },
   {
+    name: 'a joiner that puts another snapshot in place, half a second after the first',
+    seen: { ...seen(500, false, null, 500), restores: true },
+    kind: 'alive',
+    code: 'alive',
+  },
+  {
     name: 'a joiner that serves, its snapshot long in place',
     seen: seen(0, true, null, 60_000),
     kind: 'alive',
