@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,6 +17,7 @@ import type { InstanceView, NamesView } from './demo-view.ts';
 import { runScript } from './demo-script.ts';
 import type { ScriptReport } from './demo-script.ts';
 import { etcdDirectory, installVersion, releasesUrl } from './etcd.ts';
+import { readerGone } from './reader.ts';
 import { checkProgram } from './sandbox-checks.ts';
 import { stopAsked } from './sandbox-start.ts';
 import { renderTable } from './sandbox-text.ts';
@@ -80,11 +82,12 @@ function endOf({ ok, interrupted }: ScriptReport): string {
   return ok ? 'done in' : 'failed after';
 }
 
-/** Shows the cluster until somebody interrupts. On a terminal it redraws; elsewhere it prints what changed. */
+/** Shows the cluster until somebody interrupts, or nobody looks. On a terminal it redraws; elsewhere it prints what changed. */
 async function live(sandbox: Sandbox, admin: EtcdAdmin, binary: EtcdBinary): Promise<void> {
   const startedAt = performance.now();
   const stopped = new AbortController();
-  const ended = stopAsked(sandbox).then(() => stopped.abort());
+  void stopAsked(sandbox).then(() => stopped.abort());
+  readerGone().addEventListener('abort', () => stopped.abort(), { once: true });
   await sandbox.start();
   const screen = createScreen();
   let whole = false;
@@ -104,7 +107,7 @@ async function live(sandbox: Sandbox, admin: EtcdAdmin, binary: EtcdBinary): Pro
     await delay(REDRAW_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
   }
   screen.end();
-  await ended;
+  if (!stopped.signal.aborted) await once(stopped.signal, 'abort');
 }
 
 function desiredOf({ cloud, addresses }: Sandbox): number {

@@ -9,6 +9,7 @@ import { CUT_FROM } from '../sandbox/cuts.ts';
 import type { CutFrom } from '../sandbox/cuts.ts';
 import type { CloudEvent, FaultKind, FaultRequest, Service } from '../sandbox/model.ts';
 import { runningSandboxes, sandboxId } from '../sandbox/state-dir.ts';
+import { readerGone } from './reader.ts';
 import { numberOf, wordOfInstance } from './sandbox-checks.ts';
 import { addSandboxStart, variableOf } from './sandbox-start.ts';
 import { renderEvent, renderState } from './sandbox-text.ts';
@@ -70,7 +71,7 @@ function addLooks(sandbox: Command): void {
       const client = await clientOf(options);
       const show = (event: CloudEvent): void =>
         print(options.json ? JSON.stringify(event) : renderEvent(event));
-      if (options.follow) await client.follow(options.since, show);
+      if (options.follow) await client.follow(options.since, show, readerGone());
       else for (const event of await client.events(options.since)) show(event);
     });
   verb(sandbox, 'stop', 'end the sandbox and all that runs in it').action(async (options: Common) => {

@@ -11,6 +11,7 @@ import type { UpgradeObservation } from '../core/upgrade.ts';
 import { ApplianceError, EXIT } from '../errors.ts';
 import type { ExitCode } from '../errors.ts';
 import { CONFIG_OPTION, loadFromEnvironment } from './load.ts';
+import { readerGone } from './reader.ts';
 import { follow } from './upgrade-follow.ts';
 import type { Rest } from './upgrade-follow.ts';
 import { findPlace } from './upgrade-place.ts';
@@ -56,7 +57,7 @@ Exit codes: 0 every member runs what it should, or what was asked for is written
 1 it stands still until somebody mends something, was refused, or was not followed to its end;
 64 the command line is wrong; 69 Route 53, AWS or every member is silent; 78 the configuration is wrong.`;
 
-/** Runs until it ends, or is interrupted: the upgrade itself goes on then. */
+/** Runs until it ends, is interrupted, or nobody reads what it says: the upgrade itself goes on then. */
 async function untilInterrupted(
   { words }: Place,
   wish: Wish,
@@ -65,6 +66,7 @@ async function untilInterrupted(
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  readerGone().addEventListener('abort', interrupt, { once: true });
   try {
     return await work(interrupted.signal);
   } catch (error) {

@@ -12,8 +12,8 @@ export type ControlTarget = { readonly url: string } | { readonly socket: string
 export interface ControlClient {
   readonly state: () => Promise<SandboxState>;
   readonly events: (since: number) => Promise<readonly CloudEvent[]>;
-  /** Shows what was kept after `since`, then what happens, until the sandbox ends. */
-  readonly follow: (since: number, show: (event: CloudEvent) => void) => Promise<void>;
+  /** Shows what was kept after `since`, then what happens, until the sandbox ends or the signal says so. */
+  readonly follow: (since: number, show: (event: CloudEvent) => void, signal: AbortSignal) => Promise<void>;
   readonly onInstance: (instanceId: string, verb: string, body?: object) => Promise<void>;
   readonly cut: (instanceId: string, cut: CutRequest) => Promise<void>;
   readonly cutRegion: (region: string, from: CutFrom) => Promise<void>;
@@ -44,7 +44,7 @@ export function createControlClient(target: ControlTarget): ControlClient {
   return {
     state: () => call('GET', '/state'),
     events: (since) => call('GET', `/events?since=${since}`),
-    follow: (since, show) => followEvents(target, since, show),
+    follow: (since, show, signal) => followEvents(target, since, show, signal),
     onInstance: instance,
     cut: (instanceId, cut) => instance(instanceId, 'cut', cut),
     cutRegion: (region, from) => done(call('POST', `/regions/${encodeURIComponent(region)}/cut`, { from })),
@@ -105,11 +105,12 @@ async function callControl<T>(
   return promise;
 }
 
-/** Server-sent events, one JSON object in each. The end of the sandbox is the end of the stream, not an error. */
+/** Server-sent events, one JSON object in each. The end of the sandbox, or the signal's, is the end of the stream, not an error. */
 async function followEvents(
   target: ControlTarget,
   since: number,
   show: (event: CloudEvent) => void,
+  signal: AbortSignal,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const sent = request(
@@ -133,7 +134,17 @@ async function followEvents(
     );
   });
   sent.end();
-  await promise;
+  const stop = (): void => {
+    resolve();
+    sent.destroy();
+  };
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await promise;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 function addressOf(target: ControlTarget): { socketPath: string } | { host: string; port: string } {

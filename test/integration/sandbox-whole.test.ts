@@ -264,6 +264,21 @@ describe('etcd-appliance sandbox start', () => {
       expect(await exitOf('configure', ...words)).toBe(64);
   });
 
+  test('is followed no longer than somebody reads', async () => {
+    const { controlSocket } = await started();
+    const follower = spawn(process.execPath, [MAIN, 'sandbox', 'events', '--follow'], {
+      env: { ...process.env, TMPDIR: parent },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    children.push(follower);
+    const ended = Promise.all([text(follower.stderr), once(follower, 'exit')]);
+    await once(follower.stdout, 'data');
+    follower.stdout.destroy();
+    await once(follower.stdout, 'close');
+    await createControlClient({ socket: controlSocket }).scale('etcd-demo', 4);
+    expect(await ended).toEqual(['', [0, null]]);
+  });
+
   test('is ended by the verb stop', async () => {
     const { stateDir } = await started();
     expect(await exitOf('stop')).toBe(0);

@@ -23,6 +23,8 @@ let client: ControlClient;
 let done: string[];
 let shutdowns: number;
 
+const calm = new AbortController().signal;
+
 function told(word: unknown): string {
   return typeof word === 'string' ? word : JSON.stringify(word);
 }
@@ -259,11 +261,24 @@ describe('the control API', () => {
     const sofar = await client.events(0);
     expect(sofar.length).toBeGreaterThan(0);
     const seen: CloudEvent[] = [];
-    const following = client.follow(sofar.at(-1)?.seq ?? 0, (event) => seen.push(event));
+    const following = client.follow(sofar.at(-1)?.seq ?? 0, (event) => seen.push(event), calm);
     parts.cloud.events.emit('test', { text: 'a\n\ndata: b' });
     await vi.waitFor(() => expect(seen.map(({ fields }) => fields['text'])).toEqual(['a\n\ndata: b']));
     server.closeAllConnections();
     await following;
+  });
+
+  test.each(['before', 'after'])('follows no longer than it is to: told %s the first event', async (when) => {
+    await theInstance();
+    const enough = new AbortController();
+    if (when === 'before') enough.abort();
+    await client.follow(0, () => enough.abort(), enough.signal);
+    await vi.waitFor(async () => {
+      const connections = await new Promise<number>((resolve, reject) => {
+        server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+      });
+      expect(connections).toBe(0);
+    });
   });
 
   test('shuts down when it is told to, and answers first', async () => {
@@ -299,5 +314,5 @@ describe('the control API', () => {
 test('a sandbox that is not there is said to be so', async () => {
   const nobody = createControlClient({ socket: '/nowhere/control.sock' });
   await expect(nobody.state()).rejects.toThrow('the sandbox does not answer');
-  await expect(nobody.follow(0, () => undefined)).rejects.toThrow('the sandbox does not answer');
+  await expect(nobody.follow(0, () => undefined, calm)).rejects.toThrow('the sandbox does not answer');
 });
