@@ -6,7 +6,7 @@ import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { HouseMemory } from './house-memory.ts';
-import { backOff } from './house-memory.ts';
+import { backOff, lookAnew } from './house-memory.ts';
 import { writeRecords } from './house-records.ts';
 import { planHouse } from './house.ts';
 import { readLeaving } from './leaving-word.ts';
@@ -48,6 +48,8 @@ export async function keepHouse(
     context.chronicle.plan('housekeeping', [
       reason('upgrade-runs', `${why}: housekeeping keeps its hands off`),
     ]);
+    // Who steps takes itself out of the records, and names itself again.
+    lookAnew(memory, ports.clock.now());
     return false;
   }
   context.chronicle.plan('housekeeping', [reason('house-kept', 'looks after members and names')]);

@@ -2,7 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { claimRecord, claimWithVoter, readClaim } from '../../../src/core/claim.ts';
 import { known, unknown } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
+import type { RecordSet } from '../../../src/core/records.ts';
 import { swap } from '../../../src/core/records.ts';
+import { UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
 import { peerUrl } from '../../../src/core/urls.ts';
 import type { Context } from '../../../src/daemon/context.ts';
 import { createContext } from '../../../src/daemon/context.ts';
@@ -110,6 +112,25 @@ describe('keeping house', () => {
     await tick();
     expect(named()).toContain('i-03');
     expect(decodePublished(cluster.read(PUBLISHED_KEY)?.value ?? '')?.leaving).toEqual(['i-03']);
+  });
+
+  it('reads the records anew after a step to another etcd: who steps changes them, too', async () => {
+    const { tick } = await keeping();
+    await tick();
+    const addresses = (): RecordSet | undefined =>
+      bench.zone.records().find((it) => it.name === NAME && it.type === 'A');
+    const before = addresses();
+    if (before === undefined) throw new Error('nobody is named');
+    const { admin } = keeper.ports;
+    const lease = await bench.soon(admin.grantLease(keeper.url, 60, NEVER));
+    if (!lease.known) throw new Error(lease.reason);
+    await bench.soon(admin.createKey(keeper.url, UPGRADE_LOCK_KEY, 'i-03', lease.value, NEVER));
+    await tick();
+    const without = { ...before, values: before.values.filter((it) => it !== '10.0.0.3') };
+    await bench.soon(bench.zone.port(NAME).change(swap(before, without), NEVER));
+    await bench.soon(admin.revokeLease(keeper.url, lease.value, NEVER));
+    await tick();
+    expect(addresses()).toEqual(before);
   });
 
   it('keeps who answers one look late among the names, and takes out who is silent in two', async () => {
