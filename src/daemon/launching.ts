@@ -1,6 +1,7 @@
 import { HEARTBEAT_INTERVAL_MS } from '../core/numbers.ts';
 import type { UpgradeCode, UpgradePlan } from '../core/plan-upgrade.ts';
 import { reason } from '../core/reason.ts';
+import { compareVersions } from '../core/versions.ts';
 import type { Context } from './context.ts';
 
 /** How soon it is looked whether the member is ready: an instance refresh waits for nothing else. */
@@ -28,6 +29,9 @@ const PENDING: ReadonlySet<UpgradeCode> = new Set([
   'upgrade-orphaned',
 ]);
 
+/** What mostly goes by itself: who joins becomes a voter, who leaves or has lost its power is gone, who restarts is back. */
+const PASSING: ReadonlySet<UpgradeCode> = new Set(['upgrade-learner', 'upgrade-unhealthy', 'upgrade-silent']);
+
 /**
  * Completes the launching hook when the claim is formed and the member is a healthy voter of it, so that an instance
  * refresh waits for etcd and not for a boot. Heartbeats go on until then: waiting for birth, quorum or the learner slot is
@@ -52,16 +56,24 @@ export async function completeLaunch(context: Context, signal: AbortSignal): Pro
 }
 
 /**
- * Whether the version that this member should have is not the one that it runs: its step is next, or in this round. One that
- * waits for other images, or for an operator, is as new as it can be: where a refresh launches before it terminates, the last
- * old image goes only when the last launch is complete, and nobody may step beside it before.
+ * Whether the version that this member should have is not the one that it runs: its step is next, in this round, or in one
+ * that follows it. One that waits for other images, or for an operator, is as new as it can be: where a refresh launches
+ * before it terminates, the last old image goes only when the last launch is complete, and nobody may step beside it before.
  */
 function isToStep({ state, ports }: Context): boolean {
   if (state.swap !== null) return true;
   const { upgrade } = state;
   if (upgrade === null) return true;
   const { code } = upgrade.action.reason;
-  return code === 'upgrade-settling' || (PENDING.has(code) && mayWait(upgrade, ports.self.id));
+  return (
+    code === 'upgrade-settling' ||
+    (PENDING.has(code) && (mayWait(upgrade, ports.self.id) || aimsHigher(state)))
+  );
+}
+
+/** Between 3.5 and 3.7 a member that is first in a round has another before it. */
+function aimsHigher({ aim, etcd }: Context['state']): boolean {
+  return aim !== null && etcd !== null && compareVersions(aim, etcd.version) > 0;
 }
 
 /** Who is still to step is not known while the one who steps is silent. */
@@ -73,7 +85,7 @@ function mayWait({ waiting }: UpgradePlan, instanceId: string): boolean {
 function meetsObstacle({ state: { swap, upgrade }, ports }: Context): boolean {
   if (swap !== null || upgrade === null) return false;
   const { code } = upgrade.action.reason;
-  return code === 'upgrade-unknown' || (code === 'upgrade-learner' && mayWait(upgrade, ports.self.id));
+  return code === 'upgrade-unknown' || (PASSING.has(code) && mayWait(upgrade, ports.self.id));
 }
 
 async function complete(context: Context, signal: AbortSignal): Promise<void> {

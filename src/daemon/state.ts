@@ -56,6 +56,8 @@ export interface ApplianceState {
   keepsHouse: boolean;
   /** The last plan of an upgrade; null: there is nothing to upgrade, or this member has no say yet. */
   upgrade: UpgradePlan | null;
+  /** The etcd that this instance aimed at, as last looked: a version; null: nobody looked, or it has none. */
+  aim: string | null;
   /** etcd runs, or is about to run, otherwise than its data say: a step is under way. */
   swap: Swap | null;
   /** The own etcd does not come up, and etcd forbids the one before it: only an operator can mend that. */
@@ -97,6 +99,7 @@ export function createState(): ApplianceState {
     publishedEpoch: null,
     keepsHouse: false,
     upgrade: null,
+    aim: null,
     swap: null,
     noWayBack: null,
     watchedAt: Number.NEGATIVE_INFINITY,

@@ -137,6 +137,7 @@ async function hasReason(context: Context, signal: AbortSignal): Promise<boolean
   ]);
   if (!record.known || !lock.known || lock.value?.value === ports.self.id) return true;
   const aim = pickBinary(installed, record.value.to ?? options.etcdVersion);
+  state.aim = aim;
   const left = record.value.step !== null || (versions.known && versions.value.downgradeTarget !== null);
   return left || aim !== state.etcd?.version;
 }

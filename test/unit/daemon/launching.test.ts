@@ -61,6 +61,8 @@ describe('the launching hook', () => {
     ['another steps, and nobody knows meanwhile who is next', () => planned('upgrade-locked')],
     ['it is not known for a moment what there is to do', () => planned('upgrade-unknown')],
     ['another catches up, and then its step is next', () => planned('upgrade-learner', host.self.id)],
+    ['another leaves, and then its step is next', () => planned('upgrade-unhealthy', host.self.id)],
+    ['another is silent for a moment', () => planned('upgrade-silent', 'i-other', host.self.id)],
   ])('waits while %s', async (_, plan) => {
     waitAtHook();
     host.context.state.upgrade = plan();
@@ -71,6 +73,29 @@ describe('the launching hook', () => {
     host.context.state.upgrade = planned('upgrade-done');
     await bench.clock.advance(300);
     expect(calls()).toEqual(['heartbeat', 'complete']);
+  });
+
+  it('waits while others alone have to step in this round, and its own step comes in the next', async () => {
+    waitAtHook();
+    const { state } = host.context;
+    state.etcd = {
+      pid: 1,
+      version: '3.6.16',
+      exited: new Promise(() => undefined),
+      seeded: () => false,
+      defragments: () => false,
+      restores: () => false,
+      stop: () => new Promise(() => undefined),
+    };
+    state.aim = '3.7.3';
+    state.upgrade = planned('upgrade-step', 'i-other');
+    state.notReady = null;
+    launch();
+    await bench.clock.advance(60_000);
+    expect(calls()).not.toContain('complete');
+    state.etcd = { ...state.etcd, version: '3.7.3' };
+    await bench.clock.advance(300);
+    expect(calls().at(-1)).toBe('complete');
   });
 
   it.each([
@@ -90,6 +115,7 @@ describe('the launching hook', () => {
   it.each([
     ['it is not known for long what there is to do', () => planned('upgrade-unknown')],
     ['another takes long to catch up', () => planned('upgrade-learner', host.self.id)],
+    ['another is not well for long', () => planned('upgrade-unhealthy', host.self.id)],
   ])('is completed where %s', async (_, plan) => {
     waitAtHook();
     host.context.state.upgrade = plan();
