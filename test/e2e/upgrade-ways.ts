@@ -83,15 +83,17 @@ export async function startRefresh({ addresses }: Sandbox, order: RefreshOrder =
 
 /**
  * What each launching hook was completed with: the version that the instance ran at that moment. To be called before the
- * launches that are meant.
+ * launches that are meant: of who is there already, the hook may still be held.
  */
 export function watchLaunches(
   fleet: Fleet,
 ): () => Promise<readonly { instanceId: string; version: string }[]> {
   const seen: Promise<{ instanceId: string; version: string }>[] = [];
+  const before = new Set(fleet.sandbox.cloud.describe().instances.map((it) => it.instanceId));
   fleet.sandbox.cloud.events.subscribe(({ type, fields }) => {
     if (type !== 'hook-ended' || textOf(fields, 'hook') !== 'launching') return;
     const instanceId = textOf(fields, 'instanceId');
+    if (before.has(instanceId)) return;
     const address = fleet.sandbox.cloud
       .describe()
       .instances.find((it) => it.instanceId === instanceId)?.address;
