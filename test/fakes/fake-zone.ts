@@ -12,6 +12,8 @@ export interface FakeZone {
   port(name: string): ZonePort;
   /** The next changes, of whichever appliance, fail like this. */
   failNext(failure: ZoneFailure, times?: number): void;
+  /** What was to fail next does not. */
+  failNoMore(): void;
   /** Until called with null: no list and no change gets an answer, nothing is taken. */
   breakDown(reason: string | null): void;
   /** Until called with null: no change is taken, and all can be read. */
@@ -81,6 +83,9 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
     }),
     failNext: (failure, times = 1) => {
       for (let i = 0; i < times; i += 1) failures.push(failure);
+    },
+    failNoMore: () => {
+      failures.length = 0;
     },
     breakDown: (reason) => {
       broken = reason;

@@ -35,6 +35,8 @@ export async function play(plot: Plot, options: PlayOptions = {}): Promise<Endin
     calmAt = Math.max(calmAt, world.clock.now() + lastsMs);
   }
   await stage.until(calmAt);
+  // Changes that nobody had to make yet would be refused long after the last fault, one in each pause between two tries.
+  world.zone.failNoMore();
   world.tell({ kind: 'calm' });
   const rest = await comeToRest(stage, calmAt);
   return {
