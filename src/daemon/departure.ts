@@ -30,6 +30,7 @@ export async function leave(
   const began = clock.now();
   const memory: DepartureMemory = {
     began,
+    goingSince: null,
     leaseId: null,
     announced: null,
     hook: createTerminatingHook(context),

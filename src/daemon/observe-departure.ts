@@ -26,6 +26,8 @@ export interface Leaving {
 /** What a departure remembers from look to look. */
 export interface DepartureMemory {
   readonly began: number;
+  /** Since when it goes for good; null: it is only restarted, as far as it knows. */
+  goingSince: number | null;
   readonly hook: TerminatingHook;
   leaseId: string | null;
   /** What the others were told. */
@@ -64,6 +66,8 @@ export async function observeDeparture(
   const { ports, state } = context;
   const own = clientUrl(ports.self.address);
   const status = await ports.admin.status(own, signal);
+  // What began as a restart may have become a departure since.
+  if (leaving.departure().kind === 'going') memory.goingSince ??= ports.clock.now();
   const learns = status.known && status.value.learner;
   const seen = await lookThrough(context, status.known && !learns ? [own] : elsewhere(context), signal);
   memory.through = seen.known ? seen.value.through : own;
@@ -89,7 +93,7 @@ export async function observeDeparture(
     // Data that nobody can name may be of a cluster that lived.
     formed: state.identity?.formed ?? true,
     announced: memory.announced === leaving.departure().kind,
-    outOfDns: outOfDns || now >= memory.began + LEAVE_DNS_MS,
+    outOfDns: outOfDns || (memory.goingSince !== null && now >= memory.goingSince + LEAVE_DNS_MS),
     // Unknown is not nobody; but without a quorum nobody steps, nor beside an own etcd that is silent.
     stepElsewhere: step.known
       ? step.value !== null && step.value.value !== ports.self.id
