@@ -85,6 +85,7 @@ export function wordOfInstance(text: string): string {
   return word;
 }
 
-function usage(message: string): ApplianceError {
+/** What is thrown for a command line that cannot mean anything. */
+export function usage(message: string): ApplianceError {
   return new ApplianceError({ code: 'usage' }, message);
 }

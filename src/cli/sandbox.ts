@@ -1,6 +1,5 @@
 import { tmpdir } from 'node:os';
 import type { Command } from 'commander';
-import { ApplianceError } from '../errors.ts';
 import { INSTANCE_VERBS } from '../sandbox/control.ts';
 import type { InstanceVerb, SandboxState } from '../sandbox/control.ts';
 import { createControlClient } from '../sandbox/control-client.ts';
@@ -10,7 +9,7 @@ import type { CutFrom } from '../sandbox/cuts.ts';
 import type { CloudEvent, FaultKind, FaultRequest, Service } from '../sandbox/model.ts';
 import { runningSandboxes, sandboxId } from '../sandbox/state-dir.ts';
 import { readerGone } from './reader.ts';
-import { numberOf, wordOfInstance } from './sandbox-checks.ts';
+import { numberOf, usage, wordOfInstance } from './sandbox-checks.ts';
 import { addSandboxStart, variableOf } from './sandbox-start.ts';
 import { renderEvent, renderState } from './sandbox-text.ts';
 
@@ -283,10 +282,6 @@ async function clientOf({ sandbox }: Common): Promise<ControlClient> {
     throw usage(`more than one sandbox runs: name one of ${ids} with --sandbox`);
   }
   return createControlClient({ socket: one.controlSocket });
-}
-
-function usage(message: string): ApplianceError {
-  return new ApplianceError({ code: 'usage' }, message);
 }
 
 function print(text: string): void {

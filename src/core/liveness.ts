@@ -63,22 +63,13 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
     );
   }
   if (seen.silentMs < LIVENESS_LIMIT_MS) return verdict('alive', 'alive', 'etcd answers');
-  // Some 100 MB a second, less on a slow disk; killed, it would be begun again for nothing.
-  if (seen.answeredOnce && seen.defragments && seen.silentMs < START_LIMIT_MS) {
+  const excuse = excuseOf(seen);
+  if (seen.answeredOnce && excuse !== null && seen.silentMs < START_LIMIT_MS)
     return verdict(
       'alive',
-      'alive-defragmenting',
-      `etcd defragments its database, and has answered nobody for ${seconds} s meanwhile`,
+      excuse.code,
+      `${excuse.doing}, and has answered nobody for ${seconds} s meanwhile`,
     );
-  }
-  // Some 200000 keys a second, and every one is read again where it is killed and started anew.
-  if (seen.answeredOnce && seen.restores && seen.silentMs < START_LIMIT_MS) {
-    return verdict(
-      'alive',
-      'alive-restoring',
-      `etcd puts a snapshot of the leader in place, and has answered nobody for ${seconds} s meanwhile`,
-    );
-  }
   if (seen.answeredOnce) {
     return verdict(
       'dead',
@@ -102,4 +93,15 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
         'start-hangs',
         `etcd has said nothing to anybody for ${seconds} s since it was started`,
       );
+}
+
+/** What etcd does that it answers no client meanwhile; killed, it would begin it again for nothing. Null: nothing of the kind. */
+function excuseOf({
+  defragments,
+  restores,
+}: LivenessObservation): { readonly code: LivenessCode; readonly doing: string } | null {
+  // Some 100 MB a second, less on a slow disk.
+  if (defragments) return { code: 'alive-defragmenting', doing: 'etcd defragments its database' };
+  // Some 200000 keys a second.
+  return restores ? { code: 'alive-restoring', doing: 'etcd puts a snapshot of the leader in place' } : null;
 }

@@ -22,8 +22,6 @@ export interface HouseMemory {
   writeAfter: number;
   /** Looks at the security groups in a row that left something open. */
   rulesFailures: number;
-  /** Whom clients are sent to, as read since the house is kept; null: not read since. */
-  named: readonly string[] | null;
   /** Monotonic time from which the house is kept without a break; ms. */
   keptSince: number;
   published: string;
@@ -43,7 +41,6 @@ export function freshMemory(): HouseMemory {
     writeFailures: 0,
     writeAfter: Number.NEGATIVE_INFINITY,
     rulesFailures: 0,
-    named: null,
     keptSince: Number.NEGATIVE_INFINITY,
     published: '',
     shownAt: Number.NEGATIVE_INFINITY,
@@ -53,7 +50,6 @@ export function freshMemory(): HouseMemory {
 /** Before the house is kept again, from `now` on: the next turn asks for fleet and records, which another may have changed since. */
 export function lookAnew(memory: HouseMemory, now: number): void {
   memory.keptSince = now;
-  memory.named = null;
   memory.unfinished = true;
   memory.rulesFailures = 0;
   memory.membersKey = '';

@@ -12,7 +12,7 @@ import { look } from './look.ts';
 import type { MaintenanceLock } from './maintenance-lock.ts';
 import { createMaintenanceLock } from './maintenance-lock.ts';
 import { createUnlockedRight } from './unlocked.ts';
-import { decodePublished, PUBLISHED_KEY } from './published.ts';
+import { readPublished } from './published.ts';
 
 /** Several renewals fit into the TTL, so that one that is lost costs nothing. */
 const RENEW_INTERVAL_MS = (MAINTENANCE_LOCK_TTL_SECONDS * 1000) / 5;
@@ -140,8 +140,7 @@ function isShowDue({ state, ports }: Context, memory: HouseMemory): boolean {
 /** A follower shows what the housekeeper published, and asks AWS nothing. */
 async function showPublished(context: Context, endpoint: string, signal: AbortSignal): Promise<void> {
   const { state, ports } = context;
-  const value = await ports.admin.read(endpoint, PUBLISHED_KEY, { serializable: true }, signal);
-  const published = value.known && value.value !== null ? decodePublished(value.value.value) : null;
+  const published = await readPublished(ports.admin, endpoint, signal);
   if (published === null) return;
   state.publishedBy = published.by;
   state.publishedAt = published.at;

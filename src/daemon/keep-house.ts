@@ -13,7 +13,7 @@ import { readLeaving } from './leaving-word.ts';
 import type { Look } from './look.ts';
 import { look } from './look.ts';
 import { whileNobodySteps } from './nobody-steps.ts';
-import { namedIn, publishHouse } from './publish-house.ts';
+import { publishHouse } from './publish-house.ts';
 import { mayBecomeVoter, removeMember } from './remove-member.ts';
 import type { HouseRight } from './unlocked.ts';
 
@@ -83,7 +83,6 @@ export async function keepHouse(
     return await removeMember(context, right, endpoint, action, signal);
   }
   const written = await writeRecords(context, right, plan, memory, signal);
-  memory.named = namedIn(context, latest.value, memory.keptSince) ?? memory.named;
   const names = new Set(latest.value.list.members.map((it) => it.name));
   if (fleet?.known === true) {
     const letIn = await context.firewall.tend(fleet.value, names, right, signal);
@@ -92,7 +91,7 @@ export async function keepHouse(
   // Where Route 53 refuses for longer, or a region does not say what its group lets in, the fleet has no answer to it.
   const hurries = (!written && memory.writeFailures < 2) || memory.rulesFailures === 1;
   memory.unfinished = hurries || isUnfinished(latest.value);
-  await publishHouse(context, right, endpoint, { memory, leaving }, signal);
+  await publishHouse(context, right, endpoint, { members: latest.value.members, memory, leaving }, signal);
   return false;
 }
 
@@ -135,17 +134,16 @@ async function askAws(
   const changed = key !== memory.membersKey;
   const leftOver = isUnfinished(seen) || memory.unfinished || fleetView.blindForMs() > 0;
   const busy = leftOver && fleetView.ageMs() >= memory.awsBackoffMs;
-  const readRecords = async (): Promise<unknown> =>
-    await register.read(
-      drift || changed || memory.named === null ? 0 : options.housekeepingIntervalMs,
-      signal,
-    );
-  if (!drift && !changed && !busy) {
-    if (memory.named === null) await readRecords();
-    return null;
-  }
+  const unread = !register.lastSince(memory.keptSince).known;
+  const asks = drift || changed || busy;
+  const [fleet] = await Promise.all([
+    asks ? fleetView.fleet(0, signal) : null,
+    asks || unread
+      ? register.read(drift || changed || unread ? 0 : options.housekeepingIntervalMs, signal)
+      : null,
+  ]);
+  if (fleet === null) return null;
   memory.membersKey = key;
-  const [fleet] = await Promise.all([fleetView.fleet(0, signal), readRecords()]);
   backOff(memory, fleet);
   return fleet;
 }

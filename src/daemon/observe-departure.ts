@@ -10,7 +10,7 @@ import type { Context } from './context.ts';
 import { readLeaving } from './leaving-word.ts';
 import type { Look } from './look.ts';
 import { endpointOf, lookThrough } from './look.ts';
-import { decodePublished, PUBLISHED_KEY } from './published.ts';
+import { readPublished } from './published.ts';
 import type { TerminatingHook } from './terminating-hook.ts';
 
 /** What a departure is told by who runs it. */
@@ -141,8 +141,7 @@ async function isOutOfDns(
   own: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const value = await admin.read(own, PUBLISHED_KEY, { serializable: true }, signal);
-  const published = value.known && value.value !== null ? decodePublished(value.value.value) : null;
+  const published = await readPublished(admin, own, signal);
   return published !== null && published.leaving.includes(self.id) && !published.named.includes(self.id);
 }
 

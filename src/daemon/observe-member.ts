@@ -11,7 +11,7 @@ import { votersList } from './look.ts';
 import { LOCK_KEY } from './maintenance-lock.ts';
 import { noteFormed } from './member-acts.ts';
 import { orLate } from './or-late.ts';
-import { decodePublished, PUBLISHED_KEY } from './published.ts';
+import { readPublished } from './published.ts';
 import { formingClusterId } from './start-facts.ts';
 
 /** What is remembered of this process that an observation rests on. */
@@ -162,8 +162,7 @@ async function learnClaim(
 ): Promise<void> {
   const { admin } = context.ports;
   if (!learner) {
-    const value = await admin.read(own, PUBLISHED_KEY, { serializable: true }, signal);
-    const published = value.known && value.value !== null ? decodePublished(value.value.value) : null;
+    const published = await readPublished(admin, own, signal);
     if (published?.claim?.token === identity.token) {
       await noteFormed(context, identity, signal);
       return;

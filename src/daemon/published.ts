@@ -1,4 +1,5 @@
 import type { Fleet } from '../core/fleet.ts';
+import type { AdminPort } from './ports.ts';
 
 /** Under this key the housekeeper publishes what it saw of AWS, so that the others need not ask. */
 export const PUBLISHED_KEY = '_appliance/published';
@@ -43,4 +44,14 @@ export function decodePublished(value: string): Published | null {
   } catch {
     return null;
   }
+}
+
+/** What is published, as the member at this endpoint has it, quorum or not; null: nothing, or it does not answer. */
+export async function readPublished(
+  admin: Pick<AdminPort, 'read'>,
+  endpoint: string,
+  signal: AbortSignal,
+): Promise<Published | null> {
+  const value = await admin.read(endpoint, PUBLISHED_KEY, { serializable: true }, signal);
+  return value.known && value.value !== null ? decodePublished(value.value.value) : null;
 }

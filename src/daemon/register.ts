@@ -17,8 +17,8 @@ export interface Register {
   read(maxAgeMs: number, signal: AbortSignal): Promise<Known<readonly RecordSet[]>>;
   /** The last known answer, however old; no call. */
   last(): Known<readonly RecordSet[]>;
-  /** When the question of that answer was sent, on the clock; -Infinity: none was answered. A batch of ours since is part of it. */
-  readAt(): number;
+  /** The same where its question was sent at this time on the clock or later, with what our batches have made of it since. */
+  lastSince(at: number): Known<readonly RecordSet[]>;
   /** The claim in the last known answer. */
   claim(): Known<ClaimReading>;
   /** That claim where one stands there and can be read; null: none does, or nobody knows. */
@@ -96,7 +96,7 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
       return answer;
     },
     last: () => records,
-    readAt: () => readAt,
+    lastSince: (at) => (readAt >= at ? records : unknown('Route 53 has not answered since')),
     claim,
     standing() {
       const read = claim();

@@ -66,7 +66,7 @@ async function startDowngrade(held: Held, to: string): Promise<boolean> {
   if (versions.known && versions.value.downgradeTarget !== null)
     return minorOf(versions.value.downgradeTarget) === to;
   const valid = await admin.downgrade(own, 'validate', to, signal);
-  if (valid.ok && !(await areMembersThose(held))) return false;
+  if (valid.ok && !(await areMembersAsPlanned(held))) return false;
   const enabled = valid.ok ? await admin.downgrade(own, 'enable', to, signal) : valid;
   if (enabled.ok) return true;
   context.chronicle.trouble(
@@ -80,7 +80,7 @@ async function startDowngrade(held: Held, to: string): Promise<boolean> {
  * Who joins asks whether a downgrade is under way, and then is added: whoever was added since this was planned starts its
  * etcd beside a downgrade, and that etcd ends at once.
  */
-async function areMembersThose({ context, members, signal }: Held): Promise<boolean> {
+async function areMembersAsPlanned({ context, members, signal }: Held): Promise<boolean> {
   const { admin, self } = context.ports;
   const list = await admin.memberList(clientUrl(self.address), { linearizable: true }, signal);
   if (!list.known) return false;

@@ -2,6 +2,7 @@ import { claimRecord, formedClaim, foundingClaim } from '../../src/core/claim.ts
 import type { DataIdentity } from '../../src/core/local-data.ts';
 import { namesOf } from '../../src/core/names.ts';
 import type { Context } from '../../src/daemon/context.ts';
+import type { RunningEtcd } from '../../src/daemon/ports.ts';
 import { type Bench, type Host, NAME, NEVER, TOKEN } from './bench.ts';
 import type { EtcdCluster } from './etcd/cluster.ts';
 
@@ -22,6 +23,19 @@ export function voterIdentity(host: Host, more: Partial<DataIdentity> = {}): Dat
   };
 }
 
+/** An etcd that runs on, whatever it is told. */
+export function runningEtcd(version: string): RunningEtcd {
+  return {
+    pid: 1,
+    version,
+    exited: new Promise(() => undefined),
+    seeded: () => false,
+    defragments: () => false,
+    restores: () => false,
+    stop: () => new Promise(() => undefined),
+  };
+}
+
 /**
  * Tells an appliance what its own loops would have found out: that it is a voter of the cluster, whose etcd runs. Only a
  * loop that is tried alone needs to be told.
@@ -34,15 +48,7 @@ export async function seatVoter(
 ): Promise<void> {
   const member = cluster.members.find((it) => it.name === host.self.id);
   context.state.identity = voterIdentity(host, { clusterId: cluster.id, memberId: member?.id ?? null });
-  context.state.etcd = {
-    pid: 1,
-    version: '3.5.35',
-    exited: new Promise(() => undefined),
-    seeded: () => false,
-    defragments: () => false,
-    restores: () => false,
-    stop: () => new Promise(() => undefined),
-  };
+  context.state.etcd = runningEtcd('3.5.35');
   context.state.ownStatus = await bench.soon(context.ports.admin.status(host.url, NEVER));
 }
 

@@ -1,4 +1,4 @@
-import { hostName, namesOf } from '../../../src/core/names.ts';
+import { hostName, hostOfService, namesOf } from '../../../src/core/names.ts';
 import { allMarks } from '../../../src/core/mark.ts';
 import type { RecordSet } from '../../../src/core/records.ts';
 import { CLUSTER, FOREIGN } from '../world/names.ts';
@@ -156,7 +156,7 @@ function namesIn(records: readonly RecordSet[]): ReadonlySet<string> {
   const srv = [NAMES.srvServer, ...NAMES.srvClient];
   const targets = records
     .filter((it) => srv.includes(it.name))
-    .flatMap((it) => it.values.map((value) => value.split(' ')[3] ?? ''));
+    .flatMap((it) => it.values.map((value) => hostOfService(value) ?? ''));
   return new Set(targets);
 }
 
@@ -192,5 +192,5 @@ export const healthyNamed: LawCheck = {
 
 function clientsIn(records: readonly RecordSet[]): ReadonlySet<string> {
   const clients = records.filter((it) => it.name === NAMES.srvClient[0]);
-  return new Set(clients.flatMap((it) => it.values.map((value) => value.split(' ')[3] ?? '')));
+  return new Set(clients.flatMap((it) => it.values.map((value) => hostOfService(value) ?? '')));
 }

@@ -5,6 +5,7 @@ import { reason } from '../../../src/core/reason.ts';
 import { completeLaunch } from '../../../src/daemon/launching.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
 import { createBench, NEVER } from '../../fakes/bench.ts';
+import { runningEtcd } from '../../fakes/bench-voter.ts';
 
 let bench: Bench;
 let host: Host;
@@ -78,22 +79,14 @@ describe('the launching hook', () => {
   it('waits while others alone have to step in this round, and its own step comes in the next', async () => {
     waitAtHook();
     const { state } = host.context;
-    state.etcd = {
-      pid: 1,
-      version: '3.6.16',
-      exited: new Promise(() => undefined),
-      seeded: () => false,
-      defragments: () => false,
-      restores: () => false,
-      stop: () => new Promise(() => undefined),
-    };
+    state.etcd = runningEtcd('3.6.16');
     state.aim = '3.7.3';
     state.upgrade = planned('upgrade-step', 'i-other');
     state.notReady = null;
     launch();
     await bench.clock.advance(60_000);
     expect(calls()).not.toContain('complete');
-    state.etcd = { ...state.etcd, version: '3.7.3' };
+    state.etcd = runningEtcd('3.7.3');
     await bench.clock.advance(300);
     expect(calls().at(-1)).toBe('complete');
   });

@@ -3,19 +3,11 @@ import type { MemberAction } from '../../../src/core/plan-member.ts';
 import { reason } from '../../../src/core/reason.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { act, noteFormed } from '../../../src/daemon/member-acts.ts';
-import type { AdminPort, RunningEtcd } from '../../../src/daemon/ports.ts';
+import type { AdminPort } from '../../../src/daemon/ports.ts';
 import { createBench, NEVER } from '../../fakes/bench.ts';
-import { voterIdentity } from '../../fakes/bench-voter.ts';
+import { runningEtcd, voterIdentity } from '../../fakes/bench-voter.ts';
 
-const ETCD: RunningEtcd = {
-  pid: 1,
-  version: '3.5.35',
-  exited: new Promise(() => undefined),
-  seeded: () => false,
-  defragments: () => false,
-  restores: () => false,
-  stop: () => new Promise(() => undefined),
-};
+const ETCD = runningEtcd('3.5.35');
 
 it('shows a promotion that etcd refuses until it is made', async () => {
   const bench = createBench();

@@ -37,6 +37,7 @@ const byAnother = async (...changes: Parameters<Register['change']>[0]): Promise
 describe('the register', () => {
   it('knows nothing before it has asked', () => {
     expect(register.last().known).toBe(false);
+    expect(register.lastSince(Number.NEGATIVE_INFINITY).known).toBe(false);
     expect(register.claim().known).toBe(false);
     expect(register.standing()).toBe(null);
     expect(zone.calls()).toBe(0);
@@ -54,6 +55,17 @@ describe('the register', () => {
     ];
     await register.change(changes, NEVER);
     expect(register.standing()).toBe(null);
+  });
+
+  it('tells what it has read since a time, with what its batches have made of it', async () => {
+    await register.read(0, NEVER);
+    const read = clock.now();
+    await clock.advance(1_000);
+    await register.change([{ action: 'CREATE', record: claim('one') }], NEVER);
+    expect(register.lastSince(read)).toEqual({ known: true, value: [claim('one')] });
+    expect(register.lastSince(read + 1).known).toBe(false);
+    await register.read(0, NEVER);
+    expect(register.lastSince(read + 1).known).toBe(true);
   });
 
   it('asks no more often than its reader needs', async () => {
