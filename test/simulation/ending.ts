@@ -28,6 +28,13 @@ export interface Line {
  */
 export type EndingKind = 'converged' | 'lost' | 'wrong' | 'stuck';
 
+/** How often an etcd answered nobody for long: as it read a large database at its start, restored one, or defragmented it. */
+export interface Slowness {
+  readonly starts: number;
+  readonly restores: number;
+  readonly defragments: number;
+}
+
 /** How the fleet of a plot fared. */
 export interface Ending {
   readonly plot: Plot;
@@ -41,6 +48,7 @@ export interface Ending {
   readonly virtualMs: number;
   /** Incidents that happened; one that found nothing to happen to is not counted. */
   readonly faults: Partial<Readonly<Record<IncidentKind, number>>>;
+  readonly slow: Slowness;
   /** `planner:code` of every reason that an appliance gave. */
   readonly reasons: ReadonlySet<string>;
   readonly timeline: readonly Line[];

@@ -73,6 +73,21 @@ describe.each([1, 2, 3])('of %i, one steps to an etcd', (desired) => {
     await isTakenBack(history, holder, MINUTE_MS);
   });
 
+  it('that calls its data unreadable: it goes back, and they stay', async () => {
+    const { history, holder } = await stepping(desired, 'unreadable');
+    await isTakenBack(history, holder, MINUTE_MS);
+    expect(holder.disk.aside).toEqual([]);
+  });
+
+  it('that calls its data unreadable, and its appliance ends: its next life goes back, and they stay', async () => {
+    const { history, holder } = await stepping(desired, 'unreadable');
+    const before = starts(history, holder);
+    await history.waitFor('the new etcd is started', () => starts(history, holder) > before, MINUTE_MS);
+    await killAppliance(history, holder);
+    await isTakenBack(history, holder, 3 * MINUTE_MS);
+    expect(holder.disk.aside).toEqual([]);
+  });
+
   it('that ends at its start, and so does its appliance: its next life goes back', async () => {
     const { history, holder } = await stepping(desired, 'crashes');
     const before = starts(history, holder);

@@ -1,3 +1,4 @@
+import type { BinaryFault } from '../fakes/etcd/world.ts';
 import type { SeededRandom } from '../fakes/seeded-random.ts';
 
 /**
@@ -65,6 +66,8 @@ interface IncidentParams {
   readonly unmount: { readonly who: Who; readonly lastsMs: number };
   /** The database of etcd is as large as it may be: the cluster takes no writes until somebody has made room. */
   readonly 'no-space': { readonly lastsMs: number };
+  /** Somebody has the database of an etcd defragmented: it applies nothing, and answers no client, for so long. */
+  readonly defragment: { readonly who: Who; readonly lastsMs: number };
   /** `share`: how many of the machines are on the first side of a group or bridge, [0, 1). */
   readonly partition: {
     readonly who: Who;
@@ -134,7 +137,7 @@ interface IncidentParams {
   readonly 'bad-binary': {
     readonly who: Who | null;
     readonly minor: string;
-    readonly fault: 'crashes' | 'mute';
+    readonly fault: BinaryFault;
     readonly lastsMs: number;
   };
   /** Somebody asks an etcd for /health, once in a second. */
@@ -216,6 +219,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   'disk-full': ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
   'disks-short': ({ random }) => ({ lastsMs: random.int(20_000, 120_000) }),
   'no-space': ({ lasts }) => ({ lastsMs: lasts() }),
+  defragment: ({ random, who }) => ({ who: who(), lastsMs: random.int(5, 60) * 1_000 }),
   unmount: ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
   partition: ({ random, who, lasts }) => ({
     who: who(),
@@ -268,7 +272,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   'bad-binary': ({ random, who }) => ({
     who: random.chance(0.7) ? who() : null,
     minor: random.pick(['3.5', '3.6', '3.6', '3.7', '3.7']),
-    fault: random.pick(['crashes', 'mute']),
+    fault: random.pick(['crashes', 'mute', 'unreadable']),
     lastsMs: random.int(20_000, 200_000),
   }),
   'poll-health': ({ who, random }) => ({ who: who(), lastsMs: random.int(1_000, 20_000) }),

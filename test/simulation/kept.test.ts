@@ -21,8 +21,9 @@ const kept = readdirSync(FOLDER)
 
 describe('what once broke holds', () => {
   it('and its plots are of the form that is drawn today', () => {
-    // Of a plot in one region that is not said.
-    const formOf = (plot: Plot): readonly string[] => Object.keys({ ...plot, regions: 1 }).toSorted();
+    // Of a plot in one region that is not said, nor that its database is small.
+    const formOf = (plot: Plot): readonly string[] =>
+      Object.keys({ ...plot, regions: 1, database: null }).toSorted();
     for (const { plot, name } of kept) expect(formOf(plot), name).toEqual(formOf(drawPlot(1, 'mixed')));
   });
 

@@ -602,6 +602,7 @@ const CASES: Readonly<
       [records(null), { kind: 'calm' }, serves(1), 180_000, serves(2)],
       [records(null, named(1)), { kind: 'calm' }, serves(1), 180_000, serves(1)],
       [records(null), { kind: 'calm' }, serves(1), 100_000, fault(0), { kind: 'calm' }, 180_000, serves(1)],
+      [{ kind: 'large', stepMs: 60_000 }, records(null), { kind: 'calm' }, serves(1), 180_000, serves(1)],
     ],
   },
   'names-resolve': {
@@ -665,6 +666,24 @@ const CASES: Readonly<
       [records(formed('c')), waits('m1', true), waits('m2', true)],
       [records(formed('d')), waits('m1', false)],
       [records(formed('c')), { kind: 'told', id: 'i-1', to: 'stop' }, waits('m1', false)],
+    ],
+  },
+  'busy-left-alone': {
+    bad: [
+      [{ ...stop, served: false, busy: 'starts' }],
+      [{ ...stop, served: false, busy: 'defragments' }],
+      [
+        { kind: 'told', id: 'i-1', to: 'stop' },
+        { kind: 'appliance', id: 'i-1', runs: true },
+        { ...stop, served: false, busy: 'restores' },
+      ],
+    ],
+    good: [
+      [stop],
+      [
+        { kind: 'told', id: 'i-1', to: 'go' },
+        { ...stop, served: false, busy: 'defragments' },
+      ],
     ],
   },
   'hands-off': {

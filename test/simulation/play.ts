@@ -2,12 +2,26 @@ import type { Ending, EndingKind, PlayOptions } from './ending.ts';
 import { type Incident, type IncidentKind, lastsMsOf } from './incident.ts';
 import { strike } from './incidents/strike.ts';
 import type { Plot } from './plot.ts';
+import type { WorldPlot } from './world/world.ts';
 import { openStage, type Stage } from './stage.ts';
 import { replaceStranded } from './world/operator.ts';
 import { isRecoverable, standingClaim, whyNotConverged } from './world/convergence.ts';
 
 /** Longest wait for rest after the last incident: two forming limits, and what follows; ms. */
 const PATIENCE_MS = 20 * 60_000;
+
+/** Restarts of one member in an upgrade over all minors: a step to each, and before it one that clears its log. */
+const RESTARTS = 6;
+
+/**
+ * The same for this plot. Where the database is large, each instance may have to be replaced, one after the other, and sent
+ * all of it; and it is started on it anew in each step of an upgrade, one after the other, too.
+ */
+function patienceMs({ database, desired }: WorldPlot, wanted: number): number {
+  if (database === undefined) return PATIENCE_MS;
+  const { startMs, transferMs, restoreMs } = database;
+  return PATIENCE_MS + Math.max(desired, wanted) * (1 + RESTARTS) * (startMs + transferMs + restoreMs);
+}
 
 /** Where the group wants nothing there is nothing to become: only safety is watched, for so long; ms. */
 const NOTHING_WANTED_MS = 2 * 60_000;
@@ -45,6 +59,7 @@ export async function play(plot: Plot, options: PlayOptions = {}): Promise<Endin
     broken: judge.broken,
     virtualMs: world.clock.now(),
     faults,
+    slow: { ...world.slow },
     reasons: world.reasons,
     timeline: world.timeline,
   };
@@ -54,6 +69,7 @@ export async function play(plot: Plot, options: PlayOptions = {}): Promise<Endin
 function isPlain(incident: Incident): boolean {
   // What waits for its moment is told when that comes.
   if (incident.kind === 'in-step' || incident.kind === 'freeze-at-call') return true;
+  if (incident.kind === 'defragment') return true;
   return incident.kind === 'power-cut' || (incident.kind === 'freeze' && incident.what === 'etcd');
 }
 
@@ -62,11 +78,11 @@ async function comeToRest(
   { world, judge, clients, until, actedAt }: Stage,
   calmAt: number,
 ): Promise<Pick<Ending, 'kind' | 'why' | 'convergedInMs'>> {
-  const { clock } = world;
+  const { clock, plot } = world;
   let restSince: number | null = null;
   let why: string | null = '';
-  const patienceMs = world.desired === 0 ? NOTHING_WANTED_MS : PATIENCE_MS;
-  while (judge.broken.length === 0 && clock.now() < calmAt + patienceMs) {
+  const limitMs = world.desired === 0 ? NOTHING_WANTED_MS : patienceMs(plot, world.desired);
+  while (judge.broken.length === 0 && clock.now() < calmAt + limitMs) {
     await until(clock.now() + LOOK_MS);
     if (clock.now() >= calmAt + STRANDED_MS) replaceStranded(world);
     why = whyNotConverged(world);

@@ -1,5 +1,6 @@
 import type { Transition } from '../fakes/fake-hooks.ts';
 import { createSeededRandom, type SeededRandom } from '../fakes/seeded-random.ts';
+import { drawDatabase, type PlotDatabase } from './database.ts';
 import { drawTrope } from './tropes.ts';
 import { drawIncident, type Incident, type IncidentKind, INCIDENT_KINDS, type Who } from './incident.ts';
 
@@ -21,6 +22,8 @@ export interface Plot {
   readonly zones: number;
   /** Regions over which the group's instances are spread, each with as many zones; one where it is left out. */
   readonly regions?: number;
+  /** What clients fill the cluster's database with, once it is formed, and how slow that makes etcd; left out: it stays small. */
+  readonly database?: PlotDatabase;
   /** Instances that the group keeps stopped in its warm pool. */
   readonly warmPool: number;
   /** How far EC2 and Auto Scaling may be behind the truth on a fair day; each asker has its own lag up to this. */
@@ -64,6 +67,9 @@ const TROPE_CHANCE = 0.04;
 
 /** How many fleets are spread over two regions. */
 const TWO_REGIONS_CHANCE = 0.08;
+
+/** How many fleets have a large database. */
+const LARGE_CHANCE = 0.06;
 
 const ANY_TIME = [
   [0, 4_000],
@@ -144,6 +150,7 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
       unmount: 4,
       'disks-short': 3,
       'disk-full': 5,
+      defragment: 3,
       'power-cut': 3,
       kill: 2,
       'kill-at-call': 3,
@@ -168,6 +175,7 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
       aws: 1,
       load: 2,
       'no-space': 1,
+      defragment: 1,
     },
     firstAt: [
       [0, 12_000],
@@ -201,6 +209,7 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
       slow: 1,
       loss: 1,
       'no-space': 1,
+      defragment: 1,
     },
     firstAt: [[15_000, 30_000]],
     mayLoseMajority: 0,
@@ -262,7 +271,9 @@ export function drawPlot(seed: number, profile: Profile): Plot {
   };
   if (profile === 'mixed' && random.chance(TROPE_CHANCE))
     return { ...plot, image: ONE_VERSION, ...drawTrope(random) };
-  return random.chance(TWO_REGIONS_CHANCE) ? { ...plot, regions: 2 } : plot;
+  const regions = random.chance(TWO_REGIONS_CHANCE) ? { regions: 2 } : {};
+  const large = random.chance(LARGE_CHANCE) ? { database: drawDatabase(random) } : {};
+  return { ...plot, ...regions, ...large };
 }
 
 /** Half of what is mixed is one of the others: two faults of a kind find what one of each does not. */

@@ -11,6 +11,7 @@ const RESULT: Result = {
   virtualMs: 1_800_000,
   cpuMs: 50,
   faults: { kill: 2 },
+  slow: { starts: 1, restores: 0, defragments: 2 },
   reasons: ['start:join'],
   ending: null,
 };
@@ -28,6 +29,7 @@ describe('the report of many histories', () => {
     expect(text).toContain('converged 100, stuck 1, lost 1');
     expect(text).toContain('median 51.0 s, p99 100.0 s, worst 100.0 s');
     expect(text).toContain('kill 200, wipe 1');
+    expect(text).toContain('slow etcds    defragments 204, starts 102\n');
   });
 
   it('can be had of nothing', () => {

@@ -1,4 +1,5 @@
 import { coverageOf } from './codes.ts';
+import type { Slowness } from './ending.ts';
 import type { IncidentKind } from './incident.ts';
 import { isFailure, type Result, type ResultKind } from './runner.ts';
 
@@ -9,6 +10,8 @@ export interface Tally {
   cpuMs: number;
   readonly endings: Map<ResultKind, number>;
   readonly faults: Map<IncidentKind, number>;
+  /** Times that an etcd was busy with its database for long, by what it did. */
+  readonly slow: Map<keyof Slowness, number>;
   readonly reasons: Set<string>;
   /** Of each history that converged; ms. */
   readonly convergedInMs: number[];
@@ -24,6 +27,7 @@ export function createTally(): Tally {
     cpuMs: 0,
     endings: new Map(),
     faults: new Map(),
+    slow: new Map(),
     reasons: new Set(),
     convergedInMs: [],
     failures: [],
@@ -38,6 +42,8 @@ export function count(tally: Tally, result: Result): void {
   increase(tally.endings, result.kind, 1);
   for (const [kind, times] of Object.entries(result.faults))
     increase(tally.faults, kind as IncidentKind, times);
+  for (const [what, times] of Object.entries(result.slow))
+    if (times > 0) increase(tally.slow, what as keyof Slowness, times);
   for (const it of result.reasons) tally.reasons.add(it);
   if (result.kind === 'converged') tally.convergedInMs.push(result.convergedInMs);
   if (isFailure(result.kind)) tally.failures.push(result);
@@ -59,6 +65,7 @@ export function renderTally(tally: Tally, tookMs: number): string {
     `endings       ${listed(tally.endings)}`,
     `converged in  median ${seconds(quantile(sorted, 0.5))}, p99 ${seconds(quantile(sorted, 0.99))}, worst ${seconds(quantile(sorted, 1))} after the last fault`,
     `faults        ${listed(tally.faults)}`,
+    `slow etcds    ${listed(tally.slow)}`,
     `reasons       ${coverage.given.length} of ${codes} codes of the planners were given`,
   ];
   if (coverage.missing.length > 0) lines.push(`  never given ${coverage.missing.join(', ')}`);

@@ -19,6 +19,7 @@ export interface Result {
   /** CPU time of the worker's thread. */
   readonly cpuMs: number;
   readonly faults: Ending['faults'];
+  readonly slow: Ending['slow'];
   readonly reasons: readonly string[];
   /** All of it, where it is a failure. */
   readonly ending: Ending | null;
@@ -92,6 +93,7 @@ async function playOn(
     virtualMs: 0,
     cpuMs: 0,
     faults: {},
+    slow: { starts: 0, restores: 0, defragments: 0 },
     reasons: [],
     ending: null,
   });

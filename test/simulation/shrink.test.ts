@@ -73,6 +73,7 @@ describe('a failure is recognised again', () => {
     convergedInMs: 0,
     virtualMs: 0,
     faults: {},
+    slow: { starts: 0, restores: 0, defragments: 0 },
     reasons: new Set(),
     timeline: [],
     ...part,

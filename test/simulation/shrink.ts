@@ -96,6 +96,8 @@ function worldsOf(plot: Plot): readonly Plot[] {
   if (plot.clockDrift > 0) worlds.push({ ...plot, clockDrift: 0 });
   if (plot.awsLagMs > 0) worlds.push({ ...plot, awsLagMs: 0 });
   if (plot.regions === 2) worlds.push({ ...plot, regions: 1 });
+  const { database, ...small } = plot;
+  if (database !== undefined) worlds.push(small);
   if (plot.zones > 1) worlds.push({ ...plot, zones: 1 });
   if (plot.hooks.length > 0) worlds.push({ ...plot, hooks: plot.hooks.slice(1) });
   if (plot.mayLoseMajority) worlds.push({ ...plot, mayLoseMajority: false });

@@ -3,6 +3,7 @@ import { createJudge, type Judge } from './laws/laws.ts';
 import { type Clients, openClients } from './world/clients.ts';
 import { openGroup } from './world/group.ts';
 import type { Happening } from './world/happening.ts';
+import { fillDatabases } from './world/database.ts';
 import { createWatch } from './world/watch.ts';
 import { createWorld, type World, type WorldPlot } from './world/world.ts';
 
@@ -43,6 +44,7 @@ export async function openStage(plot: WorldPlot, options: PlayOptions = {}): Pro
   const watch = createWatch(world);
   await world.clock.settle();
   openGroup(world);
+  fillDatabases(world);
   return {
     world,
     judge,

@@ -19,6 +19,7 @@ const ENDING: Ending = {
   convergedInMs: 0,
   virtualMs: 5_500,
   faults: {},
+  slow: { starts: 0, restores: 0, defragments: 0 },
   reasons: new Set(),
   timeline: lines,
 };

@@ -1,9 +1,11 @@
 import type { SeededRandom } from '../fakes/seeded-random.ts';
 import type { Incident } from './incident.ts';
+import { drawDatabase } from './database.ts';
 import type { Plot } from './plot.ts';
 
 /** What a trope says of a plot; the rest is drawn as ever. */
-type Part = Pick<Plot, 'incidents'> & Partial<Pick<Plot, 'desired' | 'hooks' | 'zones' | 'warmPool'>>;
+type Part = Pick<Plot, 'incidents'> &
+  Partial<Pick<Plot, 'desired' | 'hooks' | 'zones' | 'warmPool' | 'database'>>;
 
 /**
  * Some things happen only where incidents that are rare in themselves meet in a narrow time. Each of these brings such a
@@ -14,6 +16,7 @@ const TROPES: readonly ((random: SeededRandom) => Part)[] = [
   halfBornOnShortDisks,
   lostFounderIsBack,
   housekeeperThaws,
+  fallsBehindMuch,
 ];
 
 /** One of the tropes. */
@@ -69,6 +72,21 @@ function housekeeperThaws(random: SeededRandom): Part {
     },
   ];
   return { desired: random.int(3, 5), warmPool: 0, incidents };
+}
+
+/** A member of a cluster with a large database is away for more writes than the others keep: it is sent all of it. */
+function fallsBehindMuch(random: SeededRandom): Part {
+  const atMs = random.int(15_000, 25_000);
+  const who = rounded(random.fraction());
+  const lastsMs = random.int(10_000, 30_000);
+  const incidents: readonly Incident[] = [
+    { kind: 'partition', atMs, who, shape: 'node', traffic: ['peer'], share: 0, lastsMs },
+    { kind: 'load', atMs: atMs + 2_000, entries: 6_000, lastsMs: 8_000 },
+    // While it is still at it, perhaps.
+    { kind: 'kill', atMs: atMs + lastsMs + random.int(5_000, 90_000), who, what: 'appliance' },
+  ];
+  const database = { ...drawDatabase(random), restoreMs: random.int(40, 60) * 1_000 };
+  return { desired: random.int(3, 5), warmPool: 0, database, incidents };
 }
 
 function rounded(fraction: number): number {

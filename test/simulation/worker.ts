@@ -19,6 +19,7 @@ async function playJob(job: Job): Promise<Result> {
     virtualMs: ending.virtualMs,
     cpuMs: (cpu.user + cpu.system) / 1_000,
     faults: ending.faults,
+    slow: ending.slow,
     reasons: [...ending.reasons],
     ending: isFailure(ending.kind) ? ending : null,
   };

@@ -10,6 +10,7 @@ interface Surroundings {
   readonly ids: IdsPort;
   readonly network: EtcdNetwork;
   readonly processes: ReadonlyMap<string, EtcdProcess>;
+  readonly now: number;
 }
 
 type Initial = NonNullable<EtcdStart['initial']>;
@@ -62,18 +63,17 @@ function join(world: Surroundings, process: EtcdProcess, urls: readonly string[]
 const LIST_MS = 10_000;
 const VERSION_MS = 7_000;
 
-/** How long a start takes that joins a cluster some of whose members are frozen or cut off; ms. */
+/** How long a start at this address takes that joins a cluster some of whose members are mute or cut off; ms. */
 export function muteMs(
-  { network, processes }: Surroundings,
-  process: EtcdProcess,
+  { network, processes, now }: Surroundings,
+  from: string,
   initial: Initial | null,
 ): number {
   if (initial?.state !== 'existing') return 0;
-  const others = initial.cluster.map((it) => hostOf(it.peerUrl)).filter((it) => it !== process.address);
-  const from = process.address;
+  const others = initial.cluster.map((it) => hostOf(it.peerUrl)).filter((it) => it !== from);
   const mute = others.map(
     (to) =>
-      processes.get(to)?.frozen === true ||
+      isMute(processes.get(to), now) ||
       !network.reaches(from, to, 'peer') ||
       !network.reaches(to, from, 'peer'),
   );
@@ -82,6 +82,11 @@ export function muteMs(
     LIST_MS * mute.slice(0, asked < 0 ? mute.length : asked).filter(Boolean).length +
     (asked < 0 ? 0 : VERSION_MS * mute.filter(Boolean).length)
   );
+}
+
+/** Who is frozen, or reads its database for long yet, takes a connection and says nothing. */
+function isMute(process: EtcdProcess | undefined, now: number): boolean {
+  return process !== undefined && (process.frozen || process.bootsAt - now >= LIST_MS);
 }
 
 /** Whoever of them answers on its peer port, quorum or not, with what it has of the cluster. */

@@ -10,8 +10,9 @@ import type {
 import type { AdminRefusal, DowngradeAction, Fence, KeyValue } from '../../../src/daemon/ports.ts';
 import { handOver } from './election.ts';
 import { termAt } from './files.ts';
+import { SMALL_BYTES } from './large.ts';
 import { renew } from './leases.ts';
-import { isLinked, linkedVoters, sends } from './links.ts';
+import { isLinked, isOlder, linkedVoters, sends } from './links.ts';
 import { whyNoLearner, whyNotPromoted, whyNotRemoved } from './membership.ts';
 import type { EtcdNode, Etcds } from './node.ts';
 import { append } from './replication.ts';
@@ -84,21 +85,38 @@ export function createCalls(etcds: Etcds, caller: string): Calls {
     <T>(answer: (node: EtcdNode) => T): Attempt<T> =>
     (node, settle) =>
       settled(settle, { value: answer(node) });
-  /** A change that learners refuse. */
+  /** What learners refuse. */
   const asVoter =
     <T>(attempt: Attempt<T>): Attempt<T> =>
     (node, settle) =>
       isLearner(node) ? settled(settle, { failed: LEARNER }) : attempt(node, settle);
 
+  /**
+   * All but the members is asked of the database, be it for the revision alone that stands over each answer: measured with 3.5
+   * and 3.7, while they defragmented 900 MB.
+   */
+  const whenFree =
+    <T>(attempt: Attempt<T>): Attempt<T> =>
+    (node, settle) =>
+      node.process.busy === null && attempt(node, settle);
+
   return {
-    status: locally(statusOf),
-    memberList: (linearizable) =>
-      linearizable ? linearizably(listOf) : asVoter((node, settle) => locally(listOf)(node, settle)),
+    status: whenFree(locally(statusOf)),
+    memberList: (linearizable) => {
+      const told = linearizable ? linearizably(listOf) : asVoter(locally(listOf));
+      return (node, settle) => node.process.busy?.kind !== 'restores' && told(node, settle);
+    },
     read: (key, serializable) =>
-      (serializable ? locally<KeyValue | null> : linearizably<KeyValue | null>)((node) => readOf(node, key)),
-    readPrefix: (prefix) => linearizably((node) => prefixed(node.files.state, prefix).map(keyOf)),
-    alarms: linearizably(({ files: { memberId, state } }) =>
-      state.outOfSpace ? [{ memberId, alarm: 'NOSPACE' }] : [],
+      whenFree(
+        (serializable ? locally<KeyValue | null> : linearizably<KeyValue | null>)((node) =>
+          readOf(node, key),
+        ),
+      ),
+    readPrefix: (prefix) => whenFree(linearizably((node) => prefixed(node.files.state, prefix).map(keyOf))),
+    alarms: whenFree(
+      linearizably(({ files: { memberId, state } }) =>
+        state.outOfSpace ? [{ memberId, alarm: 'NOSPACE' }] : [],
+      ),
     ),
     put: (key, value, leaseId, compare) =>
       asVoter((node, settle) =>
@@ -115,12 +133,14 @@ export function createCalls(etcds: Etcds, caller: string): Calls {
       );
     },
     keepAlive: (leaseId) =>
-      asVoter((node, settle) => {
-        const leader = leaderOf(etcds, node);
-        if (leader === null || !sends(etcds, leader, node)) return false;
-        const renewed = renew(etcds, leader, leaseId);
-        return renewed !== null && settled(settle, { value: renewed });
-      }),
+      whenFree(
+        asVoter((node, settle) => {
+          const leader = leaderOf(etcds, node);
+          if (leader === null || !sends(etcds, leader, node)) return false;
+          const renewed = renew(etcds, leader, leaseId);
+          return renewed !== null && settled(settle, { value: renewed });
+        }),
+      ),
     revoke: (leaseId) =>
       asVoter((node, settle) =>
         propose(
@@ -150,11 +170,15 @@ export function createCalls(etcds: Etcds, caller: string): Calls {
       asVoter((node, settle) => {
         const leader = leaderOf(etcds, node);
         if (leader === null || !isLinked(etcds, leader, node)) return false;
+        // The leader waits for the change that it proposes.
+        if (leader.process.busy !== null) return false;
         const refusal = whyNotPromoted(leader, memberId);
         if (refusal !== null) return settled(settle, { failed: refusal });
         return propose(node, { kind: 'promote', memberId }, settle, () => true);
       }),
     versions: (node, settle) => {
+      // Since 3.6 it says what its data are, too.
+      if (node.process.busy !== null && !isOlder(node.process.version, '3.6')) return false;
       const told = versionsOf(node);
       return settled(settle, told === null ? { failed: UNDECIDED } : { value: told });
     },
@@ -244,7 +268,7 @@ function statusOf(node: EtcdNode): MemberStatus {
     raftAppliedIndex: files.state.index,
     raftTerm: files.term,
     learner: isLearner(node),
-    dbSizeBytes: 20_480,
+    dbSizeBytes: SMALL_BYTES + files.state.bytes,
     errors: [
       ...(leader === null ? ['etcdserver: no leader'] : []),
       ...(files.state.outOfSpace ? [`memberID:${BigInt(`0x${files.memberId}`)} alarm:NOSPACE `] : []),

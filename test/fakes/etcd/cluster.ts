@@ -28,7 +28,7 @@ export interface EtcdCluster {
   list(): readonly Member[];
   read(key: string): KeyValue | null;
   readPrefix(prefix: string): readonly KeyValue[];
-  /** Each of these is done at once, whoever may object. Throws where there is no leader. */
+  /** Each of these is done at once, whoever may object, but a put where the leader is busy. Throws where there is no leader. */
   lead(memberId: string): void;
   put(key: string, value: string, leaseId: string | null): void;
   addLearner(peerUrl: string): Member | Refusal;
@@ -36,6 +36,8 @@ export interface EtcdCluster {
   promote(memberId: string): void;
   /** Clients write so many entries, in one go; nothing where nobody leads. */
   load(entries: number): void;
+  /** Clients write so much that its database is of this size; nothing where nobody leads. */
+  fill(bytes: number): void;
   /** The alarm that it is out of space is raised, or disarmed; false: nobody leads. */
   alarm(raised: boolean): boolean;
   /** Some member has got this far. */
@@ -120,7 +122,10 @@ export function createCluster(
       if (target?.role !== 'leader') throw new Error(`${memberId} cannot lead`);
     },
     put: (key, value, leaseId) => {
-      commit({ kind: 'put', key, value, leaseId, compare: null });
+      const change = { kind: 'put', key, value, leaseId, compare: null } as const;
+      const leader = mustLead();
+      if (leader.process.busy === null) commit(change);
+      else append(etcds, leader, change, 0, 'test');
     },
     addLearner(peerUrl) {
       const refusal = whyNoLearner(etcds, mustLead());
@@ -138,6 +143,10 @@ export function createCluster(
       const leader = leading();
       if (leader === null) return;
       for (let count = 0; count < entries; count += 1) append(etcds, leader, { kind: 'noop' }, 0, '');
+    },
+    fill(bytes) {
+      const leader = leading();
+      if (leader !== null) append(etcds, leader, { kind: 'fill', bytes }, 0, '');
     },
     alarm(raised) {
       const leader = leading();

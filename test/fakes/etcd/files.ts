@@ -40,6 +40,8 @@ export interface EtcdFiles {
   odd: readonly OddEntry[];
   /** Version of the database's schema; null: older than 3.6, or not written yet. */
   storage: string | null;
+  /** Version of the etcd that last ran on it; null: none has. */
+  ranOn: string | null;
 }
 
 /** The directory of a member that has never run. */
@@ -61,6 +63,7 @@ export function createEtcdFiles(clusterId: string, memberId: string): EtcdFiles 
     replayedFrom: 0,
     odd: [],
     storage: null,
+    ranOn: null,
   };
 }
 

@@ -10,6 +10,7 @@ import { createVirtualClock, type VirtualClock } from '../virtual-clock.ts';
 import { createWire } from '../wire.ts';
 import { createEtcdAdmin } from './admin.ts';
 import type { EtcdCluster } from './cluster.ts';
+import type { LargeDatabase } from './large.ts';
 import type { EtcdNode } from './node.ts';
 import { createEtcdWorld, type EtcdWorld } from './world.ts';
 
@@ -57,13 +58,20 @@ export interface EtcdLab {
   soon<T>(work: Promise<T>): Promise<T>;
 }
 
-/** A lab with so many machines. */
-export function createEtcdLab(count: number, seed = 1, version = '3.5.35'): EtcdLab {
+/** A lab with so many machines; `large`: how slow a database makes etcd that is filled. */
+export function createEtcdLab(count: number, seed = 1, version = '3.5.35', large?: LargeDatabase): EtcdLab {
   const random = createSeededRandom(seed);
   const clock = createVirtualClock();
   const network = createNetwork(random.fork());
   const watch = { started: () => undefined, ended: () => undefined };
-  const etcd = createEtcdWorld({ clock, random: random.fork(), ids: etcdIds, watch, network });
+  const etcd = createEtcdWorld({
+    clock,
+    random: random.fork(),
+    ids: etcdIds,
+    watch,
+    network,
+    ...(large === undefined ? {} : { large }),
+  });
   const hosts = Array.from({ length: count }, (_, index): EtcdLabHost => {
     const [id, address, disk] = [`n${index + 1}`, `10.0.0.${index + 1}`, createFakeDisk()];
     const process = etcd.machine({ id, address, disk });

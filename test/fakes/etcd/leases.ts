@@ -37,6 +37,8 @@ export function noteLease(etcds: Etcds, node: EtcdNode, change: Change): void {
 
 /** Renews a lease at the leader. Null: it is over, but not revoked yet, and the answer has to wait for that. */
 export function renew(etcds: Etcds, leader: EtcdNode, leaseId: string): boolean | null {
+  // It answers for its leases when it has applied what is committed.
+  if (leader.process.busy !== null && leader.files.state.index < leader.files.commit) return null;
   const ttlMs = leader.files.state.leases.get(leaseId);
   if (ttlMs === undefined) return false;
   const end = leader.leaseEnds.get(leaseId);

@@ -6,7 +6,15 @@ import type { SeededRandom } from '../seeded-random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import type { EtcdCluster } from './cluster.ts';
 import type { EtcdFiles, Entry } from './files.ts';
+import type { LargeDatabase } from './large.ts';
 import type { Result } from './state.ts';
+
+/** What etcd does for so long that it applies nothing, and answers no client, meanwhile. */
+export interface EtcdBusy {
+  readonly kind: 'defragments' | 'restores';
+  /** When it is done, if nothing stops it; ms. */
+  readonly until: number;
+}
 
 /** A process of etcd, and what it has come to. */
 export interface EtcdProcess {
@@ -26,6 +34,11 @@ export interface EtcdProcess {
   serving: boolean;
   /** Since when, on the clock; of one that does not serve it says nothing. */
   servingSince: number;
+  /** When it begins to run, and for how long it reads a large database until then: both are drawn as it starts; ms. */
+  readonly bootsAt: number;
+  readonly readsMs: number;
+  /** Null: it applies what comes, and answers. */
+  busy: EtcdBusy | null;
   /** Whether it took a snapshot of the leader in this run. */
   seeded: boolean;
   /** Null until it has read its disk, or found out whom to join. */
@@ -77,6 +90,8 @@ export interface EtcdNode {
   cancelRound: (() => void) | null;
   /** Entries reach it only after this moment, 0: at once. */
   lagsUntil: number;
+  /** A snapshot of the leader is on its way to it. */
+  awaitsSnapshot: boolean;
   readonly waiters: Map<number, (result: Result) => void>;
   publishing: (() => void) | null;
   /** Its next look at the versions, where it would change something. */
@@ -105,6 +120,8 @@ export interface EtcdWatch {
   changed?(change: MembershipChange): void;
   /** A member begins to run; the versions of all that run of its cluster. */
   runs?(instanceId: string, versions: readonly string[]): void;
+  /** It answers nobody for so long: it reads a large database as it starts, or does something else with it; ms. */
+  isBusy?(instanceId: string, what: 'starts' | EtcdBusy['kind'], ms: number): void;
 }
 
 /** Who reaches whom, of the network only what etcd needs. */
@@ -120,11 +137,14 @@ export interface Etcds {
   readonly random: SeededRandom;
   readonly network: EtcdNetwork;
   readonly processes: ReadonlyMap<string, EtcdProcess>;
+  readonly large: LargeDatabase;
   /** Running members of a cluster, frozen ones among them. */
   nodesOf(clusterId: string): readonly EtcdNode[];
   /** Somebody came, went or was cut off: everybody of the cluster looks what that means. */
   stir(clusterId: string): void;
   end(process: EtcdProcess, exit: Partial<EtcdExit>): void;
+  /** It does this for so long from now on. */
+  occupy(process: EtcdProcess, kind: EtcdBusy['kind'], ms: number): void;
   /** Applies the next entry at a member. */
   apply(node: EtcdNode, entry: Entry): void;
   nextRequest(): number;
@@ -149,6 +169,7 @@ export function createNode(process: EtcdProcess, files: EtcdFiles, now: number):
     leaseWatch: null,
     cancelRound: null,
     lagsUntil: 0,
+    awaitsSnapshot: false,
     waiters: new Map(),
     publishing: null,
     versionLook: null,

@@ -5,9 +5,10 @@ import type { Binary, EtcdStart, IdsPort, ProcessPort, RunningEtcd } from '../..
 import { filesOf, muteMs } from './boot.ts';
 import { handOver } from './election.ts';
 import { beginWithSnapshot } from './files.ts';
+import { drawMs } from './large.ts';
 import { connectedMs } from './links.ts';
 import { snapshotCountOf, whyNotRun } from './versions.ts';
-import type { EtcdNode, EtcdProcess, Etcds, EtcdWatch } from './node.ts';
+import type { EtcdBusy, EtcdNode, EtcdProcess, Etcds, EtcdWatch } from './node.ts';
 import { createNode } from './node.ts';
 import type { BinaryFault, EtcdHost } from './world.ts';
 
@@ -46,23 +47,31 @@ export function createMachine(host: EtcdHost, deps: MachineDeps): ProcessPort {
         return unknown(`no etcd ${start.version} is installed`);
       if (start.initial !== null && disk.etcd !== null) return unknown('there are data: not started as new');
       if (start.initial === null && disk.etcd === null) return unknown('there are no data');
-      const process = createProcess(host, start, FIRST_PID + exits.size);
+      const { network, random, clock, large } = etcds;
+      const isLarge = start.initial === null && (disk.etcd?.state.bytes ?? 0) > 0;
+      const readsMs = isLarge ? drawMs(random, large.startMs) : 0;
+      const waitsMs = muteMs({ ids: deps.ids, network, processes, now: clock.now() }, address, start.initial);
+      const bootsInMs = random.int(10, 60) + waitsMs + readsMs;
+      const pid = FIRST_PID + exits.size;
+      const process = createProcess(host, start, { pid, readsMs, bootsAt: clock.now() + bootsInMs });
       processes.set(address, process);
       exits.set(process, Promise.withResolvers<EtcdExit>());
       deps.watch.started(host.id, start);
-      const { network, random } = etcds;
-      const waitsMs = muteMs({ ids: deps.ids, network, processes }, process, start.initial);
-      etcds.clock.after(random.int(10, 60) + waitsMs, () =>
-        boot(deps, process, start, host.binaries?.bad.get(start.version)),
-      );
+      if (readsMs > 0) deps.watch.isBusy?.(host.id, 'starts', readsMs);
+      clock.after(bootsInMs, () => boot(deps, process, start, host.binaries?.bad.get(start.version)));
       return known(handleOf(deps, process));
     },
   };
 }
 
-function createProcess({ id, address, disk }: EtcdHost, start: EtcdStart, pid: number): EtcdProcess {
+function createProcess(
+  { id, address, disk }: EtcdHost,
+  start: EtcdStart,
+  its: Pick<EtcdProcess, 'pid' | 'bootsAt' | 'readsMs'>,
+): EtcdProcess {
   return {
-    pid,
+    ...its,
+    busy: null,
     name: id,
     address,
     version: start.version,
@@ -94,15 +103,17 @@ function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart, fault?:
     return;
   }
   const { network } = etcds;
+  const now = etcds.clock.now();
   const files =
     start.initial === null
       ? process.disk.etcd
-      : filesOf({ ids: deps.ids, network, processes }, process, start.initial);
+      : filesOf({ ids: deps.ids, network, processes, now }, process, start.initial);
   if (files === null || typeof files === 'string') {
     etcds.end(process, { code: 1, lastWords: files ?? 'no data' });
     return;
   }
-  if (files.unreadable) {
+  const isOthers = files.ranOn !== null && files.ranOn !== process.version;
+  if (files.unreadable || (fault === 'unreadable' && isOthers)) {
     etcds.end(process, { code: 2, saysDamaged: 'wal', lastWords: 'walpb: crc mismatch' });
     return;
   }
@@ -112,27 +123,33 @@ function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart, fault?:
     return;
   }
   beginWithSnapshot(files);
+  files.ranOn = process.version;
   process.disk.etcd = files;
   process.files = files;
-  process.node = createNode(process, files, etcds.clock.now());
+  process.node = createNode(process, files, now);
   deps.booted(process.node);
 }
 
 function handleOf({ etcds, exits }: MachineDeps, process: EtcdProcess): RunningEtcd {
   const exited = exits.get(process)?.promise ?? Promise.reject(new Error('no such process'));
+  // Its log is read from here on: what it said that it does before, nobody has heard.
+  const unheard = process.busy;
+  const does = (kind: EtcdBusy['kind']): boolean => process.busy?.kind === kind && process.busy !== unheard;
   return {
     pid: process.pid,
     version: process.version,
-    seeded: () => process.seeded,
-    defragments: () => false,
-    restores: () => false,
+    seeded: () => process.seeded && process.busy?.kind !== 'restores',
+    defragments: () => does('defragments'),
+    restores: () => does('restores'),
     exited,
     async stop(graceMs) {
       process.stopping = true;
       const { clock, random } = etcds;
-      const ms = process.frozen ? graceMs : random.int(10, 300);
+      // It ends in order only when it is done with what it does.
+      const busyMs = (process.busy?.until ?? 0) - clock.now();
+      const ms = process.frozen ? graceMs : busyMs > 0 ? Math.min(busyMs + 10, graceMs) : random.int(10, 300);
       clock.after(ms, () => {
-        if (process.frozen) etcds.end(process, { signal: 'SIGKILL' });
+        if (process.frozen || process.busy !== null) etcds.end(process, { signal: 'SIGKILL' });
         else terminate(etcds, process);
       });
       return await exited;

@@ -1,6 +1,7 @@
 import { quorumOf } from '../../../src/core/members.ts';
 import type { EtcdFiles, Entry } from './files.ts';
 import { compact, cutAfter, lastIndex, nextToApply, termAt, write } from './files.ts';
+import { drawMs } from './large.ts';
 import { peerOf, sends } from './links.ts';
 import type { EtcdNode, Etcds } from './node.ts';
 import { isAwake } from './node.ts';
@@ -18,6 +19,8 @@ const MANY = 200;
 const MANY_MS = [200, 2_500] as const;
 /** How long a member takes that begins with nothing, or needs a snapshot; ms. */
 const SEED_MS = [50, 3_000] as const;
+/** Where a member is busy for longer than was said, as it was frozen meanwhile. */
+const BUSY_LOOK_MS = 100;
 
 /** Writes an entry to the leader's own log. A round carries it on. */
 export function append(
@@ -89,7 +92,8 @@ function listens(peer: EtcdNode, leader: EtcdNode): boolean {
   return peer.leader === leader.files.memberId && peer.files.term === leader.files.term;
 }
 
-function lags({ clock, random }: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
+function lags(etcds: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
+  const { clock, random } = etcds;
   const now = clock.now();
   if (peer.lagsUntil > now) return true;
   const wasLate = peer.lagsUntil > 0;
@@ -97,7 +101,7 @@ function lags({ clock, random }: Etcds, leader: EtcdNode, peer: EtcdNode): boole
   const last = lastIndex(peer.files);
   // A member whose removal it is hears of it with the round that commits it, or not at all.
   if (wasLate || last === lastIndex(leader.files) || hasUnappliedConfChange(leader.files)) return false;
-  if (last === 0) peer.lagsUntil = now + random.int(...SEED_MS);
+  if (last === 0) peer.lagsUntil = now + seedMs(etcds, leader);
   else if (isLearner(peer) && lastIndex(leader.files) - last > MANY)
     peer.lagsUntil = now + random.int(...MANY_MS);
   else if (random.chance(LAG_CHANCE)) peer.lagsUntil = now + random.int(...LAG_MS);
@@ -139,16 +143,27 @@ function lastCommon(from: EtcdFiles, to: EtcdFiles): number | null {
   return at < from.snapshotIndex || termAt(from, at) !== termAt(to, at) ? null : at;
 }
 
-/** A snapshot takes its time. */
+/** How long all that the leader has is on its way; ms. */
+function seedMs({ random, large }: Etcds, leader: EtcdNode): number {
+  return leader.files.state.bytes > 0 ? drawMs(random, large.transferMs) : random.int(...SEED_MS);
+}
+
+/** A snapshot takes its time; a large one takes more until it is in place, though it is on the disk by then. */
 function seed(etcds: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
-  const { clock, random } = etcds;
-  if (!peer.process.seeded && lastIndex(peer.files) > 0 && peer.lagsUntil === 0) {
-    peer.process.seeded = true;
-    peer.lagsUntil = clock.now() + random.int(...SEED_MS);
+  const { clock, random, large } = etcds;
+  // It puts one after the other in place.
+  if (peer.process.busy !== null) {
+    peer.lagsUntil = Math.max(peer.process.busy.until, clock.now() + BUSY_LOOK_MS);
+    return false;
+  }
+  if (!peer.awaitsSnapshot && lastIndex(peer.files) > 0 && peer.lagsUntil === 0) {
+    peer.awaitsSnapshot = true;
+    peer.lagsUntil = clock.now() + seedMs(etcds, leader);
     return false;
   }
   const [from, to] = [leader.files, peer.files];
   peer.process.seeded = true;
+  peer.awaitsSnapshot = false;
   to.snapshotIndex = from.state.index;
   to.snapshotTerm = termAt(from, from.state.index);
   to.entries = [];
@@ -161,6 +176,7 @@ function seed(etcds: Etcds, leader: EtcdNode, peer: EtcdNode): boolean {
   write(to, from.entries.slice(from.state.index - from.snapshotIndex));
   const death = whyTooOld(peer.process.version, to.state.clusterVersion, to.state.downgrade);
   if (death !== null) etcds.end(peer.process, death);
+  else if (to.state.bytes > 0) etcds.occupy(peer.process, 'restores', drawMs(random, large.restoreMs));
   return death === null;
 }
 
@@ -183,6 +199,7 @@ function commit(etcds: Etcds, leader: EtcdNode): void {
 /** Applies what is committed. */
 export function apply(etcds: Etcds, node: EtcdNode): void {
   const { files } = node;
+  if (node.process.busy !== null) return;
   for (let entry = nextToApply(files); entry !== undefined; entry = nextToApply(files)) {
     etcds.apply(node, entry);
     // What it cannot read, it dies of.

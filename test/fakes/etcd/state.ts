@@ -26,6 +26,8 @@ export type Change =
   | { readonly kind: 'downgrade'; readonly target: string | null }
   /** The alarm that etcd is out of space is raised, or disarmed. */
   | { readonly kind: 'alarm'; readonly raised: boolean }
+  /** Clients have written so much that the database is of this size: it is read and moved for long from now on. */
+  | { readonly kind: 'fill'; readonly bytes: number }
   /** A request of the old API, as 3.4 before 3.4.29 writes one for each question after its health. */
   | { readonly kind: 'old-request' }
   | { readonly kind: 'add'; readonly member: Member }
@@ -75,6 +77,8 @@ export interface State {
   downgrade: string | null;
   /** It is out of space, and takes no writes and grants no leases until somebody disarms the alarm. */
   outOfSpace: boolean;
+  /** Of a large database, its size; 0: it is small. */
+  bytes: number;
   /** Time to live of each lease; ms. When it ends is the leader's affair alone. */
   readonly leases: Map<string, number>;
 }
@@ -91,6 +95,7 @@ export function emptyState(): State {
     clusterVersion: null,
     downgrade: null,
     outOfSpace: false,
+    bytes: 0,
     leases: new Map(),
   };
 }
@@ -128,6 +133,9 @@ export function applyChange(state: State, change: Change): Result {
       return DONE;
     case 'alarm':
       state.outOfSpace = change.raised;
+      return DONE;
+    case 'fill':
+      state.bytes = change.bytes;
       return DONE;
     case 'grant':
       if (state.outOfSpace) return NO_SPACE;

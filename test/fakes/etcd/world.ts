@@ -8,6 +8,8 @@ import type { Calls, Answer, Attempt } from './calls.ts';
 import { createCalls, leaderOf } from './calls.ts';
 import { createCluster, type EtcdCluster } from './cluster.ts';
 import { hearLeader, keepLeading } from './election.ts';
+import { occupy } from './busy.ts';
+import { type LargeDatabase, NO_TIME } from './large.ts';
 import { noteLease, watchLeases } from './leases.ts';
 import { isLinked, noteContacts, peerOf } from './links.ts';
 import type { EtcdNetwork, EtcdNode, EtcdProcess, Etcds, EtcdWatch } from './node.ts';
@@ -31,8 +33,11 @@ export interface EtcdHost {
   readonly isOn?: () => boolean;
 }
 
-/** How a binary is broken: it ends as it starts, or it runs and says nothing to anybody. */
-export type BinaryFault = 'crashes' | 'mute';
+/**
+ * How a binary is broken: it ends as it starts, it runs and says nothing to anybody, or it calls unreadable what another
+ * version ran on.
+ */
+export type BinaryFault = 'crashes' | 'mute' | 'unreadable';
 
 /** What is installed on a machine. */
 export interface EtcdImage {
@@ -60,6 +65,8 @@ export interface EtcdWorld {
   kill(address: string): void;
   /** SIGSTOP, and SIGCONT. */
   freeze(address: string, frozen: boolean): void;
+  /** A client has its database defragmented, which takes so long; false: none serves there, or it is busy. */
+  defragment(address: string, ms: number): boolean;
   /** Somebody asks for /health: old releases of 3.4 write a request of the old API to the log for it. */
   askHealth(address: string): void;
   /** The id of a member that is added now. */
@@ -75,6 +82,8 @@ export interface EtcdWorldDeps {
   /** Left out: everybody reaches everybody. */
   readonly network?: EtcdNetwork;
   readonly binaries?: readonly Binary[];
+  /** Left out: no time to speak of. */
+  readonly large?: LargeDatabase;
 }
 
 const BINARY: Binary = { version: '3.5.35', minor: '3.5' };
@@ -129,8 +138,13 @@ export function createEtcdWorld(deps: EtcdWorldDeps): EtcdWorld {
     random,
     network,
     processes,
+    large: deps.large ?? NO_TIME,
     nodesOf,
     stir,
+    occupy(process, kind, ms) {
+      occupy(etcds, process, kind, ms);
+      watch.isBusy?.(process.name, kind, ms);
+    },
     nextRequest: () => (requests += 1),
     apply(node, entry) {
       const { change, request } = entry;
@@ -211,6 +225,12 @@ export function createEtcdWorld(deps: EtcdWorldDeps): EtcdWorld {
       if (!frozen) thaw(etcds, process);
       else if (process.node !== null) stir(process.node.files.clusterId);
     },
+    defragment(address, ms) {
+      const process = processes.get(address);
+      if (process?.serving !== true || process.frozen || process.busy !== null) return false;
+      etcds.occupy(process, 'defragments', ms);
+      return true;
+    },
     askHealth(address) {
       const { node, serving, version } = processes.get(address) ?? {
         node: null,
@@ -264,7 +284,8 @@ function learnRemoval(etcds: Etcds, node: EtcdNode): void {
   }
   if (!node.doomed || process.stopping) return;
   process.stopping = true;
-  etcds.clock.after(100, () =>
+  const busyMs = (process.busy?.until ?? 0) - etcds.clock.now();
+  etcds.clock.after(Math.max(100, busyMs), () =>
     etcds.end(process, {
       code: etcds.random.int(0, 1),
       saysRemoved: true,

@@ -2,11 +2,11 @@ import { damage, disarmNoSpace, raiseNoSpace, unmount, wipe } from '../world/clu
 import { endsIn } from '../world/group.ts';
 import { cutPower, powerOn } from '../world/power.ts';
 import type { World } from '../world/world.ts';
-import { announce, mayLose, type Strikes, withDispensable, withTarget } from './target.ts';
+import { announce, mayLose, type Strikes, targetOf, withDispensable, withTarget } from './target.ts';
 
 /** What happens to disks. */
 export const DISK_INCIDENTS: Strikes<
-  'wipe' | 'unmount' | 'damage' | 'disk-full' | 'disks-short' | 'no-space'
+  'wipe' | 'unmount' | 'damage' | 'disk-full' | 'disks-short' | 'no-space' | 'defragment'
 > = {
   wipe: (world, { who, what }) =>
     withDispensable(world, who, (machine) => {
@@ -58,6 +58,12 @@ export const DISK_INCIDENTS: Strikes<
     if (!raiseNoSpace(world)) return false;
     announce(world, `etcd is out of space for ${lastsMs} ms`);
     world.clock.after(lastsMs, () => makeRoom(world));
+    return true;
+  },
+  defragment: (world, { who, lastsMs }) => {
+    const machine = targetOf(world, who);
+    if (machine === null || !world.etcd.defragment(machine.address, lastsMs)) return false;
+    announce(world, `${machine.id}: its etcd is told to defragment its database, for ${lastsMs} ms`);
     return true;
   },
 };

@@ -17,7 +17,7 @@ import {
 } from './names.ts';
 import { beginsOnce } from './no-old-id.ts';
 import { foundedOnce, onePromise, oneServes, ownToken } from './one-cluster.ts';
-import { stoppedForReason, waitingLeftAlone } from './own-etcd.ts';
+import { busyLeftAlone, stoppedForReason, waitingLeftAlone } from './own-etcd.ts';
 import {
   dataKeptByMajority,
   oneChange,
@@ -62,6 +62,7 @@ export const LAW_CHECKS: readonly LawCheck[] = [
   evidence,
   stoppedForReason,
   waitingLeftAlone,
+  busyLeftAlone,
   underLock,
   namesUnderLock,
   fenced,

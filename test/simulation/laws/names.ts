@@ -14,12 +14,16 @@ const FINDING: ReadonlySet<string> = new Set([
   ...NAMES.srvClient.map((it) => `${it} SRV`),
 ]);
 
-/** An instance that is gone is named no longer than this, once nothing is wrong any more; ms. */
+/**
+ * An instance that is gone is named no longer than this, once nothing is wrong any more; ms. Where the database is large, one
+ * step to another etcd comes to it: a change of names waits for one, and not for all that follow it.
+ */
 const NAMED_AFTER_END_MS = 5 * 60_000;
 
 /**
  * Who serves is not unnamed longer than this; ms. Whoever said that it leaves, and came back, is believed for the lease of
- * that word (60 s), which a new leader begins anew; then come two looks, and a pause after what Route 53 refused last.
+ * that word (60 s), which a new leader begins anew; then come two looks, and a pause after what Route 53 refused last. A step
+ * comes to it, too.
  */
 const UNNAMED_MS = 160_000;
 
@@ -131,7 +135,9 @@ export const goneUnnamed: LawCheck = {
     let calmAt: number | null = null;
     let named: ReadonlySet<string> = new Set();
     let said = false;
+    let stepMs = 0;
     return (it, atMs) => {
+      if (it.kind === 'large') stepMs = it.stepMs;
       if (
         it.kind === 'ec2' &&
         (it.word === 'terminated' || it.word === 'shutting-down') &&
@@ -144,7 +150,7 @@ export const goneUnnamed: LawCheck = {
       if (it.kind !== 'time' || calmAt === null || said) return;
       for (const [id, at] of goneAt) {
         const sinceMs = atMs - Math.max(at, calmAt);
-        if (sinceMs < NAMED_AFTER_END_MS || !named.has(hostName(CLUSTER, id))) continue;
+        if (sinceMs < NAMED_AFTER_END_MS + stepMs || !named.has(hostName(CLUSTER, id))) continue;
         said = true;
         report(`${id} is gone, and named for ${Math.round(sinceMs / 1_000)} s`);
       }
@@ -169,7 +175,9 @@ export const healthyNamed: LawCheck = {
     let calmAt: number | null = null;
     let named: ReadonlySet<string> = new Set();
     let said = false;
+    let stepMs = 0;
     return (it, atMs) => {
+      if (it.kind === 'large') stepMs = it.stepMs;
       if (it.kind === 'fault') calmAt = null;
       if (it.kind === 'calm') calmAt = atMs;
       if (it.kind === 'records') named = clientsIn(it.after);
@@ -182,7 +190,7 @@ export const healthyNamed: LawCheck = {
       if (calmAt === null || said) return;
       for (const [id, at] of since) {
         const sinceMs = atMs - Math.max(at, calmAt);
-        if (sinceMs < UNNAMED_MS) continue;
+        if (sinceMs < UNNAMED_MS + stepMs) continue;
         said = true;
         report(`${id} serves, and is not named for ${Math.round(sinceMs / 1_000)} s`);
       }

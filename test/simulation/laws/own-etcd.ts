@@ -51,6 +51,29 @@ export const waitingLeftAlone: LawCheck = {
   },
 };
 
+/**
+ * Law 7: an etcd that is busy with its database, and would be done with it in its time, is left alone: ended, it would begin it
+ * again for nothing, and a step to it would be taken back.
+ */
+export const busyLeftAlone: LawCheck = {
+  law: 7,
+  check: 'busy-left-alone',
+  watch: (report) => {
+    const isMeant = createOrders();
+    return (it) => {
+      const meant = isMeant(it);
+      if (it.kind !== 'etcd-stopped' || it.busy === undefined || meant(it.id)) return;
+      report(`${it.id} stops its etcd, which ${BUSY_WORDS[it.busy]}`);
+    };
+  },
+};
+
+const BUSY_WORDS = {
+  starts: 'reads its database',
+  restores: 'puts a snapshot of the leader in place',
+  defragments: 'defragments its database',
+} as const;
+
 /** Whose etcd is meant to stop: its appliance was told to, or its instance goes, however often the appliance starts until then. */
 function createOrders(): (it: Happening) => (id: string) => boolean {
   const told = new Set<string>();

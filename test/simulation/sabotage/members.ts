@@ -3,6 +3,7 @@ import type { planLiveness } from '../../../src/core/liveness.ts';
 import type { planMember } from '../../../src/core/plan-member.ts';
 import type { planStart } from '../../../src/core/plan-start.ts';
 import { reason } from '../../../src/core/reason.ts';
+import type { stepLimitMs } from '../../../src/core/upgrade-step.ts';
 import { clientUrl } from '../../../src/core/urls.ts';
 import type { keepHouse } from '../../../src/daemon/keep-house.ts';
 import type { Ports } from '../../../src/daemon/ports.ts';
@@ -116,6 +117,48 @@ export const MEMBER_BUGS: readonly Bug[] = [
       const verdict = original(seen);
       return verdict.reason.code === 'alive-without-quorum' ? { ...verdict, kind: 'dead' } : verdict;
     }),
+  },
+  {
+    name: 'etcd is started again where it starts for 5 s',
+    law: 7,
+    profile: 'crash',
+    when: ({ database }) => database !== undefined,
+    source: bugIn<typeof planLiveness>('planLiveness', (original) => (seen) => {
+      const isLate = !seen.answeredOnce && seen.peersAnswered !== true && seen.silentMs >= 5_000;
+      if (!isLate) return original(seen);
+      const kind = seen.peersAnswered === null ? 'ask' : 'dead';
+      return { kind, reason: reason('start-hangs', 'etcd has said nothing for 5 s') };
+    }),
+  },
+  {
+    name: 'etcd is started again where it defragments for 10 s',
+    law: 7,
+    profile: 'disk',
+    when: ({ incidents }) => incidents.some((it) => it.kind === 'defragment' && it.lastsMs > 12_000),
+    source: bugIn<typeof planLiveness>(
+      'planLiveness',
+      (original) => (seen) =>
+        seen.defragments && seen.silentMs >= 10_000
+          ? { kind: 'dead', reason: reason('liveness-failed', 'etcd has not answered for 10 s') }
+          : original(seen),
+    ),
+  },
+  {
+    name: 'etcd is started again where it puts a snapshot in place for 30 s',
+    law: 7,
+    profile: 'mixed',
+    when: ({ database }) => (database?.restoreMs ?? 0) > 40_000,
+    source: bugIn<typeof planLiveness>(
+      'planLiveness',
+      (original) => (seen) => original({ ...seen, restores: false }),
+    ),
+  },
+  {
+    name: 'a step has no time for the size of the database',
+    law: 7,
+    profile: 'upgrade',
+    when: ({ database }) => (database?.startMs ?? 0) > 40_000,
+    source: bugIn<typeof stepLimitMs>('stepLimitMs', () => () => 20_000),
   },
 ];
 

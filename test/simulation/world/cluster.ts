@@ -7,7 +7,7 @@ import { createEtcdAdmin } from '../../fakes/etcd/admin.ts';
 import { createEtcdClient, type EtcdClient } from '../../fakes/etcd/client.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import { lastIndex } from '../../fakes/etcd/files.ts';
-import type { EtcdNode, EtcdProcess, MembershipChange } from '../../fakes/etcd/node.ts';
+import type { EtcdBusy, EtcdNode, EtcdProcess, MembershipChange } from '../../fakes/etcd/node.ts';
 import type { Wire } from '../../fakes/wire.ts';
 import type { MemberName, Votes } from './happening.ts';
 import { lostByEtcd, lostProbe, overNetwork } from './links.ts';
@@ -68,7 +68,10 @@ function processPort(world: World, machine: Machine): ProcessPort {
     ...running,
     async stop(graceMs) {
       tellStop(world, machine);
-      return await running.stop(graceMs);
+      const exit = await running.stop(graceMs);
+      machine.starts = 0;
+      machine.stoppedAt = world.clock.now();
+      return exit;
     },
   });
   return {
@@ -85,6 +88,7 @@ function processPort(world: World, machine: Machine): ProcessPort {
     },
     async start(start, signal) {
       const started = await port.start(start, signal);
+      machine.starts += 1;
       // It cannot write its log.
       if (machine.diskFull) world.clock.after(5, () => world.etcd.kill(machine.address));
       return started.known ? known(watched(started.value)) : started;
@@ -148,9 +152,11 @@ function tellStop(world: World, machine: Machine): void {
   const process = world.etcd.processAt(machine.address);
   const cluster = process === undefined ? undefined : world.etcd.clusterOf(process);
   const member = cluster?.find(process?.files?.memberId ?? '');
+  const busy = process === undefined ? null : busyWith(world, machine, process);
   const serves =
     process !== undefined &&
     process.serving &&
+    process.busy === null &&
     // The answer that it is stopped for may be of a moment before.
     world.clock.now() - process.servingSince >= ADMIN_DEADLINE_MS &&
     !process.frozen &&
@@ -161,6 +167,7 @@ function tellStop(world: World, machine: Machine): void {
     clusterId: cluster?.id ?? '',
     served: serves && member !== undefined && process.node?.leader != null,
     ...(member !== undefined && isWaiting(machine, process) && { waits: nameOf(member) }),
+    ...(busy === null ? {} : { busy }),
     ...(step === null ? {} : { step }),
   });
 }
@@ -169,6 +176,25 @@ function tellStop(world: World, machine: Machine): void {
 function isWaiting(machine: Machine, process: EtcdProcess | undefined): boolean {
   if (process === undefined || process.node === null || process.serving || process.frozen) return false;
   return !process.node.doomed && (machine.process?.appliance.state.swap ?? null) === null;
+}
+
+/** From the end of one etcd to the start of the next, where nothing comes between; ms. */
+const AT_ONCE_MS = 5_000;
+
+/**
+ * What an etcd is in the middle of, whose member is one: nothing hinders it but its database. A step's time counts from the
+ * first start after the stop: who died once, or began late, has less of it left.
+ */
+function busyWith(world: World, machine: Machine, process: EtcdProcess): 'starts' | EtcdBusy['kind'] | null {
+  const { clusterId, memberId } = machine.disk.etcd ?? {};
+  const cluster = world.etcd.clusters.get(clusterId ?? '');
+  if (process.frozen || memberId === undefined || cluster?.find(memberId) === undefined) return null;
+  if (process.busy !== null) return process.busy.until > world.clock.now() ? process.busy.kind : null;
+  const reads = process.node === null && process.bootsAt > world.clock.now() && process.readsMs > 0;
+  if (!reads || machine.image.bad.has(process.version)) return null;
+  if ((machine.process?.appliance.state.swap ?? null) === null) return 'starts';
+  const startedAt = process.bootsAt - process.readsMs;
+  return machine.starts === 1 && startedAt - machine.stoppedAt < AT_ONCE_MS ? 'starts' : null;
 }
 
 function nameOf({ id, name, learner }: MemberName): MemberName {

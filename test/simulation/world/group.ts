@@ -95,6 +95,8 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
     shutsDown: false,
     doomed: false,
     diskFull: false,
+    starts: 0,
+    stoppedAt: Number.NEGATIVE_INFINITY,
     ledFullAt: Number.NEGATIVE_INFINITY,
     shortAt: Number.NEGATIVE_INFINITY,
     heartbeatAt: 0,

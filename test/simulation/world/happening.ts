@@ -52,6 +52,8 @@ export type Happening =
   | { readonly kind: 'calm' }
   /** The fleet is as it should be, and nobody has anything left to do. */
   | { readonly kind: 'converged' }
+  /** Etcd takes up to so long with its database when it is started again: while a member steps, nobody else changes names; ms. */
+  | { readonly kind: 'large'; readonly stepMs: number }
   /** The clock went on; comes at least every few virtual seconds. */
   | { readonly kind: 'time' }
   /** EC2 has the instance no more, or does not run it; what EC2 would say if it told the truth. */
@@ -92,6 +94,8 @@ export type Happening =
       readonly served: boolean;
       /** It had not served in this run, and spoke to its peers: what it waited for was theirs to give. Of which member. */
       readonly waits?: MemberName;
+      /** What it was in the middle of, and would have ended in its time: it reads its database, defragments it, or has another put in its place. */
+      readonly busy?: 'starts' | 'restores' | 'defragments';
       /** Where it is stopped to be started otherwise, for an upgrade. */
       readonly step?: StepFacts;
     }

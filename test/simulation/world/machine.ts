@@ -43,6 +43,9 @@ export interface Machine {
   /** EC2 has begun to take it away: nobody may count on its data. */
   doomed: boolean;
   diskFull: boolean;
+  /** Starts of its etcd since its appliance last stopped one, and when that ended: one that died since is no slow one; ms. */
+  starts: number;
+  stoppedAt: number;
   /** When its etcd last said that it leads and is out of space: its appliance may keep house without a lock then; ms. */
   ledFullAt: number;
   /** When its appliance was last told that etcd has no room here; ms. */

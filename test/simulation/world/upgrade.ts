@@ -11,6 +11,7 @@ import { compareVersions, minorOf, minorsBetween, pickVersion } from '../../../s
 import type { InspectPort } from '../../../src/daemon/ports.ts';
 import { known } from '../../../src/core/known.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
+import { SMALL_BYTES } from '../../fakes/etcd/large.ts';
 import { lastIndex, type OddEntry } from '../../fakes/etcd/files.ts';
 import type { EtcdNode } from '../../fakes/etcd/node.ts';
 import { createFakeInspect } from '../../fakes/fake-inspect.ts';
@@ -64,6 +65,8 @@ export function inspectOf(machine: Machine): InspectPort {
         }),
       );
     },
+    databaseBytes: async () =>
+      await Promise.resolve(known(SMALL_BYTES + (machine.disk.etcd?.state.bytes ?? 0))),
     async binary(version) {
       const there = machine.image.versions.includes(version);
       return await Promise.resolve(there ? null : { kind: 'other', why: `no etcd ${version} is installed` });

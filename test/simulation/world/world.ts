@@ -7,7 +7,7 @@ import { createSeededRandom, type SeededRandom } from '../../fakes/seeded-random
 import { createVirtualClock, type VirtualClock } from '../../fakes/virtual-clock.ts';
 import type { Weather } from '../../fakes/aws-weather.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
-import type { Line, Sabotage } from '../ending.ts';
+import type { Line, Sabotage, Slowness } from '../ending.ts';
 import type { Plot, PlotImage } from '../plot.ts';
 import { tellMembership } from './cluster.ts';
 import { isOfVersion, isRefused } from './upgrade.ts';
@@ -51,6 +51,8 @@ export interface World {
   disksShort: boolean;
   /** Things that the group is in the middle of, each of which ends in bounded time. */
   busy: number;
+  /** How often an etcd was busy with its database for long, by what it did. */
+  readonly slow: Record<keyof Slowness, number>;
   note(who: string, what: string): void;
   tell(happening: Happening): void;
 }
@@ -61,6 +63,12 @@ export interface WorldWatch {
   readonly onLine?: (line: Line) => void;
   readonly sabotage?: Sabotage;
 }
+
+const SLOW_WORDS: Readonly<Record<keyof Slowness, string>> = {
+  starts: 'reads its database',
+  restores: 'puts a snapshot of the leader in place',
+  defragments: 'defragments its database',
+};
 
 /** A world in which nothing has been launched yet (`openGroup` begins). */
 export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
@@ -90,6 +98,7 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
       random: streams.fork(),
       ids: rememberedIds(etcdIds),
       network,
+      ...(plot.database === undefined ? {} : { large: plot.database }),
       watch: {
         started(id, { initial }) {
           if (initial?.state === 'new') world.tell({ kind: 'founding', id, token: initial.token });
@@ -98,6 +107,10 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
           world.note(id, `etcd ended (${exit.signal ?? exit.code ?? ''}) ${exit.lastWords}`);
           if (isOfVersion(exit.lastWords) && !isRefused(world, id))
             world.tell({ kind: 'version-death', id, words: exit.lastWords });
+        },
+        isBusy(id, what, ms) {
+          world.slow[what] += 1;
+          world.note(id, `etcd ${SLOW_WORDS[what]} for ${ms} ms`);
         },
         runs: (id, versions) => world.tell({ kind: 'members-run', id, versions }),
         changed: (change) => tellMembership(world, change),
@@ -115,6 +128,7 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     refreshing: false,
     disksShort: false,
     busy: 0,
+    slow: { starts: 0, restores: 0, defragments: 0 },
     note(who, what) {
       const line = { atMs: clock.now(), who, what };
       timeline.push(line);
