@@ -15,6 +15,12 @@ export interface FaceParts {
 /** A loop that has not turned for this long is stuck: the longest wait of any, a start on a slow disk, is shorter. */
 const STUCK_MS = 90_000;
 
+/** Three of the looks of an appliance that nobody watches. */
+const LOOK_OLD_MS = 90_000;
+
+/** A fleet is old that has missed two looks at AWS; this much is for publishing it, and for reading that. */
+const FLEET_SLACK_MS = 60_000;
+
 /** Joins what the appliance knows into what its HTTP server shows. Everything is in memory; nothing is asked. */
 export function createFace(parts: FaceParts): Face {
   const { appliance, metrics } = parts;
@@ -56,8 +62,32 @@ function upgradeOf({ state }: Appliance): StateSample['upgrade'] {
   return { code: action.reason.code, moves: standing === 'moves' };
 }
 
+/** Whether it is too long ago that anybody looked at the members to say how they are now. */
+function isLookOld({ state, context }: Appliance): boolean {
+  return state.looked === null || context.ports.clock.now() - state.looked.at > LOOK_OLD_MS;
+}
+
+/** What of members and fleet could not be had, or not for long, and why. */
+function unknownOf(appliance: Appliance): readonly string[] {
+  const { list, fleet, members, looked, fleetSeen } = appliance.state;
+  const { fleetView, options, ports } = appliance.context;
+  const clauses: string[] = [];
+  if (!list.known) clauses.push(`the members: ${list.reason}`);
+  if (members.length > 0 && isLookOld(appliance))
+    clauses.push(`the members since ${looked?.wallTime}: nobody has looked at them`);
+  if (!fleet.known) clauses.push(`the fleet: ${fleet.reason}`);
+  const oldMs = 2 * options.housekeepingIntervalMs + FLEET_SLACK_MS;
+  if (fleetSeen !== null && ports.clock.now() - fleetSeen.at > oldMs) {
+    const latest = fleetView.latest();
+    const asked = fleetView.blindForMs() > 0 && !latest.known;
+    clauses.push(`the fleet since ${fleetSeen.wallTime}: ${asked ? latest.reason : 'nobody has asked AWS'}`);
+  }
+  return clauses;
+}
+
 function members(appliance: Appliance): MembersView {
   const { state } = appliance;
+  const isOld = isLookOld(appliance);
   const instances = state.fleet.known ? state.fleet.value.instances : [];
   const leader = state.ownStatus.known ? state.ownStatus.value.leader : null;
   const listed = state.members.map((member): MemberRow => {
@@ -68,7 +98,7 @@ function members(appliance: Appliance): MembersView {
       instanceId: member.name !== '' ? member.name : (instance?.id ?? null),
       memberId: member.id,
       role: member.learner ? 'learner' : member.id === leader ? 'leader' : 'voter',
-      health: member.unhealthy === null ? 'healthy' : 'unhealthy',
+      health: isOld ? 'unknown' : member.unhealthy === null ? 'healthy' : 'unhealthy',
       region: instance?.region ?? null,
       zone: instance?.zone ?? null,
       address: member.address,
@@ -97,13 +127,11 @@ function members(appliance: Appliance): MembersView {
       dbSizeBytes: null,
     }));
   return {
-    observedAt: state.lookedAt,
+    observedAt: state.looked?.wallTime ?? null,
+    fleetObservedAt: state.fleetSeen?.wallTime ?? null,
     clusterId: state.list.known ? state.list.value.clusterId : null,
     members: [...listed, ...rest],
-    unknown: [
-      ...(state.list.known ? [] : [`the members: ${state.list.reason}`]),
-      ...(state.fleet.known ? [] : [`the fleet: ${state.fleet.reason}`]),
-    ],
+    unknown: unknownOf(appliance),
   };
 }
 
@@ -120,7 +148,7 @@ function status({ appliance, version, cluster }: FaceParts): StatusView {
     cluster,
     phase: phase(appliance),
     claim,
-    observedAt: state.lookedAt,
+    observedAt: state.looked?.wallTime ?? null,
     observation: {
       identity: state.identity,
       etcd: state.etcd === null ? null : { pid: state.etcd.pid, version: state.etcd.version },
@@ -128,6 +156,7 @@ function status({ appliance, version, cluster }: FaceParts): StatusView {
       ownStatus: state.ownStatus,
       members: state.members,
       fleet: state.fleet,
+      fleetObservedAt: state.fleetSeen?.wallTime ?? null,
       publishedBy: state.publishedBy,
       publishedAt: state.publishedAt,
       keepsHouse: state.keepsHouse,
@@ -193,11 +222,12 @@ function ready({ state }: Appliance): Check {
 
 function sample(appliance: Appliance, metrics: Metrics): void {
   const { state, context } = appliance;
+  const looks = isLookOld(appliance) ? [] : state.members;
   metrics.sampled({
     ready: whyNotReady(state) === null,
     leader: state.ownStatus.known && state.ownStatus.value.leader === state.ownStatus.value.memberId,
     claim: claimOf(appliance)?.state ?? (context.register.claim().known ? 'none' : null),
-    members: new Map(state.members.map((it) => [it.name || it.id, it.unhealthy === null])),
+    members: new Map(looks.map((it) => [it.name || it.id, it.unhealthy === null])),
     etcdVersion: state.ownStatus.known ? state.ownStatus.value.version : null,
     upgrade: upgradeOf(appliance),
   });

@@ -4,12 +4,22 @@ import type { Known } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import type { Ports } from './ports.ts';
 
+/** When something was seen, for people, and on the monotonic clock; ms. */
+export interface Sighting {
+  readonly wallTime: string;
+  readonly at: number;
+}
+
 /** AWS's view of the fleet, with its age, and what was gathered about instances over time. */
 export interface FleetView {
   /** The fleet, asked anew where the last answer, known or not, is older than `maxAgeMs`. */
   fleet(maxAgeMs: number, signal: AbortSignal): Promise<Known<Fleet>>;
   /** The last known fleet, however old; no call. */
   last(): Known<Fleet>;
+  /** The last answer, known or not; no call. */
+  latest(): Known<Fleet>;
+  /** When the last known fleet was asked for; null: none is known. */
+  seen(): Sighting | null;
   /**
    * What EC2 says of instances, with what it said before. Asked anew where the last answer, known or not, is two seconds
    * old, or thirty where it has been the same for a minute: whoever waits for an instance to end may wait for ever.
@@ -50,6 +60,7 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
   let lastKnown: Known<Fleet> = answer;
   let askedAt = Number.NEGATIVE_INFINITY;
   let knownAt = Number.NEGATIVE_INFINITY;
+  let knownWallTime = '';
   let blindSince: number | null = null;
   /** Since when no known answer has listed an instance that somebody asked about. */
   const unlisted = new Map<string, number>();
@@ -105,6 +116,7 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
       askedAt = at;
       if (answer.known) {
         lastKnown = answer;
+        knownWallTime = clock.wallTime();
         blindSince = null;
         noteListed(answer.value, at);
       } else {
@@ -113,6 +125,8 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
       return answer;
     },
     last: () => lastKnown,
+    latest: () => answer,
+    seen: () => (lastKnown.known ? { wallTime: knownWallTime, at: knownAt } : null),
     async evidence(instances, signal) {
       const at = clock.now();
       const due = instances.filter(({ id }) => !isFresh(id, at));

@@ -25,7 +25,7 @@ export interface HouseMemory {
   /** Monotonic time from which the house is kept without a break; ms. */
   keptSince: number;
   published: string;
-  /** Monotonic time at which a follower last looked at what it shows; ms. */
+  /** Monotonic time at which who does not keep house last looked at what it shows; ms. */
   shownAt: number;
 }
 

@@ -15,6 +15,7 @@ import { look } from './look.ts';
 import { whileNobodySteps } from './nobody-steps.ts';
 import { publishHouse } from './publish-house.ts';
 import { mayBecomeVoter, removeMember } from './remove-member.ts';
+import { noteLook, showIfDue } from './show-members.ts';
 import type { HouseRight } from './unlocked.ts';
 
 /** The house itself: look at etcd, ask AWS where there is reason to, then at most one destructive act. */
@@ -33,10 +34,10 @@ export async function keepHouse(
     context.chronicle.plan('housekeeping', [
       reason('members-unknown', `the members are unknown: ${seen.reason}`),
     ]);
+    await showIfDue(context, memory, false, signal);
     return false;
   }
-  state.members = seen.value.members;
-  state.lookedAt = ports.clock.wallTime();
+  noteLook(context, seen.value.members);
   state.publishedBy = null;
   state.publishedEpoch = null;
   // While an upgrade's lock exists, housekeeping keeps its hands off (design.md, "Upgrade").
@@ -58,6 +59,7 @@ export async function keepHouse(
   const leaving = leavers.value;
   const fleet = await askAws(context, seen.value, memory, signal);
   state.fleet = context.fleetView.last();
+  state.fleetSeen = context.fleetView.seen();
   // A list older than the records would strike a learner out of the claim that has entered it since.
   const latest = fleet === null ? seen : await look(context, endpoint, signal);
   if (!latest.known) return false;

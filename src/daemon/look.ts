@@ -27,6 +27,9 @@ export function endpointOf(member: Member): string {
   return member.clientUrls[0] ?? clientUrl(addressOf(member));
 }
 
+/** Somebody who is to be asked for a status, and where. */
+type Asked = Pick<MemberLook, 'id' | 'name' | 'address' | 'learner'> & { readonly endpoint: string };
+
 /**
  * Looks at all members through one endpoint; unknown where that gives no linearizable list. `confirmed`: a linearizable read
  * through this endpoint was answered just before.
@@ -40,32 +43,71 @@ export async function look(
   const { admin } = context.ports;
   const list = await admin.memberList(endpoint, { linearizable: true, confirmed }, signal);
   if (!list.known) return list;
-  const statuses = await Promise.all(
-    list.value.members.map(async (member) => ({
-      member,
-      status: await admin.status(endpointOf(member), signal),
-    })),
-  );
-  const ownId = ({ member, status }: (typeof statuses)[number]): boolean =>
-    status.known && status.value.memberId === member.id && status.value.clusterId === list.value.clusterId;
-  const answered = statuses.filter(ownId);
-  const highestIndex = Math.max(
-    0,
-    ...answered.map(({ status }) => (status.known ? status.value.raftIndex : 0)),
-  );
-  const members = statuses.map(({ member, status }): MemberLook => {
-    const unhealthy = whyUnhealthy({ status, memberId: member.id, highestIndex });
-    const address = addressOf(member);
-    return { id: member.id, name: member.name, address, learner: member.learner, status, unhealthy };
-  });
+  const { clusterId } = list.value;
+  const { members, highestIndex } = await askEach(admin, list.value.members.map(asked), clusterId, signal);
   return known({
     through: endpoint,
     list: list.value,
     members,
     healthy: new Set(members.filter((it) => it.unhealthy === null).map((it) => it.id)),
-    answering: new Set(answered.map(({ member }) => member.id)),
+    answering: new Set(members.filter((it) => answersAsItself(it, clusterId)).map((it) => it.id)),
     highestIndex,
   });
+}
+
+/**
+ * Each member's own word where nobody can confirm who is a member: of those that the own etcd has, else of those that were
+ * last listed. A status needs no quorum. For people alone: nothing is decided on it.
+ */
+export async function lookWithoutQuorum(
+  { ports: { admin }, state }: Pick<Context, 'ports' | 'state'>,
+  endpoint: string,
+  signal: AbortSignal,
+): Promise<readonly MemberLook[]> {
+  const own: Known<MemberList> = state.ownStatus.known
+    ? await admin.memberList(endpoint, { linearizable: false }, signal)
+    : state.ownStatus;
+  const last = state.members.map((it) => ({ ...it, endpoint: clientUrl(it.address) }));
+  const listed = own.known ? own.value.members.map(asked) : last;
+  return (await askEach(admin, listed, own.known ? own.value.clusterId : null, signal)).members;
+}
+
+function asked(member: Member): Asked {
+  const { id, name, learner } = member;
+  return { id, name, learner, address: addressOf(member), endpoint: endpointOf(member) };
+}
+
+/** Asks each for its status, and judges all by the furthest of those of this cluster; null: of whichever they are. */
+async function askEach(
+  admin: Ports['admin'],
+  members: readonly Asked[],
+  clusterId: string | null,
+  signal: AbortSignal,
+): Promise<Pick<Look, 'members' | 'highestIndex'>> {
+  const statuses = await Promise.all(
+    members.map(async (member) => ({ ...member, status: await admin.status(member.endpoint, signal) })),
+  );
+  const highestIndex = Math.max(
+    0,
+    ...statuses
+      .filter((it) => answersAsItself(it, clusterId))
+      .map(({ status }) => (status.known ? status.value.raftIndex : 0)),
+  );
+  return {
+    highestIndex,
+    members: statuses.map(({ id, name, address, learner, status }): MemberLook => {
+      const unhealthy = whyUnhealthy({ status, memberId: id, highestIndex });
+      return { id, name, address, learner, status, unhealthy };
+    }),
+  };
+}
+
+function answersAsItself(
+  { id, status }: Pick<MemberLook, 'id' | 'status'>,
+  clusterId: string | null,
+): boolean {
+  if (!status.known || status.value.memberId !== id) return false;
+  return clusterId === null || status.value.clusterId === clusterId;
 }
 
 /**

@@ -41,7 +41,8 @@ export async function publishHouse(
   };
   const key = JSON.stringify([content, Math.floor(ports.clock.now() / options.housekeepingIntervalMs)]);
   if (key === memory.published) return;
-  const value = encodePublished({ ...content, at: ports.clock.wallTime() });
+  const fleetAt = fleetView.seen()?.wallTime ?? null;
+  const value = encodePublished({ ...content, at: ports.clock.wallTime(), fleetAt });
   const done = await ports.admin.put(endpoint, PUBLISHED_KEY, value, { fence }, signal);
   if (done.known && done.value) memory.published = key;
 }

@@ -14,6 +14,8 @@ export interface Published {
   /** Token and epoch of the claim as formed; null: it was not read. */
   readonly claim: { readonly token: string; readonly epoch: number } | null;
   readonly fleet: Fleet | null;
+  /** Wall time at which AWS was asked for that fleet, for people; null: it was not, or by a version that does not say when. */
+  readonly fleetAt: string | null;
   /** Instances that the client records name now. */
   readonly named: readonly string[];
   /** Instances that were known to leave when those names were made: none of them is named again. */
@@ -30,7 +32,7 @@ export function decodePublished(value: string): Published | null {
   try {
     const parsed = JSON.parse(value) as Partial<Published> | null;
     if (parsed === null || typeof parsed !== 'object' || parsed.format !== 1) return null;
-    const { by, at, claim, fleet, named, leaving } = parsed;
+    const { by, at, claim, fleet, fleetAt, named, leaving } = parsed;
     if (typeof by !== 'string' || typeof at !== 'string' || !Array.isArray(named)) return null;
     return {
       format: 1,
@@ -38,6 +40,7 @@ export function decodePublished(value: string): Published | null {
       at,
       claim: claim ?? null,
       fleet: fleet ?? null,
+      fleetAt: typeof fleetAt === 'string' ? fleetAt : null,
       named: named.map(String),
       leaving: Array.isArray(leaving) ? leaving.map(String) : [],
     };

@@ -5,6 +5,7 @@ import type { DataIdentity, EtcdExit } from '../core/local-data.ts';
 import type { MemberList, MemberStatus } from '../core/members.ts';
 import type { UpgradePlan } from '../core/plan-upgrade.ts';
 import type { Reason } from '../core/reason.ts';
+import type { Sighting } from './fleet-view.ts';
 import type { Clock, KeyValue, Log, Meter, RunningEtcd } from './ports.ts';
 import type { Swap } from './swap-etcd.ts';
 
@@ -45,9 +46,11 @@ export interface ApplianceState {
   /** The last linearizable answer of the own etcd about the maintenance lock, and when it came; null: none yet. */
   lockRead: { readonly at: number; readonly lock: KeyValue | null } | null;
   members: readonly MemberLook[];
-  /** Wall time at which members were last looked at; null: never. */
-  lookedAt: string | null;
+  /** When members were last looked at; null: never. */
+  looked: Sighting | null;
   fleet: Known<Fleet>;
+  /** When that fleet was seen, by whoever asked AWS; null: none was. */
+  fleetSeen: Sighting | null;
   /** Who published what members and fleet show, and when; null: this appliance saw it itself. */
   publishedBy: string | null;
   publishedAt: string | null;
@@ -92,8 +95,9 @@ export function createState(): ApplianceState {
     listedAt: Number.NEGATIVE_INFINITY,
     lockRead: null,
     members: [],
-    lookedAt: null,
+    looked: null,
     fleet: unknown('AWS was not asked yet'),
+    fleetSeen: null,
     publishedBy: null,
     publishedAt: null,
     publishedEpoch: null,

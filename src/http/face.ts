@@ -18,6 +18,7 @@ export interface MemberRow {
   readonly instanceId: string | null;
   readonly memberId: string | null;
   readonly role: 'leader' | 'voter' | 'learner' | 'none';
+  /** Unknown, too, where it is too long ago that it was looked at. */
   readonly health: 'healthy' | 'unhealthy' | 'unknown';
   readonly region: string | null;
   readonly zone: string | null;
@@ -31,8 +32,10 @@ export interface MemberRow {
 
 /** Answer of `/members`. */
 export interface MembersView {
-  /** ISO 8601; null: never observed. */
+  /** When the members were last looked at, ISO 8601; null: never. */
   readonly observedAt: string | null;
+  /** When AWS last said what is shown of the instances, to whoever asked, ISO 8601; null: never. */
+  readonly fleetObservedAt: string | null;
   readonly clusterId: string | null;
   readonly members: readonly MemberRow[];
   /** Clauses naming what could not be had, and why. */

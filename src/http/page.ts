@@ -36,7 +36,7 @@ ${renderEvents(status.events)}
 <footer>
 <p>${escape(status.instanceId)} in ${escape(status.zone)}, ${escape(status.address)}; etcd-appliance ${escape(status.version)};
 claim ${status.claim === null ? 'unknown' : `${escape(status.claim.state)}, epoch ${status.claim.epoch}`};
-observed ${escape(status.observedAt ?? 'never')}.
+observed ${escape(status.observedAt ?? 'never')}; AWS asked ${escape(members.fleetObservedAt ?? 'never')}.
 <a href="/members">members</a> <a href="/status">status</a> <a href="/metrics">metrics</a></p>
 </footer>
 </body>

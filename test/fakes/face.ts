@@ -36,6 +36,7 @@ export function createFakeFace(changes: Partial<Face> = {}): Face & { readonly h
     upgrade: () => Promise.resolve(UPGRADE_VIEW),
     members: () => ({
       observedAt: '2026-11-21T10:00:00.000Z',
+      fleetObservedAt: '2026-11-21T09:59:00.000Z',
       clusterId: 'cdf818194e3a8c32',
       members: [
         {

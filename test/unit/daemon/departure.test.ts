@@ -38,7 +38,8 @@ beforeEach(async () => {
 
 /** What the housekeeper published: whom client records name, and who it knew to leave. */
 function publish(named: readonly string[], leaving: readonly string[] = ['i-01']): void {
-  const value = encodePublished({ format: 1, by: 'i-02', at: '', claim: null, fleet: null, named, leaving });
+  const seen = { claim: null, fleet: null, fleetAt: null };
+  const value = encodePublished({ format: 1, by: 'i-02', at: '', ...seen, named, leaving });
   cluster.put(PUBLISHED_KEY, value, null);
 }
 

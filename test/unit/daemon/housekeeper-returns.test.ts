@@ -121,9 +121,31 @@ it.each([true, false])(
     if (isKnown) state.etcd = null;
     await bench.clock.advance(10_000);
     expect(state.keepsHouse).toBe(false);
-    if (isKnown) expect([...state.plans.keys()]).toEqual([]);
+    // What it last planned is not what holds: all would be well for as long as the quorum is lost.
+    expect([...state.plans.values()].flat().map((it) => it.code)).toEqual(isKnown ? [] : ['lock-unknown']);
+
+    // Its next status is not answered, either.
+    if (isKnown) return;
+    state.ownStatus = await bench.soon(host.context.ports.admin.status(host.url, NEVER));
+    await bench.clock.advance(10_000);
+    expect([...state.plans.values()].flat()).toEqual([]);
   },
 );
+
+it('leaves to who opens the rules again what is said of them without a quorum', async () => {
+  const bench = createBench(3);
+  const cluster = await bench.form();
+  await bench.clock.advance(6_000);
+  const host = bench.host(0);
+  const { chronicle, state } = host.context;
+  await keepHouse(bench, cluster, host);
+  await lead(bench, cluster, host);
+  await bench.clock.advance(10_000);
+  for (const other of [bench.host(1), bench.host(2)]) bench.etcd.kill(other.self.address);
+  chronicle.plan('firewall', [{ code: 'firewall-opens', sentence: 'lets in the others' }]);
+  await bench.clock.advance(10_000);
+  expect([...state.plans.keys()].toSorted()).toEqual(['firewall', 'housekeeping']);
+});
 
 it('asks AWS again soon after one answer that was none: who leaves is named no more, and the lock stays', async () => {
   const bench = createBench(3);

@@ -8,6 +8,7 @@ const published: Published = {
   at: '2026-01-01T00:00:00.000Z',
   claim: { token: 't', epoch: 3 },
   fleet: { groups: [{ arn: 'arn', name: 'g', region: 'eu-central-1', desired: 3 }], instances: [] },
+  fleetAt: '2025-12-31T23:59:00.000Z',
   named: ['i-01', 'i-02'],
   leaving: ['i-03'],
 };
@@ -15,7 +16,7 @@ const published: Published = {
 describe('what the housekeeper publishes', () => {
   it.each([
     ['whole', published],
-    ['without claim and fleet', { ...published, claim: null, fleet: null, named: [] }],
+    ['without claim and fleet', { ...published, claim: null, fleet: null, fleetAt: null, named: [] }],
   ] as const)('is read as it was written: %s', (_name, value) => {
     expect(decodePublished(encodePublished(value))).toEqual(value);
   });
@@ -38,6 +39,7 @@ describe('what the housekeeper publishes', () => {
     expect(decodePublished(JSON.stringify({ format, by, at, named }))).toMatchObject({
       claim: null,
       fleet: null,
+      fleetAt: null,
       leaving: [],
     });
   });
