@@ -1,3 +1,4 @@
+import type { DataIdentity } from '../core/local-data.ts';
 import { registerMoved } from '../core/local-data.ts';
 import { RESTART_RESET_MS } from '../core/numbers.ts';
 import { reason } from '../core/reason.ts';
@@ -33,15 +34,17 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
   let running: RunningEtcd | null = adopted;
   let failures = 0;
   let damagedStarts = 0;
-  /** Whose data those starts were of. */
-  let memberId: string | null = null;
+  /** Whose data those starts were of, and of which etcd. */
+  let startsOf = '';
   let afterCrash = false;
   for (;;) {
     running ??= await startEtcd(context, { afterCrash, damagedStarts }, signal);
     if (running === null) return;
-    // Those that were damaged are set aside, and a new member begins: its data are judged anew.
-    if (state.identity?.memberId !== memberId) damagedStarts = 0;
-    memberId = state.identity?.memberId ?? null;
+    // Those that were damaged are set aside, and a new member begins; or another etcd reads them: they are judged anew.
+    const whose = `${state.identity?.memberId ?? ''} ${running.version}`;
+    if (whose !== startsOf) damagedStarts = 0;
+    startsOf = whose;
+    const isTried = isTriedStep(state.identity, running.version);
     state.etcd = running;
     chronicle.done('start');
     if (state.phase === 'starting') state.phase = 'running';
@@ -60,7 +63,7 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     failures = wellForMs >= RESTART_RESET_MS ? 0 : failures;
     // Well for a moment is not sound: what is damaged may be read only later.
     if (wellForMs >= RESTART_RESET_MS) damagedStarts = 0;
-    damagedStarts = exit.saysDamaged === null ? damagedStarts : damagedStarts + 1;
+    damagedStarts = exit.saysDamaged === null || isTried ? damagedStarts : damagedStarts + 1;
     // A member that says it was removed asks the list first; for all else the data are started on what is known.
     afterCrash = !exit.saysRemoved && exit.saysDamaged === null;
     const delayMs = restartDelayMs(failures, ports.random.fraction());
@@ -71,6 +74,15 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     chronicle.trouble('etcd-ended', reason('etcd-ended', `etcd ended by ${how}${words}`), { exit, delayMs });
     await rest(context, delayMs, signal);
   }
+}
+
+/**
+ * Whether an etcd of this version runs in a step that goes on. What it cannot read, the one before it ran on: the step is
+ * taken back, and that one has the last word on its data.
+ */
+function isTriedStep(identity: DataIdentity | null, version: string): boolean {
+  const step = identity?.step ?? null;
+  return step !== null && step.why === null && step.to === version;
 }
 
 function isLeaving(context: Context): boolean {

@@ -97,7 +97,7 @@ async function mayRunAnother(held: Held): Promise<boolean> {
 }
 
 /** Another member's data are here by now: they were set aside meanwhile, and this one's step with them. */
-function isOther({ state }: Context, { memberId }: Swap): boolean {
+export function isOther({ state }: Context, { memberId }: Pick<Swap, 'memberId'>): boolean {
   return memberId !== null && state.identity !== null && state.identity.memberId !== memberId;
 }
 

@@ -6,7 +6,7 @@ import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, recordFailure, writePart } from './upgrade-acts.ts';
 import type { RunAs } from './swap-etcd.ts';
 import type { Came } from './upgrade-run.ts';
-import { forgetStep, REGAIN_MS, regain, runAs } from './upgrade-run.ts';
+import { forgetStep, isOther, REGAIN_MS, regain, runAs } from './upgrade-run.ts';
 
 type Way = Pick<KeptStep, 'from' | 'to'>;
 
@@ -43,11 +43,16 @@ async function goBack(held: Held, way: Way, why: string): Promise<void> {
   if (moved !== null) return await stay(held, way, why, moved);
   // Until it ended, the new one was among those that had all reached its version.
   let movedSince: string | null = null;
+  const memberId = held.context.state.identity?.memberId ?? null;
   const back = await runAs(held, runOf(way, from, why), async () => {
     movedSince = await hasMoved(held, from);
     return movedSince === null ? null : runOf(way, way.to, null);
   });
-  if (back.kind === 'left') return;
+  if (back.kind === 'left') {
+    // Without a word of it, the same step would be taken again.
+    const isRuined = movedSince === null && isOther(held.context, { memberId });
+    return isRuined ? await recordTakenBack(held, way, `${why}; and its data were set aside`) : undefined;
+  }
   if (movedSince !== null)
     return back.kind === 'well' ? await conclude(held, way, back) : await stay(held, way, why, movedSince);
   if (back.kind === 'failed' && back.tooOld) return await goOn(held, way, why);
