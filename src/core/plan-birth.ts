@@ -16,7 +16,7 @@ import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
 import type { RecordChange, RecordSet } from './records.ts';
 import { swap } from './records.ts';
-import { ask, clearMark, wait } from './start-actions.ts';
+import { ask, clearMark, wait, whyNotLetIn } from './start-actions.ts';
 import type { QuorumAnswer, StartAction, StartCode, StartObservation } from './start.ts';
 
 /**
@@ -72,6 +72,9 @@ function planBesideCluster(
   if (seen.quorum === undefined) return ask(['quorum']);
   if (seen.quorum.kind === 'nobody') {
     const where = obstacles.map((it) => it.address).join(', ');
+    const refusal = whyNotLetIn(seen.quorum);
+    if (refusal !== null)
+      return wait('start-refused', `etcd at ${where} answers, and no appliance is let in: ${refusal}`);
     return wait(
       'etcd-without-quorum',
       `there is no claim, and etcd at ${where} answers without a quorum: it is waited for`,
@@ -335,6 +338,10 @@ export function planReplacement(
     // With a quorum its own voters mark it formed, but for one whose founders lost their data: some of these are back.
     if (!hasLostMost(claim)) return null;
   }
+  const refusal = whyNotLetIn(seen.quorum);
+  // Whoever switched authentication on was served before, by founders who could not write that they are formed.
+  if (refusal !== null)
+    return wait('start-refused', `epoch ${claim.epoch} forms, and no appliance is let in: ${refusal}`);
   return planBirth(seen, records, standing);
 }
 

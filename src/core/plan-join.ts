@@ -14,8 +14,8 @@ import { planFounding } from './plan-founding.ts';
 import { planObstacle } from './plan-obstacle.ts';
 import { reason } from './reason.ts';
 import type { RecordSet } from './records.ts';
-import { ask, wait } from './start-actions.ts';
-import type { StartAction, StartObservation } from './start.ts';
+import { ask, wait, whyNotLetIn } from './start-actions.ts';
+import type { QuorumAnswer, StartAction, StartObservation } from './start.ts';
 
 /** The claim is formed, and no data are here: join the cluster, as a late founder or anew; never give birth to another. */
 export function planJoin(
@@ -26,9 +26,10 @@ export function planJoin(
   const { claim } = standing;
   const { quorum } = seen;
   if (quorum === undefined) return ask(['quorum']);
-  if (quorum.kind === 'nobody') return planSilence(seen, records, standing, quorum.foreign);
+  if (quorum.kind === 'nobody') return planSilence(seen, records, standing, quorum);
   if (quorum.list.clusterId !== claim.clusterId) {
-    return planSilence(seen, records, standing, [quorum.list.clusterId]);
+    const foreign = [quorum.list.clusterId];
+    return planSilence(seen, records, standing, { kind: 'nobody', foreign, refused: [] });
   }
   const own = ownMember(quorum.list, seen);
   if (own !== undefined) return planOwnEntry(seen, records, standing, quorum.endpoint, own);
@@ -57,6 +58,12 @@ export function planJoinUnread(seen: StartObservation, why: string): StartAction
   if (named === null) return unread;
   const { quorum } = seen;
   if (quorum === undefined) return ask(['quorum']);
+  const refusal = whyNotLetIn(quorum);
+  if (refusal !== null)
+    return wait(
+      'start-refused',
+      `the claim cannot be read (${why}), and the fleet's cluster refuses: ${refusal}`,
+    );
   if (quorum.kind === 'nobody' || quorum.list.clusterId !== named.clusterId) return unread;
   const own = ownMember(quorum.list, seen);
   if (own !== undefined) {
@@ -166,19 +173,18 @@ function foundedBefore(seen: StartObservation, claim: Claim): boolean {
   return seen.local.mark?.token === claim.token && seen.local.mark.started;
 }
 
-/** Nobody of the claim's cluster answers. That is lost quorum, unless the whole group went and took the data with it. */
+/**
+ * Nobody of the claim's cluster says who its members are. That is lost quorum, or authentication that somebody switched on,
+ * unless the whole group went and took the data with it.
+ */
 function planSilence(
   seen: StartObservation,
   records: readonly RecordSet[],
   standing: StandingClaim,
-  foreign: readonly string[],
+  quorum: QuorumAnswer & { readonly kind: 'nobody' },
 ): StartAction {
   const { claim } = standing;
-  const stranger = foreign.length === 0 ? '' : ` (cluster ${foreign.join(', ')} does, and is foreign here)`;
-  const lost = wait(
-    'quorum-lost',
-    `epoch ${claim.epoch} is formed and none of its ${claim.voters.length} voters answers${stranger}: it lost its quorum or its network; nothing is born over it`,
-  );
+  const lost = nothingSaid(claim, quorum);
   if (seen.fleet === undefined) return ask(['fleet']);
   if (!seen.fleet.known) return lost;
   const { groups } = seen.fleet.value;
@@ -197,6 +203,19 @@ function planSilence(
       `the groups of epoch ${claim.epoch} exist no more and all its voters are terminated: its data went with them, and an empty epoch ${claim.epoch + 1} is born`,
     ),
   };
+}
+
+/** What a formed claim whose cluster gives no member list is waited for. */
+function nothingSaid(claim: Claim, quorum: QuorumAnswer & { readonly kind: 'nobody' }): StartAction {
+  const refusal = whyNotLetIn(quorum);
+  if (refusal !== null)
+    return wait('start-refused', `epoch ${claim.epoch} is formed, and no appliance is let in: ${refusal}`);
+  const { foreign } = quorum;
+  const stranger = foreign.length === 0 ? '' : ` (cluster ${foreign.join(', ')} does, and is foreign here)`;
+  return wait(
+    'quorum-lost',
+    `epoch ${claim.epoch} is formed and none of its ${claim.voters.length} voters answers${stranger}: it lost its quorum or its network; nothing is born over it`,
+  );
 }
 
 /** For a group that was deleted, five minutes of known answers suffice (design.md section 4). */

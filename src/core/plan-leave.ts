@@ -1,4 +1,4 @@
-import type { Known } from './known.ts';
+import { isRefused, type Known } from './known.ts';
 import type { MemberList, MemberStatus } from './members.ts';
 import { isOutOfSpace, quorumOf, votersOf } from './members.ts';
 import { LEAVE_GRACE_MS } from './numbers.ts';
@@ -141,7 +141,9 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
   }
   if (seen.graceOver)
     return stop('leave-grace-over', 'the grace is almost over: stops, and is evicted later');
-  if (!seen.formed && !seen.list.known) {
+  // Authentication is switched on where a quorum serves.
+  const isLetIn = !isRefused(status) && !isRefused(seen.list);
+  if (!seen.formed && !seen.list.known && isLetIn) {
     return stop('leave-unformed', 'its cluster was never formed and has no quorum: nothing was promised');
   }
   if (!status.known) {

@@ -5,9 +5,9 @@ import { namesOf } from './names.ts';
 import { DAMAGED_STARTS, FORMING_LIMIT_MS } from './numbers.ts';
 import { planBirth, planForming, planReplacement } from './plan-birth.ts';
 import { ownMember, planJoin, planJoinUnread } from './plan-join.ts';
-import { ask, clearMark, setAside, startData, wait } from './start-actions.ts';
+import { ask, clearMark, setAside, startData, wait, whyNotLetIn } from './start-actions.ts';
 import { registerMoved } from './local-data.ts';
-import type { StartAction, StartObservation } from './start.ts';
+import type { QuorumAnswer, StartAction, StartObservation } from './start.ts';
 
 /**
  * What an appliance without a running etcd does next (design.md, tables of sections 4 and 5). One step: after it, observe
@@ -71,6 +71,9 @@ function planDataWithoutClaim(seen: StartObservation, identity: DataIdentity): S
   if (quorum === undefined) return ask(['quorum']);
   // A claim that was deleted may have been formed before: a cluster that serves with these data proves that they live.
   const serves = quorum.kind === 'answers' && quorum.list.clusterId === identity.clusterId;
+  const refusal = whyNotLetIn(quorum);
+  if (!identity.formed && refusal !== null)
+    return wait('start-refused', `there is no claim, and whether these data live nobody says: ${refusal}`);
   if (!identity.formed && !serves) {
     // Only a later epoch proves that one was never born: an empty answer may be a stale one, and these data a voter's.
     return seen.claimStoodMs < FORMING_LIMIT_MS
@@ -140,8 +143,11 @@ function planDataOfOther(seen: StartObservation, identity: DataIdentity, claim: 
   const clusters = `the data are of cluster ${identity.clusterId ?? 'unknown'}, and the claim is of ${claim.clusterId ?? 'unknown'}`;
   if (identity.formed || claim.epoch <= identity.epoch) {
     if (seen.quorum === undefined) return ask(['quorum']);
-    if (seen.quorum.kind === 'nobody')
-      return wait('data-beside-formed', `${clusters}, which does not answer: they stay`);
+    if (seen.quorum.kind === 'nobody') {
+      const refusal = whyNotLetIn(seen.quorum);
+      const silent = refusal === null ? 'which does not answer' : `which lets no appliance in (${refusal})`;
+      return wait('data-beside-formed', `${clusters}, ${silent}: they stay`);
+    }
   }
   return setAside('other-cluster', `${clusters}, which lives`);
 }
@@ -151,12 +157,7 @@ function startOrReplace(seen: StartObservation, identity: DataIdentity, because:
   const { quorum } = seen;
   if (quorum === undefined) return ask(['quorum']);
   const damaged = seen.damagedStarts >= DAMAGED_STARTS;
-  if (quorum.kind === 'nobody') {
-    const silent = `${because}, and no member answers`;
-    return damaged
-      ? startData('damaged-data-kept', `${silent}: damaged data are kept and tried again`)
-      : startData('own-data-quorum-lost', `${silent}: these data may be what quorum needs`);
-  }
+  if (quorum.kind === 'nobody') return startUnheard(quorum, damaged, because);
   const { list } = quorum;
   if (identity.clusterId !== null && list.clusterId !== identity.clusterId) {
     // Only where there is no claim: another cluster answers at an address of the fleet.
@@ -178,6 +179,20 @@ function startOrReplace(seen: StartObservation, identity: DataIdentity, because:
   if (damaged)
     return setAside('damaged-data', `etcd could not read its data in ${seen.damagedStarts} starts`);
   return startData('own-data', `${because}, and member ${own.id} is in it`);
+}
+
+/** Data of a cluster that gives no member list: nobody could judge them, so they are started. */
+function startUnheard(
+  quorum: QuorumAnswer & { readonly kind: 'nobody' },
+  damaged: boolean,
+  because: string,
+): StartAction {
+  const refusal = whyNotLetIn(quorum);
+  const silent = `${because}, and ${refusal === null ? 'no member answers' : `no appliance is let in (${refusal})`}`;
+  if (damaged) return startData('damaged-data-kept', `${silent}: damaged data are kept and tried again`);
+  return refusal === null
+    ? startData('own-data-quorum-lost', `${silent}: these data may be what quorum needs`)
+    : startData('own-data-refused', `${silent}: these data are started, not judged`);
 }
 
 /** No data here: be born, found, or join, as the claim says. */

@@ -1,6 +1,6 @@
 import { offeredMark } from './local-data.ts';
 import { reason } from './reason.ts';
-import type { StartAction, StartCode, StartFact } from './start.ts';
+import type { QuorumAnswer, StartAction, StartCode, StartFact } from './start.ts';
 
 /** Ask for facts that this tick has not gathered yet. */
 export function ask(facts: readonly StartFact[]): StartAction {
@@ -10,6 +10,11 @@ export function ask(facts: readonly StartFact[]): StartAction {
 /** Do nothing in this tick, and say why. */
 export function wait(code: StartCode, sentence: string): StartAction {
   return { kind: 'wait', reason: reason(code, sentence) };
+}
+
+/** Why no appliance is let in, as etcd says it; null: nobody said so. */
+export function whyNotLetIn(quorum: QuorumAnswer): string | null {
+  return quorum.kind === 'nobody' ? (quorum.refused[0]?.reason ?? null) : null;
 }
 
 /** Move the data beside the data directory. */

@@ -16,11 +16,20 @@ import type { RecordChange, RecordSet } from './records.ts';
 /** Facts that are only gathered when a planner asks for them. */
 export type StartFact = 'fleet' | 'probes' | 'births' | 'quorum' | 'evidence' | 'own-address' | 'preflight';
 
+/**
+ * A member that answers, and lets nobody in who has no user (authentication is on). To a linearizable read etcd says so only
+ * with a quorum behind it, and does not say which cluster it is of. `reason` is a clause with etcd's own word.
+ */
+export interface Refusal {
+  readonly endpoint: string;
+  readonly reason: string;
+}
+
 /** Whether the cluster in question gave a linearizable answer. */
 export type QuorumAnswer =
   | { readonly kind: 'answers'; readonly endpoint: string; readonly list: MemberList }
-  /** Nobody did; `foreign` are cluster ids that answered though another was asked for. */
-  | { readonly kind: 'nobody'; readonly foreign: readonly string[] };
+  /** Nobody did; `foreign` are cluster ids that answered though another was asked for, `refused` who lets nobody in. */
+  | { readonly kind: 'nobody'; readonly foreign: readonly string[]; readonly refused: readonly Refusal[] };
 
 /** What keeps etcd from starting here. `why` is a clause. */
 export interface Obstacle {
@@ -81,6 +90,7 @@ export type StartCode =
   | 'own-data'
   | 'own-data-claim-unknown'
   | 'own-data-quorum-lost'
+  | 'own-data-refused'
   | 'own-data-forming'
   | 'own-data-no-claim'
   | 'foreign-data'
@@ -116,6 +126,7 @@ export type StartCode =
   | 'data-lost'
   | 'groups-gone'
   | 'quorum-lost'
+  | 'start-refused'
   | 'answers-as-me'
   | 'preflight-failed'
   | RetentionCode

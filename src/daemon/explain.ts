@@ -1,6 +1,6 @@
 import type { Fleet } from '../core/fleet.ts';
-import type { Known } from '../core/known.ts';
-import type { Reason } from '../core/reason.ts';
+import { isRefused, type Known } from '../core/known.ts';
+import { type Reason, reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
 import { planMember } from '../core/plan-member.ts';
 import { planUpgrade } from '../core/plan-upgrade.ts';
@@ -39,7 +39,8 @@ export async function explain(context: Context, signal: AbortSignal): Promise<Pl
   const { ports } = context;
   const own = clientUrl(ports.self.address);
   const status = await ports.admin.status(own, signal);
-  if (!status.known) return await explainStart(context, signal);
+  // A refusal is an answer: etcd runs here, and the loop of a running member plans.
+  if (!status.known && !isRefused(status)) return await explainStart(context, signal);
   const local = await ports.data.read(signal);
   context.state.identity = local.identity;
   if (local.identity === null) {
@@ -80,6 +81,8 @@ async function explainUpgrade(context: Context, signal: AbortSignal): Promise<Pl
   const asRunning: Context = { ...context, upgradeWord: { ...upgradeWord, tell } };
   // Who looks once remembers nothing: what rests on it is told as if it had only just begun.
   const seen = await observeUpgrade(asRunning, freshUpgradeMemory(), { acts: false }, signal);
+  if (isRefused(seen))
+    return { steps: [], notTaken: [step('upgrade', reason('upgrade-auth', seen.reason))], unknown: [] };
   if (!seen.known) return { steps: [], notTaken: [], unknown: [`the upgrade: ${seen.reason}`] };
   const { action, checks } = planUpgrade(seen.value);
   const isOwn = 'who' in action && action.who === self.id;

@@ -118,7 +118,9 @@ async function tick(
   context.chronicle.plan('member', [action.reason]);
   await act(context, action, etcd, identity, signal);
   if (action.kind !== 'none') return true;
-  const cannotForm = !seen.list.known || action.reason.code === 'form-lost-majority';
+  // Authentication is switched on where a quorum serves: an epoch that has one is not replaced.
+  const isLetIn = !isRefused(seen.status) && !isRefused(seen.list);
+  const cannotForm = (!seen.list.known && isLetIn) || action.reason.code === 'form-lost-majority';
   if (!identity.formed && cannotForm && !seen.leaving) await memory.formingWatch.look(signal);
   const settled = action.reason.code === 'member-steady' && context.state.notReady === null;
   return !settled && !PATIENT.has(action.reason.code) && !longSilent(context, memory);

@@ -1,4 +1,5 @@
-import type { QuorumAnswer } from '../core/start.ts';
+import type { QuorumAnswer, Refusal } from '../core/start.ts';
+import { isRefused, type Known, known, unknown } from '../core/known.ts';
 import type { MemberList } from '../core/members.ts';
 import type { Ports } from './ports.ts';
 import { openScope } from './scope.ts';
@@ -22,7 +23,7 @@ interface Heard {
 /**
  * Asks all endpoints at once for a linearizable answer. Where `clusterId` is given, only that cluster's answer counts, and
  * others are named as foreign; `preferred` wins over another cluster's answer. 3.4 answers a linearizable member list from
- * its own memory without a quorum, hence the read beside it.
+ * its own memory without a quorum, hence the read beside it. Who lets nobody in is named as that, and not taken for silent.
  */
 export async function askQuorum(
   ports: Pick<Ports, 'admin' | 'clock'>,
@@ -32,6 +33,7 @@ export async function askQuorum(
 ): Promise<QuorumAnswer> {
   const heard: Heard[] = [];
   const foreign: string[] = [];
+  const refused: Refusal[] = [];
   const scope = openScope(signal);
   const isBest = (it: Heard): boolean => wanted.preferred === null || it.list.clusterId === wanted.preferred;
   await new Promise<void>((resolve) => {
@@ -41,13 +43,16 @@ export async function askQuorum(
       void ports.clock.sleep(wanted.limitMs, scope.signal).then(resolve, () => undefined);
     for (const endpoint of endpoints) {
       void hear(ports, endpoint, scope.signal).then((answer) => {
-        if (answer !== null) {
-          if (wanted.clusterId !== null && answer.list.clusterId !== wanted.clusterId)
-            foreign.push(answer.list.clusterId);
-          else heard.push(answer);
-        }
         open -= 1;
-        if (open === 0 || (answer !== null && heard.includes(answer) && isBest(answer))) resolve();
+        if (isRefused(answer)) refused.push({ endpoint, reason: answer.reason });
+        if (answer.known) {
+          const { clusterId } = answer.value.list;
+          const isForeign = wanted.clusterId !== null && clusterId !== wanted.clusterId;
+          if (isForeign) foreign.push(clusterId);
+          else heard.push(answer.value);
+          if (!isForeign && isBest(answer.value)) resolve();
+        }
+        if (open === 0) resolve();
       });
     }
   });
@@ -55,22 +60,26 @@ export async function askQuorum(
   scope.end();
   signal.throwIfAborted();
   const best = heard.find(isBest) ?? heard[0];
-  if (best === undefined) return { kind: 'nobody', foreign: [...new Set(foreign)].sort() };
-  return { kind: 'answers', ...best };
+  if (best !== undefined) return { kind: 'answers', ...best };
+  return {
+    kind: 'nobody',
+    foreign: [...new Set(foreign)].sort(),
+    refused: refused.toSorted((one, other) => (one.endpoint < other.endpoint ? -1 : 1)),
+  };
 }
 
 async function hear(
   ports: Pick<Ports, 'admin'>,
   endpoint: string,
   signal: AbortSignal,
-): Promise<Heard | null> {
+): Promise<Known<Heard>> {
   try {
     const read = await ports.admin.read(endpoint, PROBE_KEY, { serializable: false }, signal);
-    if (!read.known) return null;
+    if (!read.known) return read;
     const list = await ports.admin.memberList(endpoint, { linearizable: true }, signal);
-    return list.known ? { endpoint, list: list.value } : null;
+    return list.known ? known({ endpoint, list: list.value }) : list;
   } catch {
     // Only an abort throws here: another endpoint was faster, or the caller gave up and throws itself.
-    return null;
+    return unknown('nobody waits for it');
   }
 }

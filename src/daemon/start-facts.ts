@@ -142,12 +142,14 @@ async function gatherQuorum(
   const inFleet = (fleet: Known<Fleet> | undefined): readonly string[] =>
     others(context, fleet).map((it) => it.address);
   const heard = await ask([...claimed, ...inFleet(facts.fleet)]);
-  const quorum = isOfNobodyHere(heard, wanted, facts.fleet) ? await ask(inFleet(facts.fleet)) : heard;
+  const quorum = isOfNobodyHere(heard, wanted, facts.fleet)
+    ? await ask(inFleet(facts.fleet))
+    : refusedHere(heard, facts.fleet);
   // Data are started where nobody answers: no call to AWS may keep a crashed etcd down.
   if (quorum.kind === 'answers' || facts.fleet !== undefined || how.hasData) return { quorum };
   // None that the claim names answers: the fleet may know addresses that the claim could not be told (section 6).
   const fleet = await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal);
-  return { fleet, quorum: await ask([...claimed, ...inFleet(fleet)]) };
+  return { fleet, quorum: refusedHere(await ask([...claimed, ...inFleet(fleet)]), fleet) };
 }
 
 /**
@@ -162,6 +164,16 @@ function isOfNobodyHere(
   if (quorum.kind === 'nobody' || clusterId !== null || quorum.list.clusterId === preferred) return false;
   const address = hostOf(quorum.endpoint);
   return fleet?.known === true && fleet.value.instances.every((it) => it.address !== address);
+}
+
+/** Without the refusals from where no instance of the fleet is: whose they are is not said, and EC2 gives addresses again. */
+function refusedHere(
+  quorum: NonNullable<StartObservation['quorum']>,
+  fleet: Known<Fleet> | undefined,
+): NonNullable<StartObservation['quorum']> {
+  if (quorum.kind === 'answers' || fleet?.known !== true) return quorum;
+  const addresses = fleet.value.instances.map((it) => it.address);
+  return { ...quorum, refused: quorum.refused.filter((it) => addresses.includes(hostOf(it.endpoint))) };
 }
 
 /** The cluster id that a forming claim's token and founders give. */

@@ -289,6 +289,8 @@ describe('the metrics of the log', () => {
     ['quorum-lost', 'QuorumLost'],
     ['name-taken', 'WaitsForPerson'],
     ['data-beside-formed', 'WaitsForPerson'],
+    ['member-refused', 'WaitsForPerson'],
+    ['start-refused', 'WaitsForPerson'],
     ['fleet-unknown', 'AwsRefuses'],
     ['firewall-unknown', 'AwsRefuses'],
     ['lock-no-space', 'NoSpace'],

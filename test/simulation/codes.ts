@@ -13,6 +13,10 @@ type Reach = 'reached' | { readonly unreachable: string };
 
 const unreachable = (why: string): Reach => ({ unreachable: why });
 
+const AUTHENTICATION = unreachable(
+  'the simulated etcd has no users; test/integration/etcd-authentication.test.ts and test/torture/authentication.test.ts show it',
+);
+
 /*
  * Every code of every planner, complete by the compiler: a new code must be placed here before anything compiles. What is
  * said to be unreachable and was given all the same is reported as well.
@@ -24,6 +28,7 @@ const START: Readonly<Record<StartCode, Reach>> = {
   'own-data': 'reached',
   'own-data-claim-unknown': 'reached',
   'own-data-quorum-lost': 'reached',
+  'own-data-refused': AUTHENTICATION,
   'own-data-forming': 'reached',
   'own-data-no-claim': unreachable('nobody deletes a claim in a history'),
   'foreign-data': unreachable('no disk moves from one machine to another'),
@@ -59,6 +64,7 @@ const START: Readonly<Record<StartCode, Reach>> = {
   'data-lost': 'reached',
   'groups-gone': unreachable('no stack is deleted in a history'),
   'quorum-lost': 'reached',
+  'start-refused': AUTHENTICATION,
   'answers-as-me': unreachable('no etcd outlives its files here'),
   'preflight-failed': 'reached',
   'discard-never-voter': 'reached',
@@ -73,9 +79,7 @@ const MEMBER: Readonly<Record<MemberCode, Reach>> = {
   'member-steady': 'reached',
   'member-no-answer': 'reached',
   'member-no-quorum': 'reached',
-  'member-refused': unreachable(
-    'the simulated etcd has no users; test/torture/authentication.test.ts shows it',
-  ),
+  'member-refused': AUTHENTICATION,
   'member-removed': 'reached',
   'member-other-id': 'reached',
   'foreign-claim': unreachable('no operator releases a claim in a history'),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { known } from '../../../src/core/known.ts';
+import { known, refused } from '../../../src/core/known.ts';
 import type {
   Departure,
   DepartureObservation,
@@ -10,6 +10,8 @@ import type {
 import { planLeave, whyEndWithoutEtcd, whyStopping } from '../../../src/core/plan-leave.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
 import { DARK, listOf, member, memberIdOf, status } from '../../fixtures/core/world.ts';
+
+const REFUSED = refused('authentication is on');
 
 const SILENCE: DepartureObservation = {
   targetState: DARK,
@@ -232,6 +234,18 @@ const cases: readonly Case[] = [
     seen({ status: DARK, list: DARK, healthyOthers: 0, formed: false }),
     'stop',
     'leave-unformed',
+  ],
+  [
+    'the own etcd lets no appliance in, and nobody has called the cluster formed: it has had a quorum',
+    seen({ status: REFUSED, list: DARK, healthyOthers: 0, formed: false }),
+    'wait',
+    'leave-quorum-short',
+  ],
+  [
+    'the own etcd tells its status alone, and nobody has called the cluster formed: it has a quorum',
+    seen({ list: REFUSED, healthyOthers: 0, formed: false }),
+    'wait',
+    'leave-quorum-short',
   ],
   [
     'a quorum that nobody has called formed yet is kept like any other',

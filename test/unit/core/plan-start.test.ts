@@ -5,7 +5,7 @@ import { known } from '../../../src/core/known.ts';
 import type { StartCode, StartObservation } from '../../../src/core/start.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
-import { beside, EMPTY_FLEET, NOBODY, start } from '../../fixtures/core/start.ts';
+import { beside, EMPTY_FLEET, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
 import { DARK, diskWith, EMPTY_DISK, fleet, forming, instance } from '../../fixtures/core/world.ts';
 import { birthCases } from './start-birth.cases.ts';
 import { claimCases } from './start-claim.cases.ts';
@@ -23,6 +23,7 @@ const codes = declared<StartCode>({
   'own-data': true,
   'own-data-claim-unknown': true,
   'own-data-quorum-lost': true,
+  'own-data-refused': true,
   'own-data-forming': true,
   'own-data-no-claim': true,
   'foreign-data': true,
@@ -58,6 +59,7 @@ const codes = declared<StartCode>({
   'data-lost': true,
   'groups-gone': true,
   'quorum-lost': true,
+  'start-refused': true,
   'answers-as-me': true,
   'preflight-failed': true,
   'discard-never-voter': true,
@@ -95,6 +97,16 @@ describe('planFormingAnew', () => {
       'overdue, and the fleet is unknown',
       beside(forming(), { ...lonely, ...OVERDUE, fleet: DARK }),
       'fleet-unknown',
+    ],
+    [
+      'too few of its founders are left, and they let no appliance in',
+      beside(forming(), { ...lonely, probes: [], quorum: REFUSED }),
+      'start-refused',
+    ],
+    [
+      'overdue, and a founder lets no appliance in',
+      beside(forming(), { ...lonely, ...OVERDUE, fleet: whole, probes: [], quorum: REFUSED }),
+      'start-refused',
     ],
     ['one founder is gone, and one shuts down', beside(forming(), founderIs('shutting-down')), 'ask'],
     ['one founder is gone, and one is terminated', beside(forming(), founderIs('terminated')), 'ask'],

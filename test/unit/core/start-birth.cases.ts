@@ -1,7 +1,7 @@
 import { foundingClaim } from '../../../src/core/claim.ts';
 import { known } from '../../../src/core/known.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
-import { answers, beside, EMPTY_FLEET, NOBODY, start } from '../../fixtures/core/start.ts';
+import { answers, beside, EMPTY_FLEET, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
 import {
   birthsOf,
   CLUSTER,
@@ -275,6 +275,13 @@ const withoutClaim: readonly StartCase[] = [
     kind: 'wait',
     code: 'etcd-without-quorum',
     says: ['10.0.0.2'],
+  },
+  {
+    name: 'etcd answers, and lets no appliance in',
+    seen: start({ ...EMPTY_FLEET, probes: [{ address: '10.0.0.2', clusterId: null }], quorum: REFUSED }),
+    kind: 'wait',
+    code: 'start-refused',
+    says: ['10.0.0.2', 'authentication is on'],
   },
   {
     name: 'etcd answers somewhere: whether with a quorum is asked',

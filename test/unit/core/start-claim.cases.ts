@@ -3,7 +3,7 @@ import type { AsideEntry, DataIdentity } from '../../../src/core/local-data.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
 import { serverSet } from '../../fixtures/core/dns.ts';
-import { answers, beside, EMPTY_FLEET, NOBODY, start } from '../../fixtures/core/start.ts';
+import { answers, beside, EMPTY_FLEET, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
 import {
   addressOf,
   birthsOf,
@@ -572,6 +572,30 @@ const silence: readonly StartCase[] = [
     code: 'quorum-lost',
   },
   {
+    name: 'a voter lets no appliance in: the fleet is asked all the same',
+    seen: beside(OLD, { quorum: REFUSED }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['fleet'],
+  },
+  {
+    name: 'a voter lets no appliance in: that is not lost quorum, and nothing is born over it',
+    seen: beside(formed(), { ...EMPTY_FLEET, quorum: REFUSED, waitedMs: 9_999_999, evidence: GONE }),
+    kind: 'wait',
+    code: 'start-refused',
+    says: ['authentication is on'],
+  },
+  {
+    name: 'its groups exist no more, and a voter that is not known as gone lets no appliance in',
+    seen: beside(OLD, {
+      ...EMPTY_FLEET,
+      quorum: REFUSED,
+      evidence: evidenceOf([1, 'terminated'], [2, 'running'], [3, 'terminated']),
+    }),
+    kind: 'wait',
+    code: 'start-refused',
+  },
+  {
     name: 'its groups exist no more: evidence of its voters is asked',
     seen: beside(OLD, { ...EMPTY_FLEET, quorum: NOBODY }),
     kind: 'ask',
@@ -697,6 +721,13 @@ const unread: readonly StartCase[] = [
     }),
     kind: 'join',
     code: 'join-unread',
+  },
+  {
+    name: 'the claim cannot be read, and the cluster that the fleet names lets no appliance in',
+    seen: start({ zone: DARK, fleet: EMPTY_FLEET.fleet, births: NAMED, quorum: REFUSED }),
+    kind: 'wait',
+    code: 'start-refused',
+    says: ['authentication is on'],
   },
   {
     name: 'the claim cannot be read, and the cluster has this instance, whose data are gone',

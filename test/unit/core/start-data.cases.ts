@@ -1,7 +1,7 @@
 import { known } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
-import { answers, beside, NOBODY, start } from '../../fixtures/core/start.ts';
+import { answers, beside, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
 import {
   addressOf,
   CLUSTER,
@@ -109,6 +109,20 @@ const withoutClaim: readonly StartCase[] = [
     seen: start({ local: OWN, quorum: NOBODY }),
     kind: 'start-data',
     code: 'own-data-quorum-lost',
+  },
+  {
+    name: 'no claim, and who answers lets no appliance in: the data are started, and that is said',
+    seen: start({ local: OWN, quorum: REFUSED }),
+    kind: 'start-data',
+    code: 'own-data-refused',
+    says: ['authentication is on'],
+  },
+  {
+    name: 'no claim for the forming limit, never formed as far as is known, and who answers lets no appliance in',
+    seen: start({ local: UNBORN, quorum: REFUSED, claimStoodMs: 180_000 }),
+    kind: 'wait',
+    code: 'start-refused',
+    says: ['authentication is on'],
   },
   {
     name: 'no claim, and another cluster answers: that is no judgement of these data',
@@ -239,6 +253,20 @@ const besideFormed: readonly StartCase[] = [
     code: 'own-data-quorum-lost',
   },
   {
+    name: 'present | a voter lets no appliance in: that is neither an answer nor lost quorum',
+    seen: beside(formed(), { local: OWN, quorum: REFUSED }),
+    kind: 'start-data',
+    code: 'own-data-refused',
+    says: ['authentication is on'],
+  },
+  {
+    name: 'damaged | a voter lets no appliance in: kept, and tried again',
+    seen: beside(formed(), { local: OWN, quorum: REFUSED, damagedStarts: 7 }),
+    kind: 'start-data',
+    code: 'damaged-data-kept',
+    says: ['authentication is on'],
+  },
+  {
     name: 'damaged once | present: once is no damage',
     seen: beside(formed(), { local: OWN, quorum: answers([1, 2, 3]), damagedStarts: 1 }),
     kind: 'start-data',
@@ -291,6 +319,13 @@ const besideFormed: readonly StartCase[] = [
     seen: beside(NEXT, { local: OWN, quorum: NOBODY }),
     kind: 'wait',
     code: 'data-beside-formed',
+  },
+  {
+    name: 'formed, of another cluster that lets no appliance in: they stay',
+    seen: beside(NEXT, { local: OWN, quorum: REFUSED }),
+    kind: 'wait',
+    code: 'data-beside-formed',
+    says: ['authentication is on'],
   },
   {
     name: 'of another cluster than the one that lives',

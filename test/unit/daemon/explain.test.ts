@@ -1,15 +1,19 @@
 import { expect, it } from 'vitest';
-import { known, unknown } from '../../../src/core/known.ts';
+import { known, refused, unknown } from '../../../src/core/known.ts';
 import type { Known } from '../../../src/core/known.ts';
 import type { DataIdentity } from '../../../src/core/local-data.ts';
 import type { UpgradeAnswer } from '../../../src/core/upgrade.ts';
 import { explain } from '../../../src/daemon/explain.ts';
 import type { PlanReport } from '../../../src/daemon/explain.ts';
+import type { AdminPort } from '../../../src/daemon/ports.ts';
 import { createBench, NEVER, TOKEN } from '../../fakes/bench.ts';
 import { wordOf } from '../../fixtures/core/upgrade.ts';
 
 /** What the first of three instances would do, whose appliances answer so. */
-async function explained(answer: (id: string) => Known<UpgradeAnswer>): Promise<PlanReport> {
+async function explained(
+  answer: (id: string) => Known<UpgradeAnswer>,
+  admin: Partial<AdminPort> = {},
+): Promise<PlanReport> {
   const bench = createBench(3);
   const { id: clusterId } = await bench.form();
   const { context, self, ports } = bench.host(0);
@@ -34,7 +38,9 @@ async function explained(answer: (id: string) => Known<UpgradeAnswer>): Promise<
     askUpgrade: (address: string) =>
       Promise.resolve(answer(bench.hosts.find((host) => host.self.address === address)?.self.id ?? 'nobody')),
   };
-  return await bench.soon(explain({ ...context, ports: { ...ports, peers } }, NEVER));
+  return await bench.soon(
+    explain({ ...context, ports: { ...ports, peers, admin: { ...ports.admin, ...admin } } }, NEVER),
+  );
 }
 
 function says(id: string, changes: Partial<UpgradeAnswer> = {}): Known<UpgradeAnswer> {
@@ -76,4 +82,29 @@ it('asks the running appliance of its own data, and says each thing that is amis
 it('says where an appliance is silent', async () => {
   const report = await explained((id) => (id === 'i-02' ? unknown('it is away') : says(id)));
   expect(upgradeOf(report).map(([, , code]) => code)).toContain('upgrade-silent');
+});
+
+const refuses = () => Promise.resolve(refused('authentication is on'));
+const lists = { read: refuses, memberList: refuses, readPrefix: refuses };
+
+// 3.4 tells its status to everybody, later ones to nobody.
+it.each([
+  ['nothing', { ...lists, status: refuses }],
+  ['its status alone', lists],
+])('takes an etcd that tells %s for one that runs, and names authentication', async (_what, admin) => {
+  const report = await explained(says, admin);
+  expect(report.steps).toEqual([]);
+  expect(report.notTaken).toEqual([
+    {
+      kind: 'member',
+      code: 'member-refused',
+      sentence: 'etcd runs, and is left alone: authentication is on',
+    },
+    {
+      kind: 'upgrade',
+      code: 'upgrade-auth',
+      sentence: 'the upgrade lock cannot be read: authentication is on',
+    },
+  ]);
+  expect(report.unknown).toEqual(['the members: authentication is on']);
 });

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { refused, unknown } from '../../../src/core/known.ts';
 import { askQuorum } from '../../../src/daemon/quorum.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import type { Bench } from '../../fakes/bench.ts';
@@ -25,13 +26,13 @@ describe('asking for a quorum', () => {
   });
 
   it('asks nobody where there is nobody', async () => {
-    expect(await ask([])).toEqual({ kind: 'nobody', foreign: [] });
+    expect(await ask([])).toEqual({ kind: 'nobody', foreign: [], refused: [] });
   });
 
   it('takes an answer from memory for none: without a quorum nobody answers', async () => {
     bench.etcd.kill('10.0.0.1');
     bench.etcd.kill('10.0.0.2');
-    expect(await ask(urls())).toEqual({ kind: 'nobody', foreign: [] });
+    expect(await ask(urls())).toEqual({ kind: 'nobody', foreign: [], refused: [] });
   });
 
   it('does not wait for a frozen member where another answers', async () => {
@@ -51,7 +52,11 @@ describe('asking for a quorum', () => {
   });
 
   it('names a cluster that answers though another is wanted, and does not take its word', async () => {
-    expect(await ask(urls(), { clusterId: 'feed' })).toEqual({ kind: 'nobody', foreign: [cluster.id] });
+    expect(await ask(urls(), { clusterId: 'feed' })).toEqual({
+      kind: 'nobody',
+      foreign: [cluster.id],
+      refused: [],
+    });
   });
 
   it('takes another cluster than the preferred one only where that does not answer', async () => {
@@ -59,6 +64,37 @@ describe('asking for a quorum', () => {
       kind: 'answers',
       list: { clusterId: cluster.id },
     });
+  });
+
+  it('names who lets nobody in, in the order of the endpoints, beside those that are silent and foreign', async () => {
+    const { ports } = bench.host(0);
+    const [first, second, third] = urls();
+    const read: typeof ports.admin.read = async (endpoint, ...more) => {
+      if (endpoint === third) return await ports.admin.read(endpoint, ...more);
+      await bench.clock.sleep(endpoint === first ? 20 : 10, NEVER);
+      return endpoint === 'http://10.0.0.9:2379' ? unknown('it is away') : refused(`${endpoint} refuses`);
+    };
+    const endpoints = [...urls(), 'http://10.0.0.9:2379'];
+    const asking = askQuorum(
+      { ...ports, admin: { ...ports.admin, read } },
+      endpoints,
+      wanted({ clusterId: 'feed' }),
+      NEVER,
+    );
+    expect(await bench.soon(asking)).toEqual({
+      kind: 'nobody',
+      foreign: [cluster.id],
+      refused: [first, second].map((endpoint) => ({ endpoint, reason: `${endpoint} refuses` })),
+    });
+  });
+
+  it('takes the answer of one that lets it in, though another does not', async () => {
+    const { ports } = bench.host(0);
+    const [first] = urls();
+    const read: typeof ports.admin.read = async (endpoint, ...more) =>
+      endpoint === first ? refused('no user') : await ports.admin.read(endpoint, ...more);
+    const asking = askQuorum({ ...ports, admin: { ...ports.admin, read } }, urls(), wanted(), NEVER);
+    expect(await bench.soon(asking)).toMatchObject({ kind: 'answers', list: { clusterId: cluster.id } });
   });
 
   it('ends with its caller', async () => {

@@ -1,8 +1,11 @@
 import { beforeEach, expect, it } from 'vitest';
 import { claimRecord, foundingClaim } from '../../../src/core/claim.ts';
+import { refused } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
+import { createContext } from '../../../src/daemon/context.ts';
 import { decide } from '../../../src/daemon/starter.ts';
 import { type Bench, createBench, type Host, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { claimFormed } from '../../fakes/bench-voter.ts';
 
 let bench: Bench;
 let host: Host;
@@ -36,10 +39,10 @@ async function claimOf(...addresses: readonly string[]): Promise<void> {
   await bench.soon(host.ports.zone.change([{ action: 'CREATE', record }], NEVER));
 }
 
-async function plan(): Promise<string> {
+async function plan({ context } = host): Promise<string> {
   const clocks = { waitedMs: 0, standing: { code: '', forMs: 0 } };
   const mode = { afterCrash: false, damagedStarts: 0 };
-  const { action } = await bench.soon(decide(host.context, mode, clocks, NEVER));
+  const { action } = await bench.soon(decide(context, mode, clocks, NEVER));
   return action.reason.code;
 }
 
@@ -54,4 +57,33 @@ it('adopts one that answers in its own fleet as well', async () => {
   bench.aws.unlist(bench.host(1).self.id, 'running');
   await claimOf(bench.host(1).self.address);
   expect(await plan()).toBe('cluster-without-claim');
+});
+
+/** The same instance, where authentication is on in every etcd that it asks. */
+function notLetIn(): Host {
+  const refuses = () => Promise.resolve(refused('authentication is on'));
+  const admin = { ...host.ports.admin, read: refuses, memberList: refuses, status: refuses };
+  return { ...host, context: createContext(host.context.options, { ...host.ports, admin }) };
+}
+
+it('replaces no claim whose founders let no appliance in: they have a quorum', async () => {
+  await claimOf(bench.host(1).self.address, bench.host(2).self.address);
+  expect(await plan(notLetIn())).toBe('start-refused');
+});
+
+it('hears no refusal from where no instance of the fleet is', async () => {
+  for (const index of [1, 2]) bench.aws.unlist(bench.host(index).self.id, 'running');
+  await claimOf(bench.host(1).self.address, bench.host(2).self.address);
+  expect(await plan(notLetIn())).toBe('forming-replaced');
+});
+
+it.each([
+  ['one of the fleet', 'start-refused', false],
+  ['one that was of the fleet', 'quorum-lost', true],
+])('says of a formed claim whose voter refuses, %s: %s', async (_who, code, gone) => {
+  const cluster = [...bench.etcd.clusters.values()][0];
+  if (cluster === undefined) throw new Error('no cluster');
+  await bench.soon(claimFormed(bench, cluster));
+  for (const index of gone ? [1, 2] : []) bench.aws.unlist(bench.host(index).self.id, 'running');
+  expect(await plan(notLetIn())).toBe(code);
 });
