@@ -24,9 +24,10 @@ const beyondBare = (name: string, times: number, moreMs: number, text: string): 
 
 /**
  * The parts of a cluster's life that can be asked for alone; forming comes before each. Three are lives of their own:
- * steady, upgrades, and fleets of other sizes. What takes long is asked for by name.
+ * steady, upgrades, and fleets of other sizes; a start is one of a process. What takes long is asked for by name.
  */
 export const PARTS = [
+  'start',
   'form',
   'follower',
   'leader',
@@ -60,10 +61,9 @@ const UPGRADE_LOST = {
 } as const satisfies Measure;
 
 /* What is measured alike of an instance that was ended in order and of one whose power was cut. */
-const FIRST_CALL_ALONE = {
-  title: 'process start to the first call of AWS, one alone',
+const FIRST_CALL_BESIDE = {
+  title: 'process start to the first call of AWS, on the cores that run the whole cluster',
   unit: 'ms',
-  target: atMost(300),
 } as const satisfies Measure;
 const WRITE_GAP = {
   title: 'longest gap between acknowledged writes meanwhile',
@@ -73,6 +73,11 @@ const WRITE_GAP = {
 
 /** Everything that is measured, in the order of the report. The name's first word is the part that gives it. */
 export const MEASURES = {
+  'start.first-call': {
+    title: 'process start to the first call of AWS, on a machine of its own',
+    unit: 'ms',
+    target: atMost(300),
+  },
   'form.whole': {
     title: 'forming: from the first process to all healthy voters, and DNS right',
     unit: 'ms',
@@ -105,7 +110,7 @@ export const MEASURES = {
     target: atMost(6_000),
   },
   'terminate.total': { title: 'the same, from the order to terminate', unit: 'ms' },
-  'terminate.first-call': FIRST_CALL_ALONE,
+  'terminate.first-call': FIRST_CALL_BESIDE,
   'terminate.answers': { title: 'process start to the first /birth answer, one alone', unit: 'ms' },
   'terminate.gap': WRITE_GAP,
   'power-cut.replaced': {
@@ -114,7 +119,7 @@ export const MEASURES = {
     target: atMost(10_000),
   },
   'power-cut.total': { title: 'the same, from the cut', unit: 'ms' },
-  'power-cut.first-call': FIRST_CALL_ALONE,
+  'power-cut.first-call': FIRST_CALL_BESIDE,
   'power-cut.gap': WRITE_GAP,
   'steady.memory': {
     title: 'resident memory of an appliance while all is well',

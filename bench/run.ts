@@ -10,6 +10,7 @@ import { liveBare } from './bare.ts';
 import { liveBig } from './big.ts';
 import { type Life, onlyOf, type Part, PARTS, type Told } from './measures.ts';
 import { createReport, type Lives, lookBefore, renderReport, type Report } from './report.ts';
+import { liveStarts } from './start.ts';
 import { liveSteady } from './steady.ts';
 import { liveUpgrades } from './upgrade.ts';
 
@@ -32,6 +33,8 @@ const SIZE = 3;
 const SIZES = [5, 7];
 const RUNS_OF_SIZES = 2;
 const SOAK_MINUTES = 30;
+/** A start takes a moment, and varies more than what takes long. */
+const STARTS = 15;
 
 interface Options {
   readonly runs: number;
@@ -76,6 +79,12 @@ async function bench({ runs, parts, etcd, minutes, write }: Options, signal: Abo
   const short = new Set([...parts].filter((it) => ALL_SHORT.has(it)));
   const threes = await inTurn(binary, SIZE, short.size === 0 ? 0 : runs, short, signal);
   const others = { appliance: [...threes.appliance], bare: [...threes.bare] };
+  if (parts.has('start')) {
+    console.error(`starts of one appliance alone, and of bare Node: ${STARTS} of each`);
+    const starts = await liveStarts(STARTS, signal);
+    others.appliance.push(starts.appliance);
+    others.bare.push(starts.bare);
+  }
   if (parts.has('steady')) {
     console.error(`a steady cluster, for ${minutes} minutes`);
     others.appliance.push(await liveSteady(binary, SIZE, minutes, signal));

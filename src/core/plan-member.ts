@@ -28,7 +28,7 @@ export interface MemberObservation {
   /** The last reading of the claim. */
   readonly claim: Known<ClaimReading>;
   readonly fleet: Known<Fleet>;
-  /** The cluster id that the claim's token and founders give, while it forms. */
+  /** The cluster id that the claim's token and founders give, while it forms; null where the data are of a formed epoch. */
   readonly formingClusterId: string | null;
   /** For how long the own etcd has answered linearizably while the claim was forming; ms. */
   readonly servedFormingMs: number;

@@ -60,7 +60,7 @@ export async function observeMember(
     leaderIndex: learner ? await leaderIndex(context, leader, signal) : unknown('not needed'),
     claim: register.claim(),
     fleet: fleetView.last(),
-    formingClusterId: formingClusterId(context),
+    formingClusterId: identity.formed ? null : formingClusterId(context),
     servedFormingMs: memory.servedFormingMs,
     registerSilentMs: register.silentMs(),
     leaving: state.phase === 'leaving',
