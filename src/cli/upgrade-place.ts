@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import { groupsWithVoters } from '../core/claim.ts';
 import { ApplianceError } from '../errors.ts';
 import { withRegister } from './register.ts';
 import { readEndpoint } from './upgrade-wish.ts';
@@ -10,7 +11,7 @@ export interface Place {
   readonly addresses: readonly string[];
   /** Of the claim; null where it was found by an address, or is being born. */
   readonly clusterId: string | null;
-  /** ARNs of its groups; empty where it was found by an address. */
+  /** ARNs of the groups that its voters are in; empty where it was found by an address. */
   readonly groups: readonly string[];
   /** As it is named on a command line. */
   readonly words: string;
@@ -63,7 +64,7 @@ async function findByName(given: string | undefined, config: Config): Promise<Pl
       cluster,
       addresses: claim.voters.map((it) => it.address),
       clusterId: claim.clusterId,
-      groups: claim.groups,
+      groups: groupsWithVoters(claim),
       words: given ?? cluster,
     };
   });

@@ -232,6 +232,20 @@ export function claimWithVoter(claim: Claim, voter: ClaimedVoter): Claim {
   return { ...claim, voters: sortedVoters([...others, voter]) };
 }
 
+/** Region of a group's ARN, `arn:aws:autoscaling:<region>:…`; empty where it is no ARN. */
+export function regionOfGroup(arn: string): string {
+  return arn.split(':')[3] ?? '';
+}
+
+/**
+ * The claim's groups in the regions of its voters, all of them where one voter's is not known. Who keeps house strikes no group
+ * out of a region that the fleet does not show: one that was given up stays in the claim, and has nobody to be replaced.
+ */
+export function groupsWithVoters({ groups, voters }: Claim): readonly string[] {
+  if (voters.some((it) => it.region === null)) return groups;
+  return groups.filter((arn) => voters.some((it) => it.region === regionOfGroup(arn)));
+}
+
 /** By member id, so that the same set is the same text whoever writes it. */
 export function sortedVoters(voters: readonly ClaimedVoter[]): readonly ClaimedVoter[] {
   return [...voters].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));

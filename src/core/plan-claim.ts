@@ -1,5 +1,5 @@
 import type { Claim, ClaimReading, ClaimedVoter } from './claim.ts';
-import { claimRecord, foundingClaim, formedClaim, sortedVoters } from './claim.ts';
+import { claimRecord, foundingClaim, formedClaim, regionOfGroup, sortedVoters } from './claim.ts';
 import type { Fleet, Instance, InstanceEvidence } from './fleet.ts';
 import { isTerminatedForCertain } from './fleet.ts';
 import type { Known } from './known.ts';
@@ -21,6 +21,8 @@ export interface ClaimObservation {
   /** The linearizable member list of the cluster that the housekeeper leads. */
   readonly list: MemberList;
   readonly fleet: Known<Fleet>;
+  /** AWS's answer in this tick; unknown where it was not asked: an older one may lack a group that came since. */
+  readonly fleetNow: Known<Fleet>;
   readonly evidence: ReadonlyMap<string, InstanceEvidence>;
   readonly freshToken: string;
 }
@@ -29,6 +31,7 @@ export interface ClaimObservation {
 export type ClaimCode =
   | 'claim-right'
   | 'claim-voters'
+  | 'claim-groups'
   | 'claim-founders-done'
   | 'claim-restored'
   | 'claim-not-ours'
@@ -42,9 +45,9 @@ export interface ClaimPlan {
 }
 
 /**
- * Keeps a formed claim true: its voters are never fewer than the member list's, removed ones are struck out, founders go
- * when each has started or was removed, marks go with their terminated instances; a claim that somebody deleted under a
- * living cluster is written again, before a newcomer could take the name for free.
+ * Keeps a formed claim true: its voters are never fewer than the member list's, removed ones are struck out, its groups are
+ * those that the members are in, founders go when each has started or was removed, marks go with their terminated instances;
+ * a claim that somebody deleted under a living cluster is written again, before a newcomer could take the name for free.
  */
 export function planClaimUpkeep(seen: ClaimObservation): ClaimPlan {
   const { reading } = seen;
@@ -61,15 +64,7 @@ export function planClaimUpkeep(seen: ClaimObservation): ClaimPlan {
   const changes: RecordChange[] = [];
   if (record.values[0] !== reading.record.values[0]) {
     changes.push(...swap(reading.record, record));
-    const sameVoters = JSON.stringify(sortedVoters(reading.claim.voters)) === JSON.stringify(wanted.voters);
-    reasons.push(
-      sameVoters
-        ? reason('claim-founders-done', 'every founder has started or was removed')
-        : reason(
-            'claim-voters',
-            `the claim lists ${wanted.voters.length} voters: ${wanted.voters.map((it) => it.instanceId).join(', ')}`,
-          ),
-    );
+    reasons.push(...whyChanged(reading.claim, wanted));
   }
   for (const mark of allMarks(seen.cluster, seen.records)) {
     const evidence = seen.evidence.get(mark.instanceId);
@@ -80,6 +75,21 @@ export function planClaimUpkeep(seen: ClaimObservation): ClaimPlan {
   if (reasons.length === 0)
     reasons.push(reason('claim-right', `epoch ${reading.claim.epoch} is as the claim says`));
   return { changes, reasons };
+}
+
+function whyChanged(before: Claim, wanted: Claim): readonly Reason<ClaimCode>[] {
+  const reasons: Reason<ClaimCode>[] = [];
+  if (JSON.stringify(sortedVoters(before.voters)) !== JSON.stringify(wanted.voters)) {
+    const ids = wanted.voters.map((it) => it.instanceId);
+    reasons.push(reason('claim-voters', `the claim lists ${ids.length} voters: ${ids.join(', ')}`));
+  }
+  if (before.groups.join() !== wanted.groups.join()) {
+    const { groups } = wanted;
+    reasons.push(reason('claim-groups', `the claim names ${groups.length} groups: ${groups.join(', ')}`));
+  }
+  return reasons.length > 0
+    ? reasons
+    : [reason('claim-founders-done', 'every founder has started or was removed')];
 }
 
 function isOurs(seen: ClaimObservation, claim: Claim): boolean {
@@ -95,6 +105,7 @@ function upkeep(claim: Claim, seen: ClaimObservation): Claim {
   );
   return {
     ...claim,
+    groups: groupsNow(claim, seen),
     founders: open ? claim.founders : [],
     lost: open ? claim.lost : [],
     voters: sortedVoters([
@@ -105,6 +116,22 @@ function upkeep(claim: Claim, seen: ClaimObservation): Claim {
       ...missing.map((it) => claimedVoter(it, seen.fleet)),
     ]),
   };
+}
+
+/**
+ * The groups of the claim, after AWS's word: whoever finds none of them in the fleet takes the stack for deleted, and its data
+ * for gone. A group is entered wherever the fleet shows it, and struck out only where another of its region is shown and the
+ * fleet shows all members, so that an answer that lacks a group, or an appliance that looks at fewer regions, strikes out none.
+ */
+function groupsNow(claim: Claim, { fleetNow, list }: ClaimObservation): readonly string[] {
+  if (!fleetNow.known) return claim.groups;
+  const { groups, instances } = fleetNow.value;
+  const isWhole = list.members.every((member) => instances.some((it) => it.id === member.name));
+  const regions = new Set(groups.map((it) => it.region));
+  const kept = claim.groups.filter((arn) => !isWhole || !regions.has(regionOfGroup(arn)));
+  const wanted = [...new Set([...kept, ...groups.map((it) => it.arn)])].sort();
+  // Who wrote them in another order wrote the same.
+  return wanted.join() === claim.groups.toSorted().join() ? claim.groups : wanted;
 }
 
 /**

@@ -109,7 +109,7 @@ function planRecords(
   context: Context,
   seen: Look,
   evidence: ReadonlyMap<string, InstanceEvidence>,
-  { doubtful, leaving }: HouseFacts,
+  { fleet, doubtful, leaving }: HouseFacts,
 ): Pick<HousePlan, 'claimChanges' | 'nameChanges' | 'recordReasons'> {
   const { register, ports, options, fleetView } = context;
   const records = register.last();
@@ -126,6 +126,7 @@ function planRecords(
     records: records.value,
     list: seen.list,
     fleet: fleetView.last(),
+    fleetNow: fleet,
     evidence,
     freshToken: ports.random.token(),
   });

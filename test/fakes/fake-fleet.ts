@@ -19,6 +19,8 @@ export interface FakeFleet {
   /** EC2 has forgotten the id, and the group lists it no more. */
   forget(id: string): void;
   setDesired(desired: number, group?: string): void;
+  /** A stack update replaces a group by another: that launches from now on, and the old one goes with its last instance. */
+  replaceGroup(group: string, by: string): void;
   /** Until called with null: every question (of that instance, or of all) is unknown, with this reason. */
   breakDown(reason: string | null, askingInstance?: string): void;
   /** The next answers to anybody are unknown. */
@@ -41,6 +43,9 @@ export interface Lag {
 /** What AWS would say at one moment. Never changed: a change makes a new one. */
 interface View {
   readonly since: number;
+  readonly groups: readonly Group[];
+  /** ARN of a group that another replaces, and of that. */
+  readonly replaced: ReadonlyMap<string, string>;
   readonly desired: ReadonlyMap<string, number>;
   readonly listed: ReadonlyMap<string, Instance>;
   readonly ec2: ReadonlyMap<string, { readonly region: string; readonly state: Ec2State }>;
@@ -54,20 +59,22 @@ const VIEWS_KEPT = 100;
  * is as new as can be.
  */
 export function createFakeFleet(
-  groups: readonly Group[] = [DEFAULT_GROUP],
+  given: readonly Group[] = [DEFAULT_GROUP],
   lag: Lag = { now: () => 0, lagMs: () => 0 },
 ): FakeFleet {
   const views: View[] = [
     {
       since: Number.NEGATIVE_INFINITY,
-      desired: new Map(groups.map((group) => [group.arn, group.desired])),
+      groups: given,
+      replaced: new Map(),
+      desired: new Map(given.map((group) => [group.arn, group.desired])),
       listed: new Map(),
       ec2: new Map(),
     },
   ];
   const broken = new Map<string, string>();
   const failures: string[] = [];
-  const [first] = groups;
+  const [first] = given;
   if (first === undefined) throw new Error('a fleet has at least one group');
 
   const latest = (): View => views.at(-1) ?? EMPTY;
@@ -89,10 +96,16 @@ export function createFakeFleet(
     views.push(view);
     if (views.length > VIEWS_KEPT) views.shift();
   };
-  const fleetOf = ({ desired, listed }: View): Fleet => ({
-    groups: groups.map((group) => ({ ...group, desired: desired.get(group.arn) ?? group.desired })),
-    instances: [...listed.values()],
-  });
+  const fleetOf = ({ groups, replaced, desired, listed }: View): Fleet => {
+    const instances = [...listed.values()];
+    const left = groups.filter(({ arn }) => !replaced.has(arn) || instances.some((it) => it.group === arn));
+    return {
+      groups: left.map((group) => ({ ...group, desired: desired.get(group.arn) ?? group.desired })),
+      instances,
+    };
+  };
+  /** The group that launches in the place of this one. */
+  const standsFor = (arn: string): string => latest().replaced.get(arn) ?? arn;
   const trouble = (asking: string, { listed }: View): string | undefined => {
     const down = broken.get(asking) ?? broken.get('*') ?? failures.shift();
     if (down !== undefined) return down;
@@ -130,15 +143,15 @@ export function createFakeFleet(
         return known(new Map(instances.map((instance) => [instance.id, wordOn(instance)])));
       },
     }),
-    add: (given) => {
-      const { region } = groups.find((group) => group.arn === given.group) ?? first;
+    add: (launched) => {
+      const { region } = given.find((group) => group.arn === launched.group) ?? first;
       const instance: Instance = {
         region,
         zone: `${region}a`,
-        group: first.arn,
         lifecycle: 'InService',
         state: 'running',
-        ...given,
+        ...launched,
+        group: standsFor(launched.group ?? first.arn),
       };
       change(instance.id, instance, instance.state, instance.region);
     },
@@ -155,7 +168,23 @@ export function createFakeFleet(
     unlist: (id, state) => change(id, null, state, find(id).region),
     forget: (id) => change(id, null, null, first.region),
     setDesired: (count, group = first.arn) => {
-      push({ ...latest(), since: lag.now(), desired: new Map(latest().desired).set(group, count) });
+      push({
+        ...latest(),
+        since: lag.now(),
+        desired: new Map(latest().desired).set(standsFor(group), count),
+      });
+    },
+    replaceGroup: (group, by) => {
+      const old = latest().groups.find((it) => it.arn === group);
+      if (old === undefined) throw new Error(`no group ${group}`);
+      const { groups, replaced, desired } = latest();
+      push({
+        ...latest(),
+        since: lag.now(),
+        groups: [...groups, { ...old, arn: by }],
+        replaced: new Map(replaced).set(group, by),
+        desired: new Map(desired).set(by, desired.get(group) ?? old.desired).set(group, 0),
+      });
     },
     breakDown: (reason, asking = '*') => {
       if (reason === null) broken.delete(asking);
@@ -180,4 +209,11 @@ const DEFAULT_GROUP: Group = {
   desired: 3,
 };
 
-const EMPTY: View = { since: 0, desired: new Map(), listed: new Map(), ec2: new Map() };
+const EMPTY: View = {
+  since: 0,
+  groups: [],
+  replaced: new Map(),
+  desired: new Map(),
+  listed: new Map(),
+  ec2: new Map(),
+};

@@ -145,6 +145,7 @@ const LOCK: Readonly<Record<LockCode, Reach>> = {
 const CLAIM: Readonly<Record<ClaimCode, Reach>> = {
   'claim-right': 'reached',
   'claim-voters': 'reached',
+  'claim-groups': unreachable('no group is replaced by an incident'),
   'claim-founders-done': 'reached',
   'claim-restored': unreachable('nobody deletes a claim in a history'),
   'claim-not-ours': 'reached',

@@ -4,6 +4,7 @@ import { clusterIds, clusterView, lockHolderAt, memberOnDisk } from './world/clu
 import { standingClaim } from './world/convergence.ts';
 import { off, setDesired, terminate } from './world/group.ts';
 import type { Machine } from './world/machine.ts';
+import { groupIn } from './world/regions.ts';
 import { present } from './world/world.ts';
 
 /*
@@ -100,6 +101,29 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     await history.settled(10 * MINUTE_MS);
     expect(membersOf(history)).toEqual([third.id]);
     expect(clusterIds(world)).toHaveLength(1);
+  });
+
+  it('a group is replaced by another of the stack, which then loses all members at once: lost quorum, and no birth', async () => {
+    const history = await formed({ seed, desired: 3, mayLoseMajority: true });
+    const { world } = history;
+    const cluster = standingClaim(world)?.clusterId ?? '';
+    const old = present(world);
+    const by = groupIn(first(old).region).replace('main', 'renamed');
+    world.aws.replaceGroup(groupIn(first(old).region), by);
+    for (const it of old) {
+      terminate(world, it);
+      await history.settled(4 * MINUTE_MS);
+    }
+    await history.waitFor(
+      'the claim names the new group',
+      () => standingClaim(world)?.groups.join() === by,
+      5 * MINUTE_MS,
+    );
+    for (const it of present(world)) off(world, it);
+    await history.pass(10 * MINUTE_MS);
+    expect(clusterIds(world)).toEqual([cluster]);
+    expect(standingClaim(world)?.epoch).toBe(1);
+    expect(world.reasons).toContain('start:quorum-lost');
   });
 
   it('a leader that AWS does not answer: another keeps house, and a lost member is replaced', async () => {

@@ -95,6 +95,7 @@ function tick(house: House): readonly Act[] {
     records: house.records,
     list: listOf(house.members),
     fleet: alive,
+    fleetNow: alive,
     evidence,
     freshToken: 'fresh-token',
   });

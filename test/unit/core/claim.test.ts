@@ -6,6 +6,7 @@ import {
   formedClaim,
   formingLimitMs,
   foundingClaim,
+  groupsWithVoters,
   readClaim,
 } from '../../../src/core/claim.ts';
 import { allMarks, readMark } from '../../../src/core/mark.ts';
@@ -17,6 +18,7 @@ import {
   formed,
   forming,
   founder,
+  GROUP,
   hexOf,
   idOf,
   markOf,
@@ -202,6 +204,22 @@ describe('a claim that changes', () => {
         forming({ state: 'formed', lived: true, clusterId: 'c1', voters: sorted }),
       );
     }
+  });
+});
+
+describe('the groups that are refreshed', () => {
+  const elsewhere = GROUP.replaceAll('eu-west-1', 'us-east-1');
+  const groups = [GROUP, elsewhere];
+
+  it('are those of regions in which a voter is: a region that was given up has nobody to be replaced', () => {
+    expect(groupsWithVoters(formed({ groups }))).toEqual([GROUP]);
+    const both = [voter(1), { ...voter(2), region: 'us-east-1' }];
+    expect(groupsWithVoters(formed({ groups, voters: both }))).toEqual(groups);
+  });
+
+  it('are all while the region of a voter is not known', () => {
+    const voters = [voter(1), { ...voter(2), region: null }];
+    expect(groupsWithVoters(formed({ groups, voters }))).toEqual(groups);
   });
 });
 

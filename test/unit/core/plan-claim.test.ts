@@ -1,12 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Claim, ClaimedVoter, ClaimReading } from '../../../src/core/claim.ts';
 import { readClaim } from '../../../src/core/claim.ts';
+import type { Fleet, Group } from '../../../src/core/fleet.ts';
+import type { Known } from '../../../src/core/known.ts';
 import { known } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import type { ClaimCode, ClaimObservation } from '../../../src/core/plan-claim.ts';
 import { planClaimUpkeep } from '../../../src/core/plan-claim.ts';
-import type { RecordChange } from '../../../src/core/records.ts';
+import { planStart } from '../../../src/core/plan-start.ts';
+import type { RecordChange, RecordSet } from '../../../src/core/records.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
+import { EMPTY_FLEET, NOBODY, start } from '../../fixtures/core/start.ts';
 import {
   CLUSTER,
   DARK,
@@ -21,6 +25,7 @@ import {
   listOf,
   markOf,
   member,
+  OTHER_GROUP,
   recordOf,
   STACK,
   swapped,
@@ -31,14 +36,17 @@ function reading(claim: Claim): ClaimReading {
   return { kind: 'claim', claim, record: recordOf(claim) };
 }
 
+/** What is seen; AWS was asked in this tick, unless said otherwise. */
 function seen(more: Partial<ClaimObservation> = {}): ClaimObservation {
+  const last = more.fleet ?? known(fleet([1, 2, 3, 4]));
   return {
     stack: STACK,
     cluster: CLUSTER,
     reading: reading(formed()),
     records: [],
     list: listOf([1, 2, 3]),
-    fleet: known(fleet([1, 2, 3, 4])),
+    fleet: last,
+    fleetNow: last,
     evidence: new Map(),
     freshToken: 'fresh-token',
     ...more,
@@ -62,6 +70,16 @@ function withVoters(...numbers: readonly number[]): Claim {
 
 const FOUNDED = formed({ founders: [1, 2, 3].map(founder), lost: [idOf(3)] });
 const RESTORED = { ...withVoters(1, 2, 3), token: 'fresh-token', groups: [GROUP] };
+
+const ELSEWHERE = GROUP.replaceAll('eu-west-1', 'us-east-1');
+const groupIn = (region: string, arn: string): Group => ({ arn, name: 'etcd-main', region, desired: 3 });
+/** The three members in the second of these groups; the first is there, too, where it is named. */
+const moved = (...arns: readonly string[]): Known<Fleet> =>
+  known({
+    groups: arns.map((arn) => groupIn('eu-west-1', arn)),
+    instances: [1, 2, 3].map((n) => instance(n, { group: arns.at(-1) ?? '' })),
+  });
+const claimsGroups = (...groups: readonly string[]): Claim => formed({ groups });
 
 interface Case {
   readonly name: string;
@@ -217,6 +235,74 @@ const cases: readonly Case[] = [
     changes: swapped(recordOf(FOUNDED), recordOf(withVoters(1, 2))),
   },
   {
+    name: 'the group was replaced by another of the stack: else the loss of all its members would be taken for the end of the stack',
+    seen: seen({ reading: reading(claimsGroups(OTHER_GROUP)) }),
+    codes: ['claim-groups'],
+    changes: swapped(recordOf(claimsGroups(OTHER_GROUP)), recordOf(claimsGroups(GROUP))),
+  },
+  {
+    name: 'while one group replaces another, both are named',
+    seen: seen({ reading: reading(claimsGroups(OTHER_GROUP)), fleet: moved(OTHER_GROUP, GROUP) }),
+    codes: ['claim-groups'],
+    changes: swapped(recordOf(claimsGroups(OTHER_GROUP)), recordOf(claimsGroups(GROUP, OTHER_GROUP))),
+  },
+  {
+    name: 'both are named already: the same text, in whichever order AWS tells',
+    seen: seen({
+      reading: reading(claimsGroups(GROUP, OTHER_GROUP)),
+      fleet: moved(OTHER_GROUP, GROUP),
+    }),
+    codes: ['claim-right'],
+    changes: [],
+  },
+  {
+    name: 'the stack was extended to another region',
+    seen: seen({
+      fleet: known({
+        groups: [groupIn('us-east-1', ELSEWHERE), groupIn('eu-west-1', GROUP)],
+        instances: [1, 2, 3].map((n) => instance(n)),
+      }),
+    }),
+    codes: ['claim-groups'],
+    changes: swapped(recordOf(formed()), recordOf(claimsGroups(GROUP, ELSEWHERE))),
+  },
+  {
+    name: 'a group of a region that this appliance does not look at stays',
+    seen: seen({ reading: reading(claimsGroups(OTHER_GROUP, ELSEWHERE)) }),
+    codes: ['claim-groups'],
+    changes: swapped(
+      recordOf(claimsGroups(OTHER_GROUP, ELSEWHERE)),
+      recordOf(claimsGroups(GROUP, ELSEWHERE)),
+    ),
+  },
+  {
+    name: 'what is no ARN stays: nobody knows of which region it is',
+    seen: seen({ reading: reading(claimsGroups(GROUP, 'g')) }),
+    codes: ['claim-right'],
+    changes: [],
+  },
+  {
+    name: 'a member is in no group that AWS shows: the answer may lack one, and none is struck out',
+    seen: seen({
+      reading: reading(claimsGroups(OTHER_GROUP)),
+      fleet: known(fleet([1, 2])),
+    }),
+    codes: ['claim-groups'],
+    changes: swapped(recordOf(claimsGroups(OTHER_GROUP)), recordOf(claimsGroups(GROUP, OTHER_GROUP))),
+  },
+  {
+    name: 'AWS was not asked in this tick: an older answer may lack a group',
+    seen: seen({ reading: reading(claimsGroups(OTHER_GROUP)), fleetNow: DARK }),
+    codes: ['claim-right'],
+    changes: [],
+  },
+  {
+    name: 'groups and voters change together',
+    seen: seen({ reading: reading(claimsGroups(OTHER_GROUP)), list: listOf([1, 2]) }),
+    codes: ['claim-voters', 'claim-groups'],
+    changes: swapped(recordOf(claimsGroups(OTHER_GROUP)), recordOf({ ...withVoters(1, 2), groups: [GROUP] })),
+  },
+  {
     name: 'somebody deleted the claim: it is written again under a fresh token',
     seen: seen({ reading: { kind: 'none' } }),
     codes: ['claim-restored'],
@@ -278,11 +364,24 @@ describe('planClaimUpkeep', () => {
     expect(records.map((it) => readClaim(namesOf(CLUSTER).claim, [it]).kind)).toEqual(kinds);
   });
 
+  it('leaves a claim by which a whole new group that is lost is lost quorum, and no birth', () => {
+    const terminated = evidenceOf([1, 'terminated'], [2, 'terminated'], [3, 'terminated']);
+    const left = (records: readonly RecordSet[]) =>
+      planStart(start({ ...EMPTY_FLEET, zone: known(records), quorum: NOBODY, evidence: terminated }));
+    const before = claimsGroups(OTHER_GROUP);
+    // The table's claim of a group that was replaced: nothing else keeps an empty epoch from being born.
+    expect(left([recordOf(before)]).reason.code).toBe('groups-gone');
+    const { changes } = planClaimUpkeep(seen({ reading: reading(before) }));
+    const after = changes.flatMap((it) => (it.action === 'CREATE' ? [it.record] : []));
+    expect(left(after).reason.code).toBe('quorum-lost');
+  });
+
   it('shows every code that the upkeep can have', () => {
     expect(covered(cases.flatMap((row) => row.codes))).toEqual(
       declared<ClaimCode>({
         'claim-right': true,
         'claim-voters': true,
+        'claim-groups': true,
         'claim-founders-done': true,
         'claim-restored': true,
         'claim-not-ours': true,
