@@ -24,6 +24,8 @@ export interface DnsObservation {
   readonly leaving: ReadonlySet<string>;
   /** Whether AWS's view of the fleet is known: while it is not, nothing that stands is taken away (law 4). */
   readonly fleetKnown: boolean;
+  /** Why it is not, as a clause; left out where it is, or nobody knows. */
+  readonly fleetFailure?: string;
 }
 
 /** Why records change, or do not. */
@@ -54,7 +56,9 @@ export function planDns(seen: DnsObservation): DnsPlan {
   }
   changes.push(...orphans(seen, kept).map((record): RecordChange => ({ action: 'DELETE', record })));
   if (!seen.fleetKnown) {
-    reasons.push(reason('dns-fleet-unknown', 'the fleet is unknown: records are added, none is taken away'));
+    const why = seen.fleetFailure === undefined ? '' : ` (${seen.fleetFailure})`;
+    const sentence = `the fleet is unknown${why}: records are added, none is taken away`;
+    reasons.push(reason('dns-fleet-unknown', sentence));
   }
   reasons.push(
     changes.length === 0

@@ -11,6 +11,9 @@ import type { RecordChange } from '../core/records.ts';
 import type { Context } from './context.ts';
 import type { Look } from './look.ts';
 
+/** A Route 53 that does not answer is asked again within half a minute: after this much, and the usual interval, it is said. */
+const UNREAD_MS = 2 * 60_000;
+
 /** What a plan of the house rests on besides the look at etcd. */
 export interface HouseFacts {
   /** AWS's answer in this tick; unknown where it was not asked: an older one may lack who came since. */
@@ -115,10 +118,11 @@ function planRecords(
   const records = register.last();
   const reading = register.claim();
   if (!records.known || !reading.known) {
-    const why = records.known ? 'the claim cannot be read' : records.reason;
+    const why = records.known ? 'the claim cannot be read' : (register.unread()?.reason ?? records.reason);
     const unread = reason('records-unknown', `the records are unknown: ${why}`);
     return { claimChanges: [], nameChanges: [], recordReasons: [unread] };
   }
+  const old = whyOld(context);
   const claim = planClaimUpkeep({
     stack: ports.self.stack,
     cluster: options.cluster,
@@ -131,7 +135,8 @@ function planRecords(
     freshToken: ports.random.token(),
   });
   if (claim.reasons.some((it) => it.code === 'claim-not-ours'))
-    return { claimChanges: [], nameChanges: [], recordReasons: claim.reasons };
+    return { claimChanges: [], nameChanges: [], recordReasons: [...claim.reasons, ...old] };
+  const latest = fleetView.latest();
   const dns = planDns({
     cluster: options.cluster,
     records: records.value,
@@ -140,11 +145,21 @@ function planRecords(
     doubtful,
     leaving,
     // Whether the last answer was known, however old: while it is not, nothing that stands is taken away.
-    fleetKnown: fleetView.blindForMs() === 0 && fleetView.last().known,
+    fleetKnown: latest.known,
+    ...(latest.known ? {} : { fleetFailure: latest.reason }),
   });
   return {
     claimChanges: claim.changes,
     nameChanges: dns.changes,
-    recordReasons: [...claim.reasons, ...dns.reasons],
+    recordReasons: [...claim.reasons, ...dns.reasons, ...old],
   };
+}
+
+/** Where Route 53 has not answered for longer than that: what is planned goes by what it last said. */
+function whyOld({ register, options }: Context): readonly Reason[] {
+  const unread = register.unread();
+  if (unread === null || unread.forMs <= options.housekeepingIntervalMs + UNREAD_MS) return [];
+  const minutes = Math.floor(unread.forMs / 60_000);
+  const since = `the records are as they were read ${minutes} min ago`;
+  return [reason('records-unknown', `${since}, since Route 53 has not answered: ${unread.reason}`)];
 }

@@ -1,6 +1,6 @@
 import type { Claim, ClaimReading } from '../core/claim.ts';
 import { readClaim } from '../core/claim.ts';
-import type { Known } from '../core/known.ts';
+import type { Known, Unknown } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import { namesOf } from '../core/names.ts';
 import type { ChangeOutcome, RecordChange, RecordSet } from '../core/records.ts';
@@ -33,6 +33,8 @@ export interface Register {
   forget(): void;
   /** For how long the same claim, or none, has been seen; ms. */
   claimStoodMs(): number;
+  /** That the last question was not answered, why, and how long ago one was; null: it was answered, or nobody asked; ms. */
+  unread(): { readonly forMs: number; readonly reason: string } | null;
   /** For how long Route 53 has not been read, or has not taken a batch, the longer of the two; 0 while it works; ms. */
   silentMs(): number;
 }
@@ -53,7 +55,7 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
   let reading: { readonly of: readonly RecordSet[]; readonly claim: ClaimReading } | null = null;
   let claimText: string | null = null;
   let claimSince = clock.now();
-  let readFailure: { readonly since: number; readonly answer: Known<never> } | null = null;
+  let readFailure: { readonly since: number; readonly answer: Unknown } | null = null;
   const readRetry = createBackoff(ports, READ_RETRY);
   const writes = createWriteGate(ports);
 
@@ -123,6 +125,8 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
       generation += 1;
     },
     claimStoodMs: () => clock.now() - claimSince,
+    unread: () =>
+      readFailure === null ? null : { forMs: clock.now() - readAt, reason: readFailure.answer.reason },
     silentMs: () => Math.max(readFailure === null ? 0 : clock.now() - readFailure.since, writes.silentMs()),
   };
 }

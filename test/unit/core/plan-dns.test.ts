@@ -294,6 +294,17 @@ const cases: readonly Case[] = [
 ];
 
 describe('planDns', () => {
+  it.each([
+    [
+      { fleetFailure: 'AccessDenied: no' },
+      'the fleet is unknown (AccessDenied: no): records are added, none is taken away',
+    ],
+    [{}, 'the fleet is unknown: records are added, none is taken away'],
+  ])("says in AWS's own words why the fleet is unknown: %o", (failure, sentence) => {
+    const { reasons } = planDns(dns({ fleetKnown: false, ...failure }));
+    expect(reasons).toContainEqual({ code: 'dns-fleet-unknown', sentence });
+  });
+
   it.each(cases)('$name: $codes', (row) => {
     const plan = planDns(row.seen);
     expect(plan.reasons.map((it) => it.code)).toEqual(row.codes);

@@ -331,6 +331,38 @@ describe('keeping house', () => {
     expect(bench.zone.records().some((it) => it.type === 'A')).toBe(false);
   });
 
+  it('goes on from the records that it has while Route 53 cannot be read, and says from when they are, and why', async () => {
+    const { context, tick } = await keeping();
+    const codes = (): readonly string[] =>
+      (context.state.plans.get('records') ?? []).map((it) => it.code).toSorted();
+    const turns = async (ms: number): Promise<void> => {
+      for (const end = bench.clock.now() + ms; bench.clock.now() < end;) {
+        await tick();
+        await bench.clock.advance(2_000);
+      }
+    };
+    await turns(10_000);
+    bench.zone.breakDown('AccessDenied: route53');
+    await turns(200_000);
+    expect(codes()).toEqual(['claim-right', 'dns-right']);
+    await turns(100_000);
+    expect(codes()).toEqual(['claim-right', 'dns-right', 'records-unknown']);
+    const said = context.state.plans.get('records')?.find((it) => it.code === 'records-unknown')?.sentence;
+    expect(said).toMatch(/^the records are as they were read [45] min ago, .*: AccessDenied: route53$/);
+
+    bench.zone.breakDown(null);
+    await turns(32_000);
+    expect(codes()).toEqual(['claim-right', 'dns-right']);
+  });
+
+  it("says in Route 53's own words why it never read the records", async () => {
+    bench.zone.breakDown('AccessDenied: route53');
+    const { state } = await turn();
+    expect(state.plans.get('records')).toEqual([
+      { code: 'records-unknown', sentence: 'the records are unknown: AccessDenied: route53' },
+    ]);
+  });
+
   it.each(['remove a member', 'write records'])('does not %s once a step has begun since', async (what) => {
     const stranger = what === 'remove a member' ? addStranger() : null;
     const { admin } = keeper.ports;

@@ -152,6 +152,19 @@ describe('the register', () => {
     expect(zone.calls()).toBe(calls + 1);
   });
 
+  it("tells that its last question was not answered, in Route 53's own words, and how old its answer is", async () => {
+    expect(register.unread()).toBe(null);
+    await register.read(0, NEVER);
+    await clock.advance(10_000);
+    zone.breakDown('AccessDenied: no');
+    await register.read(0, NEVER);
+    await clock.advance(60_000);
+    expect(register.unread()).toEqual({ forMs: 70_000, reason: 'AccessDenied: no' });
+    zone.breakDown(null);
+    await register.read(0, NEVER);
+    expect(register.unread()).toBe(null);
+  });
+
   it('counts silence from the first failure on, until reads and writes succeed', async () => {
     await register.read(0, NEVER);
     await clock.advance(10_000);
