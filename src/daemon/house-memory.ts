@@ -54,6 +54,8 @@ export function lookAnew(memory: HouseMemory, now: number): void {
   memory.rulesFailures = 0;
   memory.membersKey = '';
   memory.healthy = new Set();
+  // What another published since stands there, however much the same this one has to say: who leaves goes by it.
+  memory.published = '';
 }
 
 /** While AWS does not answer, it is asked less and less often: throttling is shared by the whole account. */

@@ -86,6 +86,23 @@ it('publishes nobody as unnamed before it has read what another named since: who
   expect(decodePublished(value)).toMatchObject({ by: second.self.id, named: ['i-01', 'i-02', 'i-03'] });
 });
 
+it('publishes anew what it published before another kept house: who leaves goes by whose word stands', async () => {
+  const bench = createBench(3);
+  const cluster = await bench.form();
+  await bench.clock.advance(6_000);
+  const [first, second] = [bench.host(0), bench.host(1)];
+  const publishedBy = (): string | undefined => decodePublished(cluster.read(PUBLISHED_KEY)?.value ?? '')?.by;
+  await keepHouse(bench, cluster, first);
+  await keepHouse(bench, cluster, second);
+  const writers: (string | undefined)[] = [];
+  for (const host of [first, second, first]) {
+    await lead(bench, cluster, host);
+    await bench.clock.advance(12_000);
+    writers.push(publishedBy());
+  }
+  expect(writers).toEqual([first.self.id, second.self.id, first.self.id]);
+});
+
 it('shows no more what it planned while it kept house, when another does: alarms go by it', async () => {
   const bench = createBench(3);
   const cluster = await bench.form();
