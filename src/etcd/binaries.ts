@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { execa, ExecaError } from 'execa';
 import { ApplianceError, describeError } from '../errors.ts';
 import { hasSystemCode } from './files.ts';
 import { compareVersions, minorOf } from './releases.ts';
@@ -29,7 +29,15 @@ export interface BinaryFolder<Binary extends EtcdServer = EtcdBinary> {
   /** Oldest version first. */
   readonly binaries: readonly Binary[];
   /** Subfolders that hold something that cannot be used, and why. */
-  readonly broken: readonly { readonly directory: string; readonly reason: string }[];
+  readonly broken: readonly BrokenFolder[];
+}
+
+/** Something in a folder of binaries that cannot be used, and why. */
+export interface BrokenFolder {
+  readonly directory: string;
+  readonly reason: string;
+  /** It is not known to be broken: it was not heard out, or got no process or memory. Asked again, it may do. */
+  readonly passing: boolean;
 }
 
 /** A binary that takes longer than this to say its version hangs, or the machine does. */
@@ -52,9 +60,14 @@ export async function listBinaries(directory: string, signal: AbortSignal): Prom
 /**
  * The same for the servers alone: one process for each version and not three, which a start of etcd waits for. What the
  * system says of a folder that cannot be read is thrown as it is: it ends no appliance, which may have an etcd that runs.
+ * `limitMs`: how long each may take to say its version.
  */
-export async function listServers(directory: string, signal: AbortSignal): Promise<BinaryFolder<EtcdServer>> {
-  return await listWith(inspectServer, directory, signal);
+export async function listServers(
+  directory: string,
+  signal: AbortSignal,
+  limitMs: number = VERSION_LIMIT_MS,
+): Promise<BinaryFolder<EtcdServer>> {
+  return await listWith(async (folder, cut) => await inspectServer(folder, cut, limitMs), directory, signal);
 }
 
 async function listWith<Binary extends EtcdServer>(
@@ -85,15 +98,17 @@ export function newestBinary(binaries: readonly EtcdBinary[]): EtcdBinary | null
 }
 
 type Inspected<Binary = EtcdBinary> =
-  | { readonly ok: true; readonly binary: Binary }
-  | { readonly ok: false; readonly broken: { readonly directory: string; readonly reason: string } };
+  { readonly ok: true; readonly binary: Binary } | { readonly ok: false; readonly broken: BrokenFolder };
 
 /** Looks at one version's folder. What is wrong with it is an answer, not an error. */
 export async function inspect(directory: string, signal: AbortSignal): Promise<Inspected> {
   const etcd = join(directory, 'etcd');
   const etcdctl = join(directory, 'etcdctl');
   const etcdutl = join(directory, 'etcdutl');
-  const broken = (reason: string): Inspected => ({ ok: false, broken: { directory, reason } });
+  const broken = (reason: string): Inspected => ({
+    ok: false,
+    broken: { directory, reason, passing: false },
+  });
   // Before the others start: one that fails while this is awaited would be a rejection that nobody handles.
   const hasUtility = await isThere(etcdutl);
   try {
@@ -109,18 +124,31 @@ export async function inspect(directory: string, signal: AbortSignal): Promise<I
     const tool = minor === '3.4' ? null : etcdutl;
     return { ok: true, binary: { version: server, minor, directory, etcd, etcdctl, etcdutl: tool } };
   } catch (error) {
-    return broken(describeError(error));
+    return unheard(directory, error);
   }
 }
 
-async function inspectServer(directory: string, signal: AbortSignal): Promise<Inspected<EtcdServer>> {
+async function inspectServer(
+  directory: string,
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<Inspected<EtcdServer>> {
   const etcd = join(directory, 'etcd');
   try {
-    const version = await versionOf(etcd, ['--version'], signal);
+    const version = await versionOf(etcd, ['--version'], signal, limitMs);
     return { ok: true, binary: { version, minor: minorOf(version), directory, etcd } };
   } catch (error) {
-    return { ok: false, broken: { directory, reason: describeError(error) } };
+    return unheard(directory, error);
   }
+}
+
+/** Why the system runs a file never, or not as long as it is as it is. */
+const OF_THE_FILE: readonly string[] = ['ENOEXEC', 'EACCES', 'ENOENT'];
+
+/** What the file itself says stands until it is another file. A machine without memory has etcd end in many ways. */
+function unheard(directory: string, error: unknown): Extract<Inspected, { readonly ok: false }> {
+  const passing = error instanceof ExecaError && !OF_THE_FILE.includes(error.code ?? '');
+  return { ok: false, broken: { directory, reason: describeError(error), passing } };
 }
 
 /** Names of the subfolders, without those that an unfinished installation keeps (they start with a dot). */
@@ -147,13 +175,18 @@ async function entries(directory: string): Promise<readonly string[]> {
   }
 }
 
-async function versionOf(path: string, args: readonly string[], signal: AbortSignal): Promise<string> {
+async function versionOf(
+  path: string,
+  args: readonly string[],
+  signal: AbortSignal,
+  limitMs: number = VERSION_LIMIT_MS,
+): Promise<string> {
   if (!(await isThere(path))) throw new Error(`${path} is missing or cannot be run`);
   // 3.4's etcdctl speaks the v2 API unless told otherwise, and then knows no `version` command.
   const { stdout } = await execa(path, args, {
     env: { ETCDCTL_API: '3' },
     extendEnv: false,
-    timeout: VERSION_LIMIT_MS,
+    timeout: limitMs,
     cancelSignal: signal,
   });
   const version = /version:\s*v?(\d+\.\d+\.\d+)\s*$/im.exec(stdout)?.[1];

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createBinaryCatalogue } from '../../src/etcd/catalogue.ts';
 import { temporaryDirectory } from '../tools.ts';
 
@@ -12,14 +12,14 @@ const quiet = {
   error: () => undefined,
 };
 
-/** Puts a server there that writes a line for each time it is asked; alone, without its tools. */
-async function server(root: string, version: string): Promise<void> {
+/** Puts a server there that writes a line for each time it is asked, and does this first; alone, without its tools. */
+async function server(root: string, version: string, first = ':'): Promise<void> {
   const folder = join(root, 'etcd', version);
   await mkdir(folder, { recursive: true });
   const path = join(folder, 'etcd');
   await writeFile(
     path,
-    `#!/bin/sh\necho ${version} >>${join(root, 'asked')}\necho "etcd Version: ${version}"\n`,
+    `#!/bin/sh\necho ${version} >>${join(root, 'asked')}\n${first}\necho "etcd Version: ${version}"\n`,
   );
   await chmod(path, 0o755);
 }
@@ -67,6 +67,40 @@ describe('the catalogue of servers', () => {
     await expect(first).rejects.toThrow('aborted');
     expect(await second).toHaveLength(1);
     expect(await asked(place.path)).toHaveLength(1);
+  });
+
+  test('asks again who could not say its version: a slow machine takes no version away for good', async () => {
+    await using place = await temporaryDirectory();
+    await server(place.path, '3.6.16');
+    await server(place.path, '3.5.35', `[ -e ${join(place.path, 'slow')} ] && exec sleep 60`);
+    await writeFile(join(place.path, 'slow'), '');
+    const warned: object[] = [];
+    const log = { ...quiet, warn: (fields: object) => void warned.push(fields) };
+    const times = { limitMs: 1_000, againMs: 100 };
+    const catalogue = createBinaryCatalogue(join(place.path, 'etcd'), log, times);
+    const versions = async (): Promise<string> =>
+      (await catalogue.list(calm)).map((it) => it.version).join(' ');
+    expect(await versions()).toBe('3.6.16');
+    await rm(join(place.path, 'slow'));
+    await vi.waitFor(async () => expect(await versions()).toBe('3.5.35 3.6.16'), 10_000);
+    expect(warned).toEqual([expect.objectContaining({ passing: true })]);
+  });
+
+  test('takes what a server ends with for passing, and what its file is for what it is', async () => {
+    await using place = await temporaryDirectory();
+    await server(place.path, '3.5.35', `[ -e ${join(place.path, 'ends')} ] && exit 2`);
+    await server(place.path, '3.6.16', 'exit 0');
+    const warned: object[] = [];
+    const log = { ...quiet, warn: (fields: object) => void warned.push(fields) };
+    await writeFile(join(place.path, 'ends'), '');
+    const catalogue = createBinaryCatalogue(join(place.path, 'etcd'), log, { againMs: 0 });
+    expect(await catalogue.list(calm)).toEqual([]);
+    expect(warned).toMatchObject([{ passing: true }, { passing: false }]);
+    await rm(join(place.path, 'ends'));
+    await vi.waitFor(async () => expect(await catalogue.list(calm)).toHaveLength(1), 10_000);
+    const before = await asked(place.path);
+    for (let time = 0; time < 5; time += 1) await catalogue.list(calm);
+    expect(await asked(place.path)).toEqual(before);
   });
 
   test('keeps no failure', async () => {
