@@ -222,11 +222,13 @@ function ready({ state }: Appliance): Check {
 
 function sample(appliance: Appliance, metrics: Metrics): void {
   const { state, context } = appliance;
+  const reading = context.register.claim();
   const looks = isLookOld(appliance) ? [] : state.members;
   metrics.sampled({
     ready: whyNotReady(state) === null,
     leader: state.ownStatus.known && state.ownStatus.value.leader === state.ownStatus.value.memberId,
-    claim: claimOf(appliance)?.state ?? (context.register.claim().known ? 'none' : null),
+    // One that stands and cannot be read is not none.
+    claim: claimOf(appliance)?.state ?? (reading.known && reading.value.kind === 'none' ? 'none' : null),
     members: new Map(looks.map((it) => [it.name || it.id, it.unhealthy === null])),
     etcdVersion: state.ownStatus.known ? state.ownStatus.value.version : null,
     upgrade: upgradeOf(appliance),

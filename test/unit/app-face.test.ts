@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createFace } from '../../src/app-face.ts';
+import { namesOf } from '../../src/core/names.ts';
 import { createAppliance } from '../../src/daemon/appliance.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import type { Face } from '../../src/http/face.ts';
@@ -18,7 +19,8 @@ async function subject() {
   });
   await bench.form();
   const etcd = await ports.process.adopt(NEVER);
-  return { bench, face, state: appliance.context.state, etcd };
+  const { state, register } = appliance.context;
+  return { bench, face, state, register, etcd };
 }
 
 const HOUR_MS = 3_600_000;
@@ -99,5 +101,25 @@ describe('readiness', () => {
     expect([face.ready().ok, await gauge(face)]).toEqual([true, '1']);
     state.phase = 'leaving';
     expect([face.ready(), await gauge(face)]).toEqual([{ ok: false, reason: 'it leaves' }, '0']);
+  });
+});
+
+describe('the claim in the metrics', () => {
+  const NAME = namesOf('main.example.org').claim;
+  const states = async (face: Face): Promise<readonly string[]> =>
+    [...(await face.metrics()).text.matchAll(/^etcd_appliance_claim_state\{state="([a-z]+)"\} 1$/gm)].map(
+      ([, state = '']) => state,
+    );
+
+  it.each([
+    ['that nobody has read', null, []],
+    ['that does not stand', [], ['none']],
+    ['that is not understood', [{ name: NAME, type: 'TXT', ttl: 5, values: ['"v=99"'] }], []],
+  ] as const)('is none only where none stands: %s', async (_what, records, shown) => {
+    const { bench, face, register } = await subject();
+    for (const record of records ?? [])
+      await bench.host(0).ports.zone.change([{ action: 'CREATE', record }], NEVER);
+    if (records !== null) expect((await register.read(0, NEVER)).known).toBe(true);
+    expect(await states(face)).toEqual(shown);
   });
 });
