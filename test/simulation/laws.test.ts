@@ -355,8 +355,24 @@ const CASES: Readonly<
     ],
   },
   'known-only': {
-    bad: [[removal('i-1')], [words('i-1', false), removal('i-1')], [words('i-3', true), removal('i-1')]],
-    good: [[words('i-1', true), removal('i-1')], [removal(null, 1)]],
+    bad: [
+      [removal('i-1')],
+      [words('i-1', false), removal('i-1')],
+      [words('i-3', true), removal('i-1')],
+      [words('i-1', true), words('i-1', false), removal('i-1')],
+      // What it was told was of another, or that this one runs.
+      [{ kind: 'evidence-answer', to: 'i-1', words: { 'i-9': 'terminated' } }, removal('i-1')],
+      [{ kind: 'evidence-answer', to: 'i-1', words: { 'i-2': 'running' } }, removal('i-1')],
+    ],
+    good: [
+      [words('i-1', true), removal('i-1')],
+      [
+        words('i-1', true),
+        { kind: 'evidence-answer', to: 'i-1', words: { 'i-9': 'running' } },
+        removal('i-1'),
+      ],
+      [removal(null, 1)],
+    ],
   },
   'names-known-only': {
     bad: [[seesFleet(null), 10_000, batch({ lockHolder: 'i-1', takes: ['name A 10.0.0.2'] })]],

@@ -1,21 +1,32 @@
+import type { Ec2Evidence } from '../../../src/core/fleet.ts';
 import type { LawCheck } from './law.ts';
 
 /** An answer may be under way while a batch is planned and its lock is looked at; ms. */
 const PLANNED_MS = 5_000;
 
-/** Law 4: whoever removes a voter that is not its own knows the fleet: its last answer was one, and had itself in it. */
+/** What EC2 says of an instance that will not run again, or whose group may have let it go. */
+const ENDS: ReadonlySet<Ec2Evidence> = new Set(['shutting-down', 'terminated', 'stopped', 'not-found']);
+
+/** Law 4: whoever removes a voter that is not its own was told by EC2, last of all, that this very instance is gone. */
 export const knownOnly: LawCheck = {
   law: 4,
   check: 'known-only',
   watch: (report) => {
-    /** By asker: whether EC2's last word on anybody was one. */
-    const answered = new Map<string, boolean>();
+    /** By asker: EC2's last word on each instance; an answer that is none makes all of them unknown. */
+    const heard = new Map<string, Map<string, Ec2Evidence>>();
     return (it) => {
-      if (it.kind === 'appliance') answered.delete(it.id);
-      if (it.kind === 'evidence-answer') answered.set(it.to, it.words !== null);
+      if (it.kind === 'appliance') heard.delete(it.id);
+      if (it.kind === 'evidence-answer') {
+        const before = it.words === null ? [] : (heard.get(it.to) ?? []);
+        heard.set(it.to, new Map([...before, ...Object.entries(it.words ?? {})]));
+      }
       if (it.kind !== 'removal-sent' || it.member.learner || it.member.name === it.by) return;
-      if (answered.get(it.by) !== true)
-        report(`${it.by} removes ${it.member.name} (${it.member.id}), and EC2 told it nothing`);
+      const words = heard.get(it.by) ?? new Map<string, Ec2Evidence>();
+      // One that never started has no name: it is known by its address, which the removal does not tell.
+      const about = it.member.name === '' ? [...words.values()] : [words.get(it.member.name)];
+      if (about.some((word) => word !== undefined && ENDS.has(word))) return;
+      const told = about.find((word) => word !== undefined) ?? 'nothing';
+      report(`${it.by} removes ${it.member.name} (${it.member.id}), and EC2 told it ${told}`);
     };
   },
 };
