@@ -157,6 +157,12 @@ export const UPGRADE_LOCK_TTL_SECONDS = 60;
 export const UPGRADE_PAIR_WAIT_MS = 60_000;
 
 /**
+ * While somebody steps, nobody else is named, and a step on a large database takes minutes: between two of them, who serves
+ * and is not named yet gets this long to be. A housekeeper's look or two; where Route 53 is in the way, no step waits for it.
+ */
+export const UPGRADE_NAMES_WAIT_MS = 15_000;
+
+/**
  * A downgrade that is under way, with nobody at work on it and the preflight barring its next step, is cancelled after this
  * long: etcd takes in nobody meanwhile. A restart is over by then; what lasts longer may last for days.
  */

@@ -1,4 +1,4 @@
-import { CLOSE_ENTRIES, UPGRADE_PAIR_WAIT_MS } from './numbers.ts';
+import { CLOSE_ENTRIES, UPGRADE_NAMES_WAIT_MS, UPGRADE_PAIR_WAIT_MS } from './numbers.ts';
 import { edgeUp, hasWayDown, isBadRelease } from './upgrade-edges.ts';
 import type { Edge } from './upgrade-edges.ts';
 import type { Check, CheckCode, UpgradeMember, UpgradeObservation } from './upgrade.ts';
@@ -69,7 +69,7 @@ function learners({ members }: UpgradeObservation): Check {
 }
 
 /** Another member's restart costs quorum, or all that is left of its reserve, where one is away already. */
-function unhealthy({ members, leaderId, pairForMs = null }: UpgradeObservation): Check {
+function unhealthy({ members, leaderId, pairForMs = null, unnamed = null }: UpgradeObservation): Check {
   const leader = members.find((it) => it.id === leaderId);
   const troubles = members.flatMap((it) => {
     if (it.learner) return [];
@@ -85,7 +85,13 @@ function unhealthy({ members, leaderId, pairForMs = null }: UpgradeObservation):
           `two voters are left, and while one of them steps nothing can be written: waits up to ${UPGRADE_PAIR_WAIT_MS / 1_000} s for a third`,
         ]
       : [];
-  return check('upgrade-unhealthy', [...troubles, ...alone, ...pair], 'every voter is well');
+  const nameless =
+    unnamed !== null && unnamed.forMs < UPGRADE_NAMES_WAIT_MS
+      ? [
+          `clients are not sent to ${unnamed.names.join(' and ')} yet, and nobody is named during a step: waits up to ${UPGRADE_NAMES_WAIT_MS / 1_000} s for that`,
+        ]
+      : [];
+  return check('upgrade-unhealthy', [...troubles, ...alone, ...pair, ...nameless], 'every voter is well');
 }
 
 function alarms({ alarms: raised }: UpgradeObservation): Check {

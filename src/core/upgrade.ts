@@ -68,6 +68,8 @@ export interface UpgradeObservation {
   readonly lockedBy: string | null;
   /** For how long the one that plans has seen just two voters; ms. Null, or left out: there are others, or nobody counts. */
   readonly pairForMs?: number | null;
+  /** Instances that serve and that no client is sent to yet, and for how long the one that plans has seen any, while nobody steps; ms. Null, or left out: there are none, or nobody counts. */
+  readonly unnamed?: { readonly names: readonly string[]; readonly forMs: number } | null;
   /** For how long the one that plans has seen a downgrade under way at which nobody else works; ms. 0, or left out: there is none, or nobody counts. */
   readonly downgradeIdleForMs?: number;
   /** For how long the step that is recorded has been seen without a lock; ms. */

@@ -8,6 +8,7 @@ import type { UpgradeAction } from '../core/plan-upgrade.ts';
 import type { Context } from './context.ts';
 import type { MemberLook } from './state.ts';
 import type { OrphanMemory } from './upgrade-look.ts';
+import { readPublished } from './published.ts';
 import { lookAtUpgrade } from './upgrade-look.ts';
 import { newsOf } from './upgrade-pace.ts';
 import { askWord } from './upgrade-word.ts';
@@ -21,6 +22,8 @@ export interface UpgradeMemory extends OrphanMemory {
   left: boolean;
   /** Since when there have been just two voters, on the clock; null: there are others. */
   pairSince: number | null;
+  /** Since when somebody has served whom no client is sent to, while nobody else steps, on the clock; null: nobody does. */
+  unnamedSince: number | null;
   /** Since when a downgrade has been under way at which nobody else works, on the clock; null: there is none. */
   downgradeIdleSince: number | null;
   /** What may bring on an upgrade that stands still, as etcd said it in the last look; null: it was not asked, or did not tell. */
@@ -39,6 +42,7 @@ export function freshUpgradeMemory(): UpgradeMemory {
     orphan: null,
     left: false,
     pairSince: null,
+    unnamedSince: null,
     downgradeIdleSince: null,
     news: null,
     begins: true,
@@ -72,6 +76,8 @@ export async function observeUpgrade(
   const isPair = members.filter((it) => !it.learner).length === 2;
   memory.members = members;
   memory.pairSince = isPair ? (memory.pairSince ?? clock.now()) : null;
+  const unnamed = await unnamedOf(context, observation, signal);
+  memory.unnamedSince = unnamed.length > 0 ? (memory.unnamedSince ?? clock.now()) : null;
   memory.left = isLeft(observation);
   memory.news = observation.record.known ? newsOf(observation.record.value, observation.members) : null;
   memory.downgradeIdleSince = isDowngradeIdle(observation)
@@ -81,6 +87,22 @@ export async function observeUpgrade(
   return known({
     ...observation,
     pairForMs: since(memory.pairSince),
+    unnamed: unnamed.length > 0 ? { names: unnamed, forMs: since(memory.unnamedSince) ?? 0 } : null,
     downgradeIdleForMs: since(memory.downgradeIdleSince) ?? 0,
   });
+}
+
+/** Who serves, and is not among those that the housekeeper says are named; nobody while another steps, or where nothing is published. */
+async function unnamedOf(
+  { ports: { admin, self } }: Context,
+  { members, lockedBy }: UpgradeObservation,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (lockedBy !== null && lockedBy !== self.id) return [];
+  const published = await readPublished(admin, clientUrl(self.address), signal);
+  if (published === null) return [];
+  const named = new Set(published.named);
+  return members.flatMap((it) =>
+    !it.learner && it.unhealthy === null && !named.has(it.name) ? [it.name] : [],
+  );
 }

@@ -82,6 +82,11 @@ const steps: readonly Case[] = [
     looksAt(three('3.5.35').slice(0, 2), { pairForMs: 60_000 }),
     'upgrade-step step: i-2 m2 3.5.35-3.6.16',
   ],
+  [
+    'beside one that Route 53 does not let be named',
+    looksAt(three('3.5.35'), { unnamed: { names: ['i-3'], forMs: 15_000 } }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
   ['alone', looksAt([runs(1, '3.5.35')]), 'upgrade-step step: i-1 m1 3.5.35-3.6.16'],
   ['a patch', looksAt(three('3.7.1')), 'upgrade-step step: i-2 m2 3.7.1-3.7.3'],
   [

@@ -127,6 +127,12 @@ const amiss: readonly Case[] = [
     'upgrade-unhealthy',
     /^two voters are left/,
   ],
+  [
+    'who serves and is not named yet, for a moment',
+    looksAt(three('3.5.35'), { unnamed: { names: ['i-2', 'i-3'], forMs: 14_999 } }),
+    'upgrade-unhealthy',
+    /^clients are not sent to i-2 and i-3 yet/,
+  ],
   ['no leader', looksAt(three('3.5.35'), { leaderId: null }), 'upgrade-unhealthy', /^no member leads$/],
   [
     'a leader that is no member',
