@@ -15,6 +15,7 @@ import { askVersions, versionToStart } from './start-facts.ts';
 import { settledMembers } from './settle-members.ts';
 import type { ActionOf, StepResult } from './start-step.ts';
 import { noteEnd } from './swap-etcd.ts';
+import { strangersCluster } from './own-cluster.ts';
 import { soon, standsForMs } from './start-step.ts';
 
 /** Starts etcd on the data that are here, with the binary of their own version. */
@@ -139,7 +140,10 @@ export async function found(
 /** Refusals of an add that say "not now": they pass with another joiner's promotion, or within etcd's own five seconds. */
 const PASSING: ReadonlySet<AdminRefusal> = new Set(['too-many-learners', 'unhealthy-cluster']);
 
-/** Adds this instance as a learner, and starts etcd with the member list as it is after the add. */
+/**
+ * Adds this instance as a learner to the cluster that was asked, and starts etcd with the member list as it is after the add.
+ * Between the two this machine may have been frozen for long, and another stack's member answer at that address.
+ */
 export async function join(
   context: Context,
   action: ActionOf<'join'>,
@@ -149,7 +153,16 @@ export async function join(
   const { ports } = context;
   const choice = await versionToStart(context, { quorum: seen.quorum, claim: null }, signal);
   if (choice.kind === 'missing') return missing(context, choice.why);
+  const asked = seen.quorum?.kind === 'answers' ? seen.quorum.list.clusterId : null;
+  const stranger = await strangersCluster(ports.admin, action.endpoint, asked, signal);
+  if (asked === null || stranger !== null)
+    return reused(
+      context,
+      `${action.endpoint} is cluster ${stranger ?? 'unknown'}'s by now: nobody was added`,
+    );
   const added = await ports.admin.addLearner(action.endpoint, peerUrl(ports.self.address), signal);
+  if (added.ok && added.value.list.clusterId !== asked)
+    return await leaveStranger(context, action.endpoint, added.value, signal);
   ports.meter.acted('join', added.ok ? 'done' : added.code);
   if (!added.ok) {
     context.chronicle.trouble('join', reason(added.code, added.message));
@@ -165,6 +178,27 @@ export async function join(
     voter: false,
   };
   return await startJoiner(context, action, { identity, memberId, list }, signal);
+}
+
+/** Takes the own learner out of a cluster that nobody asked; where that fails, its own appliances evict who never starts. */
+async function leaveStranger(
+  context: Context,
+  endpoint: string,
+  { memberId, list }: { readonly memberId: string; readonly list: MemberList },
+  signal: AbortSignal,
+): Promise<StepResult> {
+  const removed = await context.ports.admin.removeMember(endpoint, memberId, signal);
+  const end = removed.ok ? 'was removed again' : `could not be removed again: ${removed.message}`;
+  return reused(
+    context,
+    `${endpoint} was cluster ${list.clusterId}'s by then: member ${memberId} was added to it, and ${end}`,
+  );
+}
+
+function reused(context: Context, why: string): StepResult {
+  context.ports.meter.acted('join', 'address-reused');
+  context.chronicle.trouble('join', reason('address-reused', why));
+  return soon(context);
 }
 
 /** The member list as `--initial-cluster`: names must be unique and not empty, those of unstarted members are blank. */

@@ -435,6 +435,47 @@ describe('joining', () => {
     expect(steps).toEqual(['start data']);
   });
 
+  /** Where it adds itself, a member of another cluster answers as soon as it has done so, or what is named here. */
+  function movedOn(after: 'add' | 'status'): void {
+    const { admin } = context.ports;
+    const isThere = (): boolean => after === 'status' || steps.includes('add');
+    const theirs = 'f'.repeat(16);
+    const status: Ports['admin']['status'] = async (endpoint, signal) => {
+      const told = await admin.status(endpoint, signal);
+      return told.known && isThere() ? known({ ...told.value, clusterId: theirs }) : told;
+    };
+    const addLearner: Ports['admin']['addLearner'] = async () => {
+      steps.push('add');
+      const list = { clusterId: theirs, answeredBy: 'b'.repeat(16), members: [] };
+      return await Promise.resolve({ ok: true, value: { memberId: 'e'.repeat(16), list } });
+    };
+    const removeMember: Ports['admin']['removeMember'] = async (endpoint, memberId) => {
+      steps.push(`remove ${memberId} at ${endpoint}`);
+      return await Promise.resolve({ ok: true, value: undefined });
+    };
+    context = createContext(host.context.options, {
+      ...context.ports,
+      admin: { ...admin, status, addLearner, removeMember },
+    });
+  }
+
+  it('takes itself out again where another cluster took it in: EC2 gives the address of who is gone to others', async () => {
+    const quorum = await pair();
+    movedOn('add');
+    expect(await run(join(), quorum)).toHaveProperty('nextInMs');
+    expect(steps).toEqual(['add', `remove ${'e'.repeat(16)} at ${bench.host(1).url}`]);
+    expect(host.disk.identity).toBe(null);
+    expect(bench.log.join('\n')).toContain('address-reused');
+  });
+
+  it('does not add itself where another cluster answers by then', async () => {
+    const quorum = await pair();
+    movedOn('status');
+    expect(await run(join(), quorum)).toHaveProperty('nextInMs');
+    expect(steps).toEqual([]);
+    expect(host.disk.identity).toBe(null);
+  });
+
   it('starts nothing where it was refused, and comes back soon', async () => {
     const quorum = await pair();
     const [cluster] = bench.etcd.clusters.values();
