@@ -84,6 +84,8 @@ export function planMember(seen: MemberObservation): MemberAction {
     if (outdated !== null) return outdated;
   }
   if (!status.known && wasRemoved(seen)) return removed(identity, 'before it served');
+  // A linearizable list is refused only with a quorum; a learner's etcd lists nobody, with one or without.
+  if (isRefused(status) && identity.voter && !seen.list.known) return unlisted(seen.list);
   if (isRefused(status)) return none('member-refused', `etcd runs, and is left alone: ${status.reason}`);
   if (!status.known) return none('member-no-answer', `the own etcd does not answer: ${status.reason}`);
   if (runsAsAnother(identity, status.value)) {

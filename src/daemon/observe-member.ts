@@ -1,5 +1,5 @@
-import type { Known } from '../core/known.ts';
-import { known, unknown } from '../core/known.ts';
+import type { Known, Unknown } from '../core/known.ts';
+import { isRefused, known, unknown } from '../core/known.ts';
 import type { DataIdentity } from '../core/local-data.ts';
 import type { MemberList, MemberStatus } from '../core/members.ts';
 import { votersOf } from '../core/members.ts';
@@ -47,7 +47,7 @@ export async function observeMember(
   const { list, leader } = status.known
     ? ((await listAsBefore(context, own, identity, status.value, signal)) ??
       (await freshList(context, status.value, signal)))
-    : { list: await listOfLateJoiner(context, identity, status.reason, memory, signal), leader: null };
+    : { list: await listWithoutStatus(context, identity, status, memory, signal), leader: null };
   state.list = list;
   const needsClaim = status.known && (learner || !identity.formed);
   if (needsClaim) await learnClaim(context, own, identity, learner, signal);
@@ -103,6 +103,19 @@ async function listAsBefore(
   if (!lock.known) return { list: lock, leader: null };
   state.lockRead = { at: sent, lock: lock.value };
   return { list, leader: null };
+}
+
+/** Who is refused its status asks for the list all the same: that is refused only with a quorum. */
+async function listWithoutStatus(
+  context: Context,
+  identity: DataIdentity,
+  status: Unknown,
+  memory: MemberMemory,
+  signal: AbortSignal,
+): Promise<Known<MemberList>> {
+  return isRefused(status) && identity.voter
+    ? (await votersList(context, false, null, signal)).list
+    : await listOfLateJoiner(context, identity, status.reason, memory, signal);
 }
 
 /**

@@ -90,7 +90,8 @@ async function applianceBeside(
 describe.each(TESTED_MINORS)('authentication is on in etcd %s', (minor) => {
   test('who asks for a quorum is refused where there is one, and hears nothing where there is none', async () => {
     await using stack = new AsyncDisposableStack();
-    const { admin, members, running } = await closedCluster(minor, 3, stack);
+    const closed = await closedCluster(minor, 3, stack);
+    const { admin, members, running } = closed;
     const [{ ports }] = createBench(1).hosts;
     const endpoints = members.map((it) => it.endpoint).sort();
     const wanted = { clusterId: null, preferred: null, limitMs: null };
@@ -102,6 +103,11 @@ describe.each(TESTED_MINORS)('authentication is on in etcd %s', (minor) => {
     });
     await Promise.all([running[1]?.stop(0), running[2]?.stop(0)]);
     expect(await ask()).toEqual({ kind: 'nobody', foreign: [], refused: [] });
+    const [member] = members;
+    if (member === undefined) throw new Error('no member');
+    const left = await applianceBeside(closed, member.name, member.address, member);
+    const { notTaken } = await explain(left, calm);
+    expect(notTaken.map((it) => it.code)).toContain('member-no-quorum');
   });
 
   test('a new instance, one with data, and one that runs are told so', async () => {

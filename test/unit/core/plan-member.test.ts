@@ -98,7 +98,19 @@ const cases: readonly Case[] = [
   },
   {
     name: 'authentication is on: etcd answers, and says nothing to an appliance',
+    seen: seen({ status: refused('who are you'), list: refused('who are you') }),
+    kind: 'none',
+    code: 'member-refused',
+  },
+  {
+    name: 'authentication is on, and quorum is lost: the status is refused, and a list not given',
     seen: seen({ status: refused('who are you'), list: DARK }),
+    kind: 'none',
+    code: 'member-no-quorum',
+  },
+  {
+    name: 'authentication is on at a learner, which lists nobody anyway',
+    seen: seen({ identity: identity({ voter: false }), status: refused('who are you'), list: DARK }),
     kind: 'none',
     code: 'member-refused',
   },
