@@ -3,10 +3,11 @@ import { createClientPool, type ClientPool } from '../../src/etcd/admin-client.t
 import { isDisconnected } from '../../src/etcd/refusals.ts';
 import { checkRegister } from '../linearizability/checker.ts';
 import { type Call, type Operation, tellCall } from '../linearizability/history.ts';
+import { createPins } from './pins.ts';
 
-const PREFIX = 'registers/';
-/** Of each client, from the end of one operation to the next; as dear as a write (writers.ts). */
+/** Of so many clients, each from the end of one operation to the next; as dear as a write (writers.ts). */
 const PACE_MS = 60;
+const CLIENTS = 4;
 /** After a failure: a member that refuses every call at once would fill the history with calls that say nothing. */
 const PAUSE_MS = 200;
 const DEADLINE_MS = 2_000;
@@ -14,63 +15,81 @@ const DEADLINE_MS = 2_000;
 const AT_A_TIME = 2;
 const EPOCH_MS = 4_000;
 
-/** Clients that read, write and swap the same few registers all the time, each preferring another member. */
+/** Clients that read, write and swap the same few registers all the time, at least one at each member, whatever fails there. */
 export interface Registers {
-  /** Operations with an answer. */
-  readonly answered: () => number;
+  /** Members that are there, through which no read that began since then (performance.now()) has an answer. */
+  readonly silentSince: (ms: number) => readonly string[];
   /** Registers whose history no single register can have made, each with where it breaks; empty where all is well. */
   readonly broken: () => readonly string[];
   readonly stop: () => Promise<void>;
 }
 
-/** Starts `count` clients. Reads are linearizable, which is etcd's default. All times are of this process's one monotonic clock. */
-export function startRegisters(endpoints: () => readonly string[], count = 4): Registers {
+export interface RegistersOptions {
+  /** What the names of the registers begin with. */
+  readonly prefix?: string;
+  /** What is wrong on purpose: the member at this endpoint is asked for what it holds itself, and `broken` must find that out. */
+  readonly serializableAt?: string;
+}
+
+/** Reads are linearizable, which is etcd's default. All times are of this process's one monotonic clock. */
+export function startRegisters(
+  endpoints: () => readonly string[],
+  { prefix = 'registers/', serializableAt }: RegistersOptions = {},
+): Registers {
   const stopping = new AbortController();
   const pool = createClientPool();
+  const pins = createPins(endpoints);
   const histories = new Map<string, Call[]>();
+  /** Through each member, when the last read with an answer began. */
+  const heard = new Map<string, number>();
   const beganMs = performance.now();
-  let answered = 0;
+  const acting: Promise<void>[] = [];
 
   const note = (key: string, call: Call): void => {
     const history = histories.get(key) ?? [];
     histories.set(key, history);
     history.push(call);
-    if (call.returnedMs !== null) answered += 1;
   };
 
   const act = async (client: number): Promise<void> => {
-    let favourite = client;
     /** What it saw last, by register: what it expects when it swaps. */
     const seen = new Map<string, string | null>();
     for (let number = 1; !stopping.signal.aborted; number += 1) {
-      const all = endpoints();
-      const endpoint = all[favourite % Math.max(1, all.length)];
+      startEnough();
+      const endpoint = pins.of(client);
       const epoch = Math.floor((performance.now() - beganMs) / EPOCH_MS);
-      const key = `${PREFIX}${epoch}/${Math.floor(Math.random() * AT_A_TIME)}`;
+      const key = `${prefix}${epoch}/${Math.floor(Math.random() * AT_A_TIME)}`;
       const asked = ask(`${client}.${number}`, seen.get(key) ?? null);
       const calledMs = performance.now();
-      const did = endpoint === undefined ? null : await carryOut(pool, endpoint, key, asked);
+      const serializable = endpoint === serializableAt;
+      const did = endpoint === null ? null : await carryOut(pool, endpoint, key, asked, serializable);
       const returnedMs = performance.now();
-      if (did !== null) {
-        note(key, { client: `client ${client}`, operation: did, calledMs, returnedMs });
-        seen.set(key, holdsAfter(did));
-      } else {
-        if (endpoint !== undefined)
-          note(key, { client: `client ${client}`, operation: asked, calledMs, returnedMs: null });
-        favourite += 1;
+      if (endpoint !== null) {
+        const call = { client: `client ${client} at ${endpoint}`, operation: did ?? asked, calledMs };
+        note(key, { ...call, returnedMs: did === null ? null : returnedMs });
+        if (did?.kind === 'read') heard.set(endpoint, Math.max(calledMs, heard.get(endpoint) ?? calledMs));
       }
-      const pauseMs = did === null ? PAUSE_MS : PACE_MS;
+      if (did !== null) seen.set(key, holdsAfter(did));
+      // More clients together ask no more than few.
+      const pauseMs = did === null ? PAUSE_MS : (PACE_MS * acting.length) / CLIENTS;
       await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   };
-  const acting = Promise.all(Array.from({ length: count }, (_, client) => act(client)));
+  const startEnough = (): void => {
+    while (acting.length < Math.max(CLIENTS, endpoints().length)) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const client = acting.push(promise) - 1;
+      act(client).then(resolve, reject);
+    }
+  };
+  startEnough();
 
   return {
-    answered: () => answered,
+    silentSince: (ms) => endpoints().filter((endpoint) => (heard.get(endpoint) ?? -Infinity) < ms),
     broken: () => [...histories].flatMap(([key, history]) => breakOf(key, history)),
     stop: async () => {
       stopping.abort();
-      await acting;
+      await Promise.all(acting);
       pool[Symbol.dispose]();
     },
   };
@@ -98,9 +117,10 @@ async function carryOut(
   endpoint: string,
   key: string,
   operation: Operation,
+  serializable: boolean,
 ): Promise<Operation | null> {
   try {
-    return await call(pool, endpoint, key, operation);
+    return await call(pool, endpoint, key, operation, serializable);
   } catch (error) {
     if (isDisconnected(error)) pool.drop(endpoint);
     return null;
@@ -112,13 +132,14 @@ async function call(
   endpoint: string,
   name: string,
   operation: Operation,
+  serializable: boolean,
 ): Promise<Operation> {
   const { kv } = pool.get(endpoint);
   const options = { deadline: Date.now() + DEADLINE_MS };
   const key = Buffer.from(name);
   switch (operation.kind) {
     case 'read': {
-      const { kvs } = await kv.range({ key, serializable: false }, options);
+      const { kvs } = await kv.range({ key, serializable }, options);
       return { ...operation, value: kvs[0]?.value.toString('utf8') ?? null };
     }
     case 'write':

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EtcdAdmin } from '../../src/etcd/admin.ts';
+import { createPins } from './pins.ts';
 
 const PREFIX = 'e2e/';
 /**
@@ -7,13 +8,13 @@ const PREFIX = 'e2e/';
  * together: at twice the pace, the clients of four fleets take more of two cores than all that is tested.
  */
 const PACE_MS = 50;
-/** When no member took a write in turn: a refused call costs more than one that is done, and there may be nobody for long. */
+/** When a write was refused: that costs more than one that is done, and the member may be away for long. */
 const PAUSE_MS = 200;
 
 /** How often an unanswered read of everything is tried. */
 const READS = 5;
 
-/** Clients that write all the time, each preferring another member, and remember what was acknowledged. */
+/** Clients that write all the time, each at a member of its own while there are as many, and remember what was acknowledged. */
 export interface Writers {
   readonly acknowledged: () => number;
   /** Between two acknowledged writes of any writer, so far. */
@@ -26,11 +27,12 @@ export interface Writers {
 }
 
 /**
- * Starts `count` writers of numbered keys. Each stays with a member until that fails, then takes the next. A write
- * without an answer may have been made or not: it is never tried again, and nothing is expected of it.
+ * Starts `count` writers of numbered keys, each of which stays with its member whatever fails there. A write without an
+ * answer may have been made or not: it is never tried again, and nothing is expected of it.
  */
 export function startWriters(admin: EtcdAdmin, endpoints: () => readonly string[], count = 3): Writers {
   const stopping = new AbortController();
+  const pins = createPins(endpoints);
   const written = new Map<string, string>();
   let lastMs: number | null = null;
   let longestMs = 0;
@@ -43,25 +45,15 @@ export function startWriters(admin: EtcdAdmin, endpoints: () => readonly string[
   };
 
   const write = async (writer: number): Promise<void> => {
-    let favourite = writer;
-    let refusals = 0;
     for (let number = 1; !stopping.signal.aborted; number += 1) {
-      const all = endpoints();
-      const endpoint = all[favourite % Math.max(1, all.length)];
+      const endpoint = pins.of(writer);
       const key = `${PREFIX}${writer}/${String(number).padStart(8, '0')}`;
       const value = `${number} of ${writer} at ${Math.round(performance.now())}`;
       const put =
-        endpoint === undefined
-          ? null
-          : await admin.put(endpoint, key, value, {}, new AbortController().signal);
-      if (put?.known && put.value) {
-        acknowledge(key, value);
-        refusals = 0;
-      } else {
-        favourite += 1;
-        refusals += 1;
-      }
-      const pauseMs = refusals > all.length ? PAUSE_MS : PACE_MS;
+        endpoint === null ? null : await admin.put(endpoint, key, value, {}, new AbortController().signal);
+      const done = put?.known === true && put.value;
+      if (done) acknowledge(key, value);
+      const pauseMs = done ? PACE_MS : PAUSE_MS;
       await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   };
