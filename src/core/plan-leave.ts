@@ -51,9 +51,9 @@ export interface LeaveObservation {
   readonly departure: Departure;
   readonly status: Known<MemberStatus>;
   readonly list: Known<MemberList>;
-  /** Healthy voters besides this one, most caught-up first, those that leave too left out. */
+  /** Of the healthy ones besides this one those that may lead next, the best first; of those that leave too only who goes later. */
   readonly successors: readonly string[];
-  /** Healthy voters besides this one, leaving or not. */
+  /** Voters besides this one that serve and follow the leader that it follows, leaving or not. */
   readonly healthyOthers: number;
   /**
    * How many of those leave too, and first: several count on the same members, and each may be gone before this one is. All of
@@ -173,10 +173,15 @@ export function planLeave(seen: LeaveObservation): LeaveAction {
     const apart = seen.leaveFirst === 0 ? '' : `, not counting ${seen.leaveFirst} that may leave first`;
     return wait(
       'leave-quorum-short',
-      `only ${healthy} of ${others - seen.leaveFirst} other voters are healthy${apart}: stays until one comes or goes`,
+      `only ${healthy} of ${others - seen.leaveFirst} other voters are healthy, hear the leader and are heard by it${apart}: stays until one comes or goes`,
     );
   }
-  if (leads && target !== undefined) return handOver(target);
+  // That the others hear this one does not say that they hear each other: it goes once they follow another.
+  if (leads) {
+    return target === undefined
+      ? wait('leave-quorum-short', 'nobody could lead next: stays until one can')
+      : handOver(target);
+  }
   return remove(status.value.memberId, 'removes itself: the others are a healthy majority');
 }
 

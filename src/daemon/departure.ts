@@ -39,7 +39,9 @@ export async function leave(
     withoutEtcdSince: null,
     through: clientUrl(context.ports.self.address),
     voters: '',
-    wellAt: [],
+    well: [],
+    leader: '',
+    declined: new Set(),
     leavers: '',
     refused: null,
   };
@@ -122,7 +124,9 @@ async function act(
     case 'hand-over': {
       await housekeeper.release(signal);
       const outcome = await ports.admin.moveLeader(own, action.targetId, signal);
+      memory.declined.delete(action.targetId);
       if (outcome.ok) chronicle.event('hand-over', action.reason);
+      else memory.declined.add(action.targetId);
       memory.refused = outcome.ok ? null : reason(outcome.code, outcome.message);
       return;
     }

@@ -1,5 +1,6 @@
 import { known } from '../core/known.ts';
-import type { MemberList } from '../core/members.ts';
+import type { Known } from '../core/known.ts';
+import type { MemberList, MemberStatus } from '../core/members.ts';
 import { votersOf } from '../core/members.ts';
 import { LEAVE_DNS_MS, LEAVE_GRACE_MS, NOTICE_GRACE_MS } from '../core/numbers.ts';
 import type { Departure, LeaveObservation } from '../core/plan-leave.ts';
@@ -7,10 +8,12 @@ import type { Reason } from '../core/reason.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
+import { whyNotFollowing } from './follows.ts';
 import { readLeaving } from './leaving-word.ts';
 import type { Look } from './look.ts';
 import { endpointOf, lookThrough } from './look.ts';
 import { readPublished } from './published.ts';
+import type { MemberLook } from './state.ts';
 import type { TerminatingHook } from './terminating-hook.ts';
 
 /** What a departure is told by who runs it. */
@@ -41,13 +44,20 @@ export interface DepartureMemory {
   through: string;
   /** Who voted at the last look, on which the plan rests. */
   voters: string;
-  /** Where those are asked that were well then. */
-  wellAt: readonly string[];
+  /** Those that were well then. */
+  well: readonly Follower[];
+  /** Whom they followed. */
+  leader: string;
   /** Who else left then. */
   leavers: string;
+  /** Who did not take leadership over, the last one last: others are asked first. */
+  readonly declined: Set<string>;
   /** What etcd answered to the last step, where it refused it. */
   refused: Reason | null;
 }
+
+/** A voter besides the own one, and where it is asked: it may have published another client URL than its address's. */
+type Follower = MemberLook & { readonly endpoint: string };
 
 /** Whether the time is over in which the machine, or its hook, lets it leave in order. */
 export function isGraceOver(now: number, leaving: Leaving, memory: DepartureMemory): boolean {
@@ -73,18 +83,20 @@ export async function observeDeparture(
   memory.through = seen.known ? seen.value.through : own;
   const leavers = seen.known ? await readLeaving(context, 'going', seen.value.through, signal) : seen;
   const step = await ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal);
-  // Where the own etcd does not answer, it is not among the healthy ones anyway.
-  const others = seen.known ? healthyOthers(seen.value, status.known ? status.value.memberId : '') : [];
+  const leader = seen.known ? leaderOf(status, seen.value) : null;
+  const others =
+    seen.known && leader !== null ? await followersOf(context, seen.value, { status, leader }, signal) : [];
   const outOfDns = await isOutOfDns(context, own, signal);
   memory.voters = seen.known ? votersKey(seen.value.list) : '';
-  memory.wellAt = seen.known ? endpointsOf(seen.value, others) : [];
+  memory.well = others;
+  memory.leader = leader ?? '';
   memory.leavers = leavers.known ? keyOf(leavers.value) : '';
   const now = ports.clock.now();
   return {
     departure: leaving.departure(),
     status,
     list: seen.known ? known(seen.value.list) : seen,
-    successors: others.filter((it) => !leavers.known || !leavers.value.has(it.name)).map((it) => it.id),
+    successors: successorsOf(context, others, leavers, memory.declined),
     healthyOthers: others.length,
     // Who leaves with the lower id goes first: all that leave see it so.
     leaveFirst: others.filter(
@@ -109,19 +121,51 @@ function elsewhere({ ports: { self }, state, register }: Context): readonly stri
   return [...new Set(addresses)].filter((it) => it !== self.address).map(clientUrl);
 }
 
-/** Healthy voters besides the own one, most caught-up first. */
-function healthyOthers(seen: Look, ownId: string): Look['members'] {
-  const index = (it: Look['members'][number]): number =>
-    it.status.known ? it.status.value.raftAppliedIndex : 0;
-  return seen.members
-    .filter((it) => it.unhealthy === null && it.id !== ownId)
-    .sort((a, b) => index(b) - index(a));
+/** Whom the own etcd follows; where that is silent, who says of itself that it leads; null: nobody is known. */
+function leaderOf(own: Known<MemberStatus>, seen: Look): string | null {
+  if (own.known) return own.value.leader;
+  const leads = seen.members.filter(
+    ({ id, unhealthy, status }) => unhealthy === null && status.known && status.value.leader === id,
+  );
+  return leads.toSorted((one, other) => termOf(other) - termOf(one))[0]?.id ?? null;
 }
 
-/** Where the look asked them: a member may have published another client URL than its address's. */
-function endpointsOf({ list }: Look, looks: Look['members']): readonly string[] {
-  const ids = new Set(looks.map((it) => it.id));
-  return list.members.filter((it) => ids.has(it.id)).map(endpointOf);
+function termOf({ status }: MemberLook): number {
+  return status.known ? status.value.raftTerm : 0;
+}
+
+/**
+ * Healthy voters besides the own one that hear this leader, and are heard by it; most caught-up first. Where the own etcd
+ * leads, that they hear it says nothing of whether they hear each other: that is seen once another leads.
+ */
+async function followersOf(
+  { ports }: Context,
+  seen: Look,
+  { status: own, leader }: { readonly status: Known<MemberStatus>; readonly leader: string },
+  signal: AbortSignal,
+): Promise<readonly Follower[]> {
+  // Where the own etcd does not answer, it is not among the healthy ones anyway.
+  const ownId = own.known ? own.value.memberId : '';
+  const endpoints = new Map(seen.list.members.map((it) => [it.id, endpointOf(it)]));
+  const well = seen.members
+    .filter((it) => it.unhealthy === null && it.id !== ownId)
+    .map((it): Follower => ({ ...it, endpoint: endpoints.get(it.id) ?? '' }));
+  const whyNot = await Promise.all(well.map(async (it) => await whyNotFollowing(ports, it, leader, signal)));
+  const index = ({ status }: MemberLook): number => (status.known ? status.value.raftAppliedIndex : 0);
+  return well.filter((_, at) => whyNot[at] === null).sort((a, b) => index(b) - index(a));
+}
+
+/** Who may lead next: who stays before who leaves, too, but later, and who has not declined before who has. */
+function successorsOf(
+  { ports: { self } }: Context,
+  others: readonly Follower[],
+  leavers: Known<ReadonlySet<string>>,
+  declined: ReadonlySet<string>,
+): readonly string[] {
+  const stays = ({ name }: Follower): boolean => !leavers.known || !leavers.value.has(name);
+  const later = others.filter((it) => !stays(it) && it.name > self.id);
+  const ids = [...others.filter(stays), ...later].map((it) => it.id);
+  return [...ids.filter((it) => !declined.has(it)), ...[...declined].filter((it) => ids.includes(it))];
 }
 
 function votersKey({ members }: MemberList): string {
@@ -146,7 +190,7 @@ async function isOutOfDns(
 }
 
 /**
- * Law 5: whether those that were counted on are still there and answer; null: they do. Several may leave at once, and a look
+ * Law 5: whether those that were counted on are still there and follow the same leader; null: they do. Several may leave at once, and a look
  * takes as long as its slowest member, which may be a learner that has yet to serve.
  */
 export async function whyNotAsSeen(
@@ -160,7 +204,11 @@ export async function whyNotAsSeen(
   if (!list.known) return list.reason;
   if (votersKey(list.value) !== memory.voters) return 'the voters are others than a moment ago';
   if (keyOf(leavers.value) !== memory.leavers) return 'others leave than a moment ago';
-  const asked = await Promise.all(memory.wellAt.map((it) => ports.admin.status(it, signal)));
-  const silent = asked.find((it) => !it.known);
-  return silent === undefined ? null : `another voter that it counts on does not answer: ${silent.reason}`;
+  const whyNot = await Promise.all(
+    memory.well.map(async (it) => {
+      const status = await ports.admin.status(it.endpoint, signal);
+      return await whyNotFollowing(ports, { ...it, status }, memory.leader, signal);
+    }),
+  );
+  return whyNot.find((it) => it !== null) ?? null;
 }

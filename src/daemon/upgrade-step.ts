@@ -1,5 +1,6 @@
 import { reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
+import { doOthersFollow } from './follows.ts';
 import { look } from './look.ts';
 import type { Held, UpgradeActionOf } from './upgrade-acts.ts';
 import { nameAgain, nameSelf, stepNow, writePart } from './upgrade-acts.ts';
@@ -91,10 +92,11 @@ async function areOthersWell({ context, members, signal }: Held): Promise<boolea
   const seen = await look(context, clientUrl(self.address), signal);
   if (!seen.known) return false;
   const planned = new Set(members.map((it) => it.id));
-  return seen.value.members.every(
+  const areWell = seen.value.members.every(
     ({ id, name, learner, unhealthy }) =>
       name === self.id || (planned.has(id) && (learner || unhealthy === null)),
   );
+  return areWell && (await doOthersFollow(context, seen.value, signal));
 }
 
 async function handOver({ context, lock, signal }: Held, targetId: string | null): Promise<boolean> {

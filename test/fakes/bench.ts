@@ -15,6 +15,7 @@ import { createFakeFleet, type FakeFleet } from './fake-fleet.ts';
 import { createFakeHooks, type FakeHooks } from './fake-hooks.ts';
 import { createFakeMetadata, type FakeMetadata } from './fake-metadata.ts';
 import { createFakeZone, type FakeZone } from './fake-zone.ts';
+import { createNetwork, type Network, type Place, type Traffic } from './network.ts';
 import { createSeededRandom } from './seeded-random.ts';
 import { soonOn } from './soon.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
@@ -45,6 +46,8 @@ export interface Bench {
   readonly zone: FakeZone;
   readonly aws: FakeFleet;
   readonly etcd: EtcdWorld;
+  /** Between the etcds; whoever asks one reaches it. */
+  readonly network: Network;
   readonly hosts: readonly [Host, ...Host[]];
   readonly log: string[];
   readonly changes: MembershipChange[];
@@ -68,8 +71,10 @@ export function createBench(count = 1, seed = 1): Bench {
   aws.setDesired(count);
   const log: string[] = [];
   const changes: MembershipChange[] = [];
+  const network = createNetwork(createSeededRandom(seed));
   const etcd = createEtcdWorld({
     clock,
+    network,
     random: random.fork(),
     ids: etcdIds,
     watch: {
@@ -140,6 +145,7 @@ export function createBench(count = 1, seed = 1): Bench {
     zone,
     aws,
     etcd,
+    network,
     hosts,
     log,
     changes,
@@ -170,4 +176,18 @@ export function createBench(count = 1, seed = 1): Bench {
       return formed;
     },
   };
+}
+
+/** Cuts what etcds say to their peers, from one address to another. Gives the way to mend it. */
+export function cutPeers(
+  bench: Bench,
+  from: Place,
+  to: Place | null,
+  back: 'both ways' | 'one way',
+): () => void {
+  const traffic: readonly Traffic[] = ['peer'];
+  const goes = (one: Place, other: Place): boolean => one === from && (to === null || other === to);
+  const concerns = (one: Place, other: Place): boolean =>
+    goes(one, other) || (back === 'both ways' && goes(other, one));
+  return bench.network.cut({ traffic, concerns });
 }

@@ -155,10 +155,10 @@ const cases: readonly Case[] = [
   ['then the leader hands over', seen({ status: LEADS }), 'hand-over', 'leave-hand-over'],
   ['a follower removes itself', seen(), 'remove-self', 'leave-remove'],
   [
-    'a leader that only leavers could follow removes itself',
+    'a leader never removes itself: that the others hear it does not say that they hear each other',
     seen({ status: LEADS, successors: [] }),
-    'remove-self',
-    'leave-remove',
+    'wait',
+    'leave-quorum-short',
   ],
   ['removed: stops', seen({ list: known(listOf([2, 3])) }), 'stop', 'leave-removed'],
   ['the others are no healthy majority', seen({ healthyOthers: 1 }), 'wait', 'leave-quorum-short'],

@@ -12,7 +12,7 @@ import { encodePublished, PUBLISHED_KEY } from '../../../src/daemon/published.ts
 import { askWhyStopping, watchForDeparture } from '../../../src/daemon/why-stopping.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
-import { createBench, NEVER } from '../../fakes/bench.ts';
+import { createBench, cutPeers, NEVER } from '../../fakes/bench.ts';
 import { voterIdentity } from '../../fakes/bench-voter.ts';
 
 let bench: Bench;
@@ -224,6 +224,68 @@ describe('an instance that goes', () => {
     expect(ending.state.handsOver).toBe(false);
   });
 
+  describe('and leads', () => {
+    beforeEach(() => {
+      host.hooks.has.add('terminating');
+      host.hooks.waits.add('terminating');
+      publish([]);
+    });
+
+    it('stays where the others hear it, and not each other, until they do', async () => {
+      const mend = cutPeers(bench, '10.0.0.2', '10.0.0.3', 'both ways');
+      await depart(GOING);
+      await bench.clock.advance(30_000);
+      expect(steps).toContain('hand over');
+      expect(steps).not.toContain('remove');
+      expect(cluster.leader).not.toBe(null);
+      mend();
+      await bench.clock.advance(10_000);
+      expect(cluster.members.map((it) => it.name)).toEqual(['i-02', 'i-03']);
+      expect(cluster.leader).not.toBe(null);
+    });
+
+    it('stays where another hears everybody, and is heard by nobody', async () => {
+      const mend = cutPeers(bench, '10.0.0.2', null, 'one way');
+      await depart(GOING);
+      await bench.clock.advance(30_000);
+      expect(steps).not.toContain('remove');
+      expect(cluster.leader).not.toBe(null);
+      mend();
+      await bench.clock.advance(10_000);
+      expect(cluster.members.map((it) => it.name)).toEqual(['i-02', 'i-03']);
+    });
+
+    it('asks another where one does not take leadership over', async () => {
+      await form(4);
+      host.hooks.has.add('terminating');
+      host.hooks.waits.add('terminating');
+      publish([]);
+      const declines = cluster.members[1]?.id;
+      const asked: string[] = [];
+      const moveLeader: AdminPort['moveLeader'] = async (endpoint, targetId, signal) => {
+        asked.push(targetId);
+        if (targetId === declines) return { ok: false, code: 'no-answer', message: 'timed out' };
+        return await host.ports.admin.moveLeader(endpoint, targetId, signal);
+      };
+      await depart(GOING, false, { admin: { moveLeader } });
+      await bench.clock.advance(10_000);
+      expect(asked).toEqual([declines, cluster.members.find((it) => it.name === 'i-03')?.id]);
+      expect(cluster.members.map((it) => it.name)).toEqual(['i-02', 'i-03', 'i-04']);
+    });
+
+    it('hands over to one that leaves later where nobody else is left, and goes before it', async () => {
+      await form(2);
+      host.hooks.has.add('terminating');
+      host.hooks.waits.add('terminating');
+      publish([]);
+      cluster.put(`${LEAVING_PREFIX}i-02`, 'now', null);
+      await depart(GOING);
+      await bench.clock.advance(3_000);
+      expect(steps).toEqual(['announce', 'release', 'hand over', 'release', 'remove', 'complete']);
+      expect(cluster.members.map((it) => it.name)).toEqual(['i-02']);
+    });
+  });
+
   it('says why it stays where the plan reads as if it removed itself', async () => {
     cluster.lead(cluster.members[1]?.id ?? '');
     publish([]);
@@ -236,7 +298,7 @@ describe('an instance that goes', () => {
     await depart(GOING, false, { admin: { status } });
     await bench.clock.advance(10_000);
     expect(steps).not.toContain('remove');
-    const said = 'another voter that it counts on does not answer: it hangs';
+    const said = 'i-02 does not answer: it hangs: looks again';
     expect(bench.log.filter((line) => line.includes(said))).toHaveLength(1);
   });
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { UPGRADE_KEYS } from '../../../src/core/upgrade-record.ts';
 import { peerUrl } from '../../../src/core/urls.ts';
 import { clearRequests, stepSelf } from '../../../src/daemon/upgrade-step.ts';
-import { type Bench, createBench, type Host } from '../../fakes/bench.ts';
+import { type Bench, createBench, cutPeers, type Host } from '../../fakes/bench.ts';
 import { holdUpgradeLock } from '../../fakes/bench-held.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 
@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 
 /** A member that is to clear its log, with the lock; its etcd is the same all along. */
-async function prepared(): Promise<() => Promise<void>> {
+async function prepared(handOverTo: string | null = null): Promise<() => Promise<void>> {
   const held = await holdUpgradeLock(bench, host, cluster, () => {
     stops += 1;
   });
@@ -32,7 +32,7 @@ async function prepared(): Promise<() => Promise<void>> {
     memberId: '',
     from: '3.5.35',
     to: '3.6.16',
-    handOverTo: null,
+    handOverTo,
     reason: { code: 'upgrade-clear', sentence: '' },
   } as const;
   return async () => await clearRequests(held, action);
@@ -79,6 +79,16 @@ describe('clearing the log', () => {
     const begin = await prepared();
     bench.etcd.freeze(bench.host(2).self.address, true);
     await bench.soon(begin());
+    expect(stops).toBe(0);
+    expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
+  });
+
+  it('leaves etcd alone where it hands leadership over, and the other two do not hear each other', async () => {
+    cluster.lead(cluster.members[1]?.id ?? '');
+    cutPeers(bench, '10.0.0.1', '10.0.0.3', 'both ways');
+    const begin = await prepared(cluster.members[2]?.id);
+    await bench.soon(begin());
+    expect(cluster.leader).toBe(cluster.members[2]?.id);
     expect(stops).toBe(0);
     expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
   });

@@ -1,0 +1,46 @@
+import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
+import { endpointOf, type Look } from './look.ts';
+import type { Ports } from './ports.ts';
+import type { MemberLook } from './state.ts';
+
+/**
+ * Null where a voter follows this leader, and is followed through, both ways; else why it does not, as a clause (law 5). A
+ * status says whom it heard last, which may be one that has handed over since; and who hears a leader need not be heard by it.
+ * A linearizable read needs both: the leader answers that, after a quorum answered it.
+ */
+export async function whyNotFollowing(
+  { admin }: Pick<Ports, 'admin'>,
+  { name, status, endpoint }: Pick<MemberLook, 'name' | 'status'> & { readonly endpoint: string },
+  leaderId: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (!status.known) return `${name} does not answer: ${status.reason}`;
+  const { leader } = status.value;
+  if (leader !== leaderId) return `${name} follows ${leader ?? 'nobody'}, and not ${leaderId}`;
+  const read = await admin.read(endpoint, UPGRADE_LOCK_KEY, { serializable: false }, signal);
+  return read.known ? null : `${name} has no answer of its leader: ${read.reason}`;
+}
+
+/**
+ * Law 5: whether all other voters follow one leader, which is not the own etcd, or there are none: that they hear this one does
+ * not say that they hear each other.
+ */
+export async function doOthersFollow(
+  { ports }: { readonly ports: Pick<Ports, 'admin' | 'self'> },
+  seen: Look,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const own = seen.members.find((it) => it.name === ports.self.id);
+  const others = seen.members.filter((it) => it !== own && !it.learner);
+  if (others.length === 0) return true;
+  const leader = own?.status.known === true ? own.status.value.leader : null;
+  if (leader === null || leader === own?.id) return false;
+  const endpoints = new Map(seen.list.members.map((it) => [it.id, endpointOf(it)]));
+  const whyNot = await Promise.all(
+    others.map(async (it) => {
+      const endpoint = endpoints.get(it.id) ?? '';
+      return await whyNotFollowing(ports, { ...it, endpoint }, leader, signal);
+    }),
+  );
+  return whyNot.every((it) => it === null);
+}
