@@ -3,7 +3,7 @@ import { quorumOf } from '../../../src/core/members.ts';
 import type { KeyValue } from '../../../src/daemon/ports.ts';
 import { campaign } from './election.ts';
 import type { EtcdFiles } from './files.ts';
-import { linkedVoters } from './links.ts';
+import { isLinked, linkedVoters } from './links.ts';
 import { whyNoLearner } from './membership.ts';
 import type { EtcdNode, Etcds } from './node.ts';
 import { isAwake } from './node.ts';
@@ -23,6 +23,8 @@ export interface EtcdCluster {
   voters(): readonly Member[];
   /** Voters that run now. */
   upVoters(): readonly Member[];
+  /** How many voters could serve together: the most that run and are linked, both ways, with one of them. `without`: as if that one was none. */
+  together(without?: string): number;
   hasQuorum(): boolean;
   find(memberId: string): Member | undefined;
   list(): readonly Member[];
@@ -57,6 +59,11 @@ export function createCluster(
   const upVoters = (): readonly Member[] => {
     const up = new Set(etcds.nodesOf(id).flatMap((it) => (isAwake(it) ? [it.files.memberId] : [])));
     return voters().filter((it) => up.has(it.id));
+  };
+  const together = (without: string | null = null): number => {
+    const ids = new Set(voters().flatMap((it) => (it.id === without ? [] : [it.id])));
+    const nodes = etcds.nodesOf(id).filter((it) => ids.has(it.files.memberId));
+    return Math.max(0, ...nodes.map((one) => nodes.filter((it) => isLinked(etcds, one, it)).length));
   };
   const leading = (): EtcdNode | null => {
     let best: EtcdNode | null = null;
@@ -103,7 +110,8 @@ export function createCluster(
     },
     voters,
     upVoters,
-    hasQuorum: () => upVoters().length >= quorumOf(voters().length),
+    together,
+    hasQuorum: () => together() >= quorumOf(voters().length),
     find: (memberId) => furthest.state.members.get(memberId),
     list: members,
     read: (key) => furthest.state.keys.get(key) ?? null,

@@ -112,6 +112,8 @@ function flap(world: World, route: Route, share: number, lastsMs: number): void 
     const oneWay = random.chance(0.5);
     const concerns = (from: Place, to: Place): boolean => route.concerns(from, to) && (!oneWay || from < to);
     clock.after(ms, network.cut({ traffic: ['peer'], concerns }));
+    // Each is a fault of its own, however long the whole lasts: nobody can have seen it who looked before it.
+    world.tell({ kind: 'fault', lastsMs: ms });
   }
   clock.after(ms, () => flap(world, route, share, lastsMs - ms));
 }

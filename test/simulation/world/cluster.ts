@@ -103,7 +103,7 @@ export function tellMembership(world: World, change: MembershipChange): void {
   const machine = [...world.machines.values()].find((it) => memberOnDisk(it)?.memberId === member.id);
   const node = machine === undefined ? null : nodeOn(world, machine);
   const leader = leaderOf(world, cluster);
-  const after = { voters: cluster.voters().length, healthy: cluster.upVoters().length };
+  const after = { voters: cluster.voters().length, healthy: cluster.together() };
   world.tell({
     kind: 'membership',
     change: kind,
@@ -256,11 +256,13 @@ export function votesAt(
   memberId: string,
 ): { readonly before: Votes; readonly after: Votes } {
   const cluster = clusterAt(world, address);
-  const [voters, up] = [cluster?.voters() ?? [], cluster?.upVoters() ?? []];
-  const others = (all: readonly MemberName[]): number => all.filter((it) => it.id !== memberId).length;
+  const voters = cluster?.voters() ?? [];
   return {
-    before: { voters: voters.length, healthy: up.length },
-    after: { voters: others(voters), healthy: others(up) },
+    before: { voters: voters.length, healthy: cluster?.together() ?? 0 },
+    after: {
+      voters: voters.filter((it) => it.id !== memberId).length,
+      healthy: cluster?.together(memberId) ?? 0,
+    },
   };
 }
 

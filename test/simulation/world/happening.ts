@@ -13,7 +13,7 @@ export interface MemberName {
 /** The voters of a cluster at one moment. */
 export interface Votes {
   readonly voters: number;
-  /** Those that run, are not frozen, and reach a majority. */
+  /** The most that run, are not frozen, and are linked, both ways, with one of them: those that it could lead. */
   readonly healthy: number;
 }
 

@@ -14,6 +14,7 @@ import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
 import { SMALL_BYTES } from '../../fakes/etcd/large.ts';
 import { lastIndex, type OddEntry } from '../../fakes/etcd/files.ts';
 import type { EtcdNode } from '../../fakes/etcd/node.ts';
+import { snapshotCountOf } from '../../fakes/etcd/versions.ts';
 import { createFakeInspect } from '../../fakes/fake-inspect.ts';
 import type { StepFacts } from './happening.ts';
 import type { Machine } from './machine.ts';
@@ -45,7 +46,7 @@ export function isRefused(world: World, id: string): boolean {
   const machine = world.machines.get(id);
   const isBack = (machine?.process?.appliance.state.swap?.step?.why ?? null) !== null;
   const cluster = machine === undefined ? null : clusterOf(world, machine);
-  return isBack && cluster !== null && cluster.upVoters().length < quorumOf(cluster.voters().length);
+  return isBack && cluster !== null && !cluster.hasQuorum();
 }
 
 /** What a machine's data say to whoever means to run another version on them. */
@@ -127,7 +128,6 @@ export function stepFacts(world: World, machine: Machine): StepFacts | null {
   const from = node.process.version;
   const members = membersOf(world, cluster);
   const others = members.filter((it) => it.machine !== machine).map((it) => it.machine);
-  const up = cluster.upVoters().filter((it) => it.id !== node.files.memberId).length;
   const isBack = stepIn(cluster)?.from === swap.version && from !== swap.version;
   const isStep = from !== swap.version && !isBack;
   return {
@@ -139,7 +139,7 @@ export function stepFacts(world: World, machine: Machine): StepFacts | null {
       .map((it) => it.id),
     amiss: isStep ? amissFor(cluster, members, { from, to: swap.version, nodeOf }) : [],
     unwell: isBack ? [] : unwellOf(world, cluster, others),
-    after: { voters: cluster.voters().length, healthy: up },
+    after: { voters: cluster.voters().length, healthy: cluster.together(node.files.memberId) },
   };
 
   function nodeOf(it: Machine): EtcdNode | null {
@@ -251,6 +251,9 @@ export function whyNotUpgraded(world: World, clusterId: string, machines: readon
     if (code === null) return `${machine.id} has no plan of an upgrade`;
     const runs = nodeAt(world, machine.address)?.process.version;
     const aim = pickVersion(machine.image.versions, to ?? machine.image.wanted);
+    const { version = '', snapshotCount = 0 } = nodeAt(world, machine.address)?.process ?? {};
+    if (version !== '' && snapshotCount !== snapshotCountOf(version))
+      return `the etcd of ${machine.id} takes a snapshot after each ${snapshotCount} entries`;
     if (code === 'upgrade-paused' && paused === null)
       return `${machine.id} says paused, and nobody paused it`;
     if (code === 'upgrade-failed' && failed === null)
