@@ -88,6 +88,8 @@ export interface EtcdExit {
   readonly saysOtherMembers?: boolean;
   /** It refused to run: the cluster, or its data, are a newer version's. So it wrote nothing. */
   readonly saysTooOld?: boolean;
+  /** It found no room on the disk, by its own word or the disk's. */
+  readonly saysFull?: boolean;
   /** The last fatal or panic line, shortened; empty where there was none. */
   readonly lastWords: string;
 }

@@ -3,6 +3,9 @@
  * otherwise. Change them with a measurement.
  */
 
+/** Room on the disk that a start needs: etcd makes its log in files of 64 MB, two at a time, and the database grows beside them. */
+export const ROOM_FOR_ETCD_BYTES = 256 * 1024 * 1024;
+
 /** How often the housekeeper looks at etcd: a dead member is seen before clients give up. */
 export const LOOK_INTERVAL_MS = 2_000;
 

@@ -1,7 +1,35 @@
 import type { Claim } from './claim.ts';
+import { readClaim } from './claim.ts';
+import { namesOf } from './names.ts';
+import { ROOM_FOR_ETCD_BYTES } from './numbers.ts';
+import type { Discard } from './plan-retention.ts';
 import { planRetention } from './plan-retention.ts';
 import { ask, wait } from './start-actions.ts';
 import type { StartAction, StartObservation } from './start.ts';
+
+/**
+ * Room for data that are about to be started, and whose etcd ended for want of it; null: there is room, none can be made, or
+ * it is not known. Nothing is waited for: these data may be what quorum needs.
+ */
+export function planRoom(seen: StartObservation): StartAction | null {
+  const { aside } = seen.local;
+  if (!seen.endedFull || aside.length === 0) return null;
+  if (seen.room === undefined) return ask(['room']);
+  if (!seen.room.known || seen.room.value.freeBytes >= ROOM_FOR_ETCD_BYTES) return null;
+  return discardOf(planRetention(aside, standingClaim(seen)));
+}
+
+/** The stack's claim; null: it is unknown, or there is none. */
+function standingClaim({ self, cluster, zone }: StartObservation): Claim | null {
+  const reading = zone.known ? readClaim(namesOf(cluster).claim, zone.value) : null;
+  return reading?.kind === 'claim' && reading.claim.stack === self.stack ? reading.claim : null;
+}
+
+function discardOf(discard: Discard | null): StartAction | null {
+  return discard === null
+    ? null
+    : { kind: 'discard', directory: discard.entry.directory, reason: discard.reason };
+}
 
 /**
  * What keeps a member from starting here, looked at before anything is changed for it; null where nothing does. Where
@@ -11,7 +39,6 @@ export function planObstacle(seen: StartObservation, claim: Claim | null): Start
   if (seen.preflight === undefined) return ask(['preflight']);
   if (seen.preflight === null) return null;
   const { kind, why } = seen.preflight;
-  const discard = kind === 'disk-short' ? planRetention(seen.local.aside, claim) : null;
-  if (discard === null) return wait('preflight-failed', `etcd cannot start here: ${why}`);
-  return { kind: 'discard', directory: discard.entry.directory, reason: discard.reason };
+  const discard = kind === 'disk-short' ? discardOf(planRetention(seen.local.aside, claim)) : null;
+  return discard ?? wait('preflight-failed', `etcd cannot start here: ${why}`);
 }

@@ -4,6 +4,7 @@ import type { DataIdentity } from './local-data.ts';
 import { namesOf } from './names.ts';
 import { DAMAGED_STARTS, FORMING_LIMIT_MS } from './numbers.ts';
 import { planBirth, planForming, planReplacement } from './plan-birth.ts';
+import { planRoom } from './plan-obstacle.ts';
 import { ownMember, planJoin, planJoinUnread } from './plan-join.ts';
 import { ask, clearMark, setAside, startData, wait, whyNotLetIn } from './start-actions.ts';
 import { registerMoved } from './local-data.ts';
@@ -17,7 +18,9 @@ export function planStart(seen: StartObservation): StartAction {
   const { identity } = seen.local;
   const moved = registerMoved(identity, seen.self.id, seen.register);
   if (moved !== null) return { kind: 'halt', reason: moved };
-  return seen.local.present ? planOwnData(seen, identity) : planWithoutData(seen);
+  if (!seen.local.present) return planWithoutData(seen);
+  const action = planOwnData(seen, identity);
+  return action.kind === 'start-data' ? (planRoom(seen) ?? action) : action;
 }
 
 /** Data are here: start them, set them aside, or keep them and wait. */

@@ -1,6 +1,7 @@
 import type { BirthAnswer, EtcdAtHand } from './birth.ts';
 import type { Claim } from './claim.ts';
 import type { Fleet, InstanceEvidence, Self } from './fleet.ts';
+import type { DiskRoom } from './inspection.ts';
 import type { Known } from './known.ts';
 import type { LocalData, LocalMark } from './local-data.ts';
 import type { MemberList } from './members.ts';
@@ -14,7 +15,8 @@ import type { RecordChange, RecordSet } from './records.ts';
  */
 
 /** Facts that are only gathered when a planner asks for them. */
-export type StartFact = 'fleet' | 'probes' | 'births' | 'quorum' | 'evidence' | 'own-address' | 'preflight';
+export type StartFact =
+  'fleet' | 'probes' | 'births' | 'quorum' | 'evidence' | 'own-address' | 'preflight' | 'room';
 
 /**
  * A member that answers, and lets nobody in who has no user (authentication is on). To a linearizable read etcd says so only
@@ -51,6 +53,8 @@ export interface StartObservation {
   readonly local: LocalData;
   /** Starts in a row in which etcd named its data unreadable. */
   readonly damagedStarts: number;
+  /** Whether the last etcd of this life found no room on the disk. */
+  readonly endedFull: boolean;
   /** All record sets at and under the name. */
   readonly zone: Known<readonly RecordSet[]>;
   /** The cluster id that a forming claim's token and founders give; null without such a claim. */
@@ -81,6 +85,8 @@ export interface StartObservation {
   readonly ownAddress?: { readonly memberId: string | null } | null;
   /** What keeps etcd from starting here; null: nothing. */
   readonly preflight?: Obstacle | null;
+  /** On the disk that the data are on. */
+  readonly room?: Known<DiskRoom>;
 }
 
 /** Why a start does, or does not, go on. */

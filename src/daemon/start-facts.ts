@@ -24,7 +24,7 @@ import { askWord } from './upgrade-word.ts';
 export type DemandedFacts = Partial<
   Pick<
     StartObservation,
-    'fleet' | 'probes' | 'births' | 'etcd' | 'quorum' | 'evidence' | 'ownAddress' | 'preflight'
+    'fleet' | 'probes' | 'births' | 'etcd' | 'quorum' | 'evidence' | 'ownAddress' | 'preflight' | 'room'
   >
 >;
 
@@ -70,6 +70,8 @@ export async function gatherFact(
     }
     case 'preflight':
       return { preflight: await gatherPreflight(context, facts, signal) };
+    case 'room':
+      return { room: await ports.inspect.disk(signal) };
   }
 }
 

@@ -85,6 +85,7 @@ export async function decide(
     register: ports.zone.register,
     local,
     damagedStarts: mode.damagedStarts,
+    endedFull: state.lastExit?.saysFull === true,
     zone,
     formingClusterId: formingClusterId(context),
     claimStoodMs: register.claimStoodMs(),

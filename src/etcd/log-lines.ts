@@ -47,6 +47,7 @@ export function parseLogLine(text: string): LogLine {
 export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 'lastWords'> {
   readonly saysOtherMembers: boolean;
   readonly saysTooOld: boolean;
+  readonly saysFull: boolean;
   /** It restarted from a log that names no member: that ends in a panic, differently worded in each version. */
   readonly namelessLog: boolean;
   /** Go's runtime stopped it, and where is not told yet: the first function of etcd's in the stack says it. */
@@ -63,6 +64,7 @@ export const NO_VERDICT: Verdict = {
   saysRemoved: false,
   saysOtherMembers: false,
   saysTooOld: false,
+  saysFull: false,
   saysDamaged: null,
   lastWords: '',
   namelessLog: false,
@@ -75,6 +77,7 @@ export const NO_VERDICT: Verdict = {
 /** A verdict after one more line. The first word on damage stands: what follows it are consequences. */
 export function judge(verdict: Verdict, line: LogLine): Verdict {
   const isLast = line.level === 'fatal' || line.level === 'panic';
+  const isGrave = isLast || line.level === 'error';
   // zap's panic line is followed by Go's own, which says less.
   const repeats = isLast && line.error === '' && verdict.lastWords.startsWith(line.message.slice(0, 200));
   return {
@@ -83,6 +86,7 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
       verdict.saysOtherMembers || (isLast && line.error.startsWith('error validating peerURLs')),
     saysTooOld:
       verdict.saysTooOld || (isLast && (TOO_OLD.test(line.message) || TOO_OLD_DATA.test(line.error))),
+    saysFull: verdict.saysFull || (isGrave && NO_ROOM.test(`${line.message} ${line.error}`)),
     saysDamaged: verdict.saysDamaged ?? damageAfter(verdict, line, isLast),
     stoppedByRuntime: isRuntimeError(line) || (verdict.stoppedByRuntime && !OWN_FUNCTION.test(line.message)),
     namelessLog: verdict.namelessLog || isNameless(line),
@@ -101,6 +105,9 @@ function defragmentsIn({ message }: LogLine): number {
   if (message === 'starting defragment') return 1;
   return message === 'finished defragment' || message === 'failed to defragment' ? -1 : 0;
 }
+
+/** The system's own words, wherever etcd repeats them. */
+const NO_ROOM = /no space left on device|disk quota exceeded/i;
 
 /** 3.4 and 3.5 of a newer cluster; 3.6 of newer data (test/torture/going-back). */
 const TOO_OLD = /^invalid downgrade; server version is lower/;

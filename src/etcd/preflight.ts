@@ -3,14 +3,12 @@ import { access } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { basename, dirname } from 'node:path';
+import { ROOM_FOR_ETCD_BYTES } from '../core/numbers.ts';
 import type { Obstacle } from '../core/start.ts';
 import { describeError } from '../errors.ts';
 import { listServers, pickBinary } from './binaries.ts';
 import { freeBytes, hasSystemCode } from './files.ts';
 import { CLIENT_PORT, PEER_PORT } from './flags.ts';
-
-/** etcd preallocates its log in files of 64 MB, two at a time, and the database needs room beside them. */
-const NEEDED_BYTES = 256 * 1024 * 1024;
 
 /**
  * Why the binary of this very version cannot be run; null where it can. It is asked for its version now, in at most 10 s:
@@ -45,10 +43,10 @@ async function checkDisk(directory: string): Promise<Obstacle | null> {
     const there = await nearestFolder(directory);
     await access(there, constants.R_OK | constants.W_OK | constants.X_OK);
     const free = await freeBytes(there);
-    if (free >= NEEDED_BYTES) return null;
+    if (free >= ROOM_FOR_ETCD_BYTES) return null;
     return {
       kind: 'disk-short',
-      why: `the disk of ${directory} has ${toMiB(free)} MiB left, and etcd needs ${toMiB(NEEDED_BYTES)}`,
+      why: `the disk of ${directory} has ${toMiB(free)} MiB left, and etcd needs ${toMiB(ROOM_FOR_ETCD_BYTES)}`,
     };
   } catch (error) {
     return other(`${directory} cannot be used: ${describeError(error)}`);

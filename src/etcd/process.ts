@@ -241,12 +241,23 @@ function supervise(
   const finish = async (): Promise<EtcdExit> => {
     const end = await exit;
     over = true;
-    const { saysRemoved, saysDamaged, saysOtherMembers, saysTooOld, lastWords } = await words.end();
-    const last = lastWords === '' && end.code !== 0 ? await silentEnd(layout) : lastWords;
+    const { saysRemoved, saysDamaged, saysOtherMembers, saysTooOld, ...said } = await words.end();
+    // Where the disk is full, etcd's last words find no room either.
+    const isFull = end.code !== 0 && (await hasNoRoom(layout));
+    const last = said.lastWords === '' && isFull ? `the disk of ${layout.root} is full` : said.lastWords;
+    const saysFull = said.saysFull || isFull;
     await removeRecord(layout.process).catch(() => undefined);
     // Without a log etcd does not call its data damaged: it tries to join a cluster with what is left of them.
     const damage = saysDamaged ?? (walMissing ? 'wal' : null);
-    return { ...end, saysRemoved, saysDamaged: damage, saysOtherMembers, saysTooOld, lastWords: last };
+    return {
+      ...end,
+      saysRemoved,
+      saysDamaged: damage,
+      saysOtherMembers,
+      saysTooOld,
+      saysFull,
+      lastWords: last,
+    };
   };
   const exited = finish();
   return {
@@ -267,10 +278,9 @@ function supervise(
   };
 }
 
-/** Where the disk is full, etcd's last words find no room either. */
-async function silentEnd(layout: DataLayout): Promise<string> {
+async function hasNoRoom(layout: DataLayout): Promise<boolean> {
   const free = await freeBytes(layout.root).catch(() => null);
-  return free !== null && free < FULL_BYTES ? `the disk of ${layout.root} is full` : '';
+  return free !== null && free < FULL_BYTES;
 }
 
 const FULL_BYTES = 64 * 1024;

@@ -126,6 +126,18 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     expect(world.reasons).toContain('start:quorum-lost');
   });
 
+  it('a member whose disk is full of data that nobody needs makes room for its own, and serves again', async () => {
+    const history = await formed({ seed, desired: 3 });
+    const { world } = history;
+    const full = machine(history, 0);
+    const own = memberOnDisk(full)?.memberId;
+    await history.happens({ kind: 'disk-full', lastsMs: MINUTE_MS, aside: true }, full);
+    await history.settled(2 * MINUTE_MS);
+    expect(full.disk.aside).toEqual([]);
+    expect(memberOnDisk(full)?.memberId).toBe(own);
+    expect(world.reasons).toContain('start:discard-never-voter');
+  });
+
   it('a leader that AWS does not answer: another keeps house, and a lost member is replaced', async () => {
     const history = await formed({ seed, desired: 3 });
     const blind = leader(history);

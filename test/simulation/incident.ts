@@ -59,7 +59,8 @@ interface IncidentParams {
   readonly wipe: { readonly who: Who; readonly what: 'etcd' | 'disk' };
   /** Etcd dies, and its files are unreadable from then on. */
   readonly damage: { readonly who: Who; readonly what: 'wal' | 'database' };
-  readonly 'disk-full': { readonly who: Who; readonly lastsMs: number };
+  /** `aside`: by data set aside that nobody needs, and until its appliance deletes them. */
+  readonly 'disk-full': { readonly who: Who; readonly lastsMs: number; readonly aside?: boolean };
   /** Everybody's disk is too small for data that are set aside beside those in use. */
   readonly 'disks-short': { readonly lastsMs: number };
   /** The machine boots with an empty disk, and again, with its own, when its volume is there. */
@@ -216,7 +217,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   },
   wipe: ({ random, who }) => ({ who: who(), what: random.chance(0.7) ? 'disk' : 'etcd' }),
   damage: ({ random, who }) => ({ who: who(), what: random.pick(['wal', 'database']) }),
-  'disk-full': ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
+  'disk-full': ({ random, who, lasts }) => ({ who: who(), lastsMs: lasts(), aside: random.chance(0.5) }),
   'disks-short': ({ random }) => ({ lastsMs: random.int(20_000, 120_000) }),
   'no-space': ({ lasts }) => ({ lastsMs: lasts() }),
   defragment: ({ random, who }) => ({ who: who(), lastsMs: random.int(5, 60) * 1_000 }),

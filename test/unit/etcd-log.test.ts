@@ -115,6 +115,20 @@ describe("etcd's log lines", () => {
     expect(verdictOf(JSON.stringify({ ...line, msg: 'x', error: 'no space left' })).saysTooOld).toBe(false);
   });
 
+  test.each([
+    {
+      level: 'fatal',
+      msg: 'failed to create WAL',
+      error: 'write /data/wal/0.tmp: no space left on device',
+    },
+    { level: 'panic', msg: 'failed to commit tx', error: 'write /data/db: no space left on device' },
+    { level: 'error', msg: 'failed to save raft entries', error: 'disk quota exceeded' },
+  ])('name a disk without room: $level $msg', (line) => {
+    expect(verdictOf(JSON.stringify(line))).toMatchObject({ saysFull: true, saysDamaged: null });
+    expect(verdictOf(JSON.stringify({ ...line, level: 'warn' })).saysFull).toBe(false);
+    expect(verdictOf(JSON.stringify({ ...line, error: 'crc mismatch' })).saysFull).toBe(false);
+  });
+
   test('tell when a database is defragmented, once or several times', () => {
     const line = (msg: string): string => JSON.stringify({ level: 'info', msg });
     const [begins, ends] = [line('starting defragment'), line('finished defragment')];

@@ -1,6 +1,7 @@
 import { damage, disarmNoSpace, raiseNoSpace, unmount, wipe } from '../world/cluster.ts';
 import { endsIn } from '../world/group.ts';
 import { cutPower, powerOn } from '../world/power.ts';
+import type { Machine } from '../world/machine.ts';
 import type { World } from '../world/world.ts';
 import { announce, mayLose, type Strikes, targetOf, withDispensable, withTarget } from './target.ts';
 
@@ -37,13 +38,17 @@ export const DISK_INCIDENTS: Strikes<
       announce(world, `${machine.id}: etcd dies, and its ${what} cannot be read`);
       damage(world, machine, what);
     }),
-  'disk-full': (world, { who, lastsMs }) =>
+  'disk-full': (world, { who, lastsMs, aside = false }) =>
     withTarget(world, who, (machine) => {
-      announce(world, `${machine.id}: its disk is full for ${lastsMs} ms`);
+      const { disk } = machine;
+      const isOfAside = aside && machine.fullOf === null && disk.etcd !== null && disk.identity !== null;
+      const by = isOfAside ? 'of data set aside that nobody needs' : `for ${lastsMs} ms`;
+      announce(world, `${machine.id}: its disk is full ${by}`);
+      if (isOfAside) fillWithAside(world, machine);
       machine.diskFull = true;
       world.etcd.kill(machine.address);
       world.clock.after(lastsMs, () => {
-        machine.diskFull = false;
+        if (machine.fullOf === null) machine.diskFull = false;
       });
     }),
   'disks-short': (world, { lastsMs }) => {
@@ -67,6 +72,17 @@ export const DISK_INCIDENTS: Strikes<
     return true;
   },
 };
+
+/** What a learner had, whom nobody remembers, takes all the room. */
+function fillWithAside(world: World, machine: Machine): void {
+  const { disk } = machine;
+  const identity = disk.identity === null ? null : { ...disk.identity, voter: false };
+  const numbers = disk.aside.map((it) => Number(it.directory.split('/').at(-1)));
+  const directory = `aside/${Math.max(0, ...numbers) + 1}`;
+  const entry = { directory, identity, at: world.clock.wallTime(), reason: 'removed-while-away', etcd: null };
+  disk.aside = [...disk.aside, entry];
+  machine.fullOf = directory;
+}
 
 /** An operator tries so often to disarm an alarm, for which etcd needs a quorum; ms. */
 const DISARM_EVERY_MS = 1_000;

@@ -66,6 +66,7 @@ function processPort(world: World, machine: Machine): ProcessPort {
   const port = world.etcd.machine({ ...machine, binaries: machine.image, isOn: () => machine.powered });
   const watched = (running: RunningEtcd): RunningEtcd => ({
     ...running,
+    exited: running.exited.then((exit) => (machine.diskFull ? { ...exit, saysFull: true } : exit)),
     async stop(graceMs) {
       tellStop(world, machine);
       const exit = await running.stop(graceMs);
@@ -273,8 +274,12 @@ function clusterAt(world: World, address: string): EtcdCluster | undefined {
 
 /** Files go while no process runs: etcd's, or all on the disk. */
 export function wipe(world: World, machine: Machine, what: 'etcd' | 'disk'): void {
-  if (what === 'etcd') machine.disk.etcd = null;
-  else machine.disk.wipe();
+  if (what === 'etcd') {
+    machine.disk.etcd = null;
+  } else {
+    machine.disk.wipe();
+    if (machine.fullOf !== null) Object.assign(machine, { diskFull: false, fullOf: null });
+  }
   world.tell({ kind: 'disk', id: machine.id, holds: holdings(machine), wiped: true });
 }
 

@@ -95,6 +95,7 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
     shutsDown: false,
     doomed: false,
     diskFull: false,
+    fullOf: null,
     starts: 0,
     stoppedAt: Number.NEGATIVE_INFINITY,
     ledFullAt: Number.NEGATIVE_INFINITY,

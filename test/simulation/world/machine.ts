@@ -43,6 +43,8 @@ export interface Machine {
   /** EC2 has begun to take it away: nobody may count on its data. */
   doomed: boolean;
   diskFull: boolean;
+  /** Folder of `aside` that takes all the room: the disk is full until it is deleted; null: something else does. */
+  fullOf: string | null;
   /** Starts of its etcd since its appliance last stopped one, and when that ended: one that died since is no slow one; ms. */
   starts: number;
   stoppedAt: number;

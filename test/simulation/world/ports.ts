@@ -152,6 +152,7 @@ function dataOf(world: World, machine: Machine): Ports['data'] {
     async discard(directory, signal) {
       tellDiscard(world, machine, directory);
       await data.discard(directory, signal);
+      if (directory === machine.fullOf) Object.assign(machine, { diskFull: false, fullOf: null });
     },
   };
 }
@@ -166,14 +167,14 @@ function asideData({ etcd, identity }: FakeDisk['aside'][number]): AsideData {
 }
 
 /** Tells of data that are deleted for ever. */
-function tellDiscard(world: World, { id, disk, shortAt }: Machine, directory: string): void {
+function tellDiscard(world: World, { id, disk, diskFull, shortAt }: Machine, directory: string): void {
   const at = disk.aside.findIndex((it) => it.directory === directory);
   const gone = disk.aside[at];
   if (gone === undefined) return;
   const [older, newer] = [disk.aside.slice(0, at), disk.aside.slice(at + 1)].map((part) =>
     part.map(asideData),
   );
-  const shortMs = world.clock.now() - shortAt;
+  const shortMs = diskFull ? 0 : world.clock.now() - shortAt;
   world.tell({
     kind: 'discarded',
     id,

@@ -66,6 +66,8 @@ export function inspectOf(machine: Machine): InspectPort {
         }),
       );
     },
+    disk: async () =>
+      await Promise.resolve(known({ freeBytes: machine.diskFull ? 0 : 50e9, totalBytes: 100e9 })),
     databaseBytes: async () =>
       await Promise.resolve(known(SMALL_BYTES + (machine.disk.etcd?.state.bytes ?? 0))),
     async binary(version) {

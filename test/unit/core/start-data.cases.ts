@@ -1,4 +1,5 @@
 import { known } from '../../../src/core/known.ts';
+import type { AsideEntry, DataIdentity } from '../../../src/core/local-data.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
 import { answers, beside, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
@@ -12,6 +13,7 @@ import {
   formed,
   forming,
   hexOf,
+  identity,
   idOf,
   member,
 } from '../../fixtures/core/world.ts';
@@ -371,4 +373,111 @@ const besideFormed: readonly StartCase[] = [
   },
 ];
 
-export const dataCases: readonly StartCase[] = [...whose, ...withoutClaim, ...besideForming, ...besideFormed];
+const asideOf = (more: Partial<DataIdentity>): AsideEntry => ({
+  directory: 'aside/one',
+  identity: identity(more),
+  at: '2026-01-01',
+  reason: 'removed-while-away',
+});
+const LEARNERS = { ...OWN, aside: [asideOf({ voter: false })] };
+const SHORT = known({ freeBytes: 255 * 1024 * 1024, totalBytes: 100e9 });
+const ENOUGH = known({ freeBytes: 256 * 1024 * 1024, totalBytes: 100e9 });
+const serving = { quorum: answers([1, 2, 3]) };
+
+/** Its etcd ended for want of room: what nobody needs goes, and nothing is waited for. */
+const onFullDisk: readonly StartCase[] = [
+  {
+    name: 'the disk was full, and data are set aside: how much room there is, is asked',
+    seen: beside(formed(), { ...serving, local: LEARNERS, endedFull: true }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['room'],
+  },
+  {
+    name: 'the disk is full of data of a learner: they go',
+    seen: beside(formed(), { ...serving, local: LEARNERS, endedFull: true, room: SHORT }),
+    kind: 'discard',
+    code: 'discard-never-voter',
+    says: ['aside/one'],
+  },
+  {
+    name: 'the disk is full of data of a learner, and nobody answers: they go, and these may be what quorum needs',
+    seen: beside(formed(), { quorum: NOBODY, local: LEARNERS, endedFull: true, room: SHORT }),
+    kind: 'discard',
+    code: 'discard-never-voter',
+  },
+  {
+    name: 'the disk is full of data of a learner, and the claim is unknown: they go',
+    seen: start({ zone: DARK, local: LEARNERS, endedFull: true, room: SHORT }),
+    kind: 'discard',
+    code: 'discard-never-voter',
+  },
+  {
+    name: 'the disk is full of data that were never born, and a later epoch lives: they go',
+    seen: beside(NEXT, {
+      quorum: answers([1, 2, 3], NEXT.clusterId ?? ''),
+      local: {
+        ...diskWith({ epoch: 2, token: 'token-2', clusterId: NEXT.clusterId }),
+        aside: [asideOf({ formed: false })],
+      },
+      endedFull: true,
+      room: SHORT,
+    }),
+    kind: 'discard',
+    code: 'discard-never-born',
+  },
+  {
+    name: 'the disk is full of data that were never born, and the claim is unknown: they stay',
+    seen: start({
+      zone: DARK,
+      local: { ...OWN, aside: [asideOf({ formed: false })] },
+      endedFull: true,
+      room: SHORT,
+    }),
+    kind: 'start-data',
+    code: 'own-data-claim-unknown',
+  },
+  {
+    name: "the disk is full of a voter's data: they stay, and the own are started all the same",
+    seen: beside(formed(), {
+      ...serving,
+      local: { ...OWN, aside: [asideOf({})] },
+      endedFull: true,
+      room: SHORT,
+    }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'the disk was full, and nothing is set aside: started without a look',
+    seen: beside(formed(), { ...serving, local: OWN, endedFull: true }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'the disk was full, and has room by now',
+    seen: beside(formed(), { ...serving, local: LEARNERS, endedFull: true, room: ENOUGH }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'the disk was full, and nobody knows its room',
+    seen: beside(formed(), { ...serving, local: LEARNERS, endedFull: true, room: DARK }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
+    name: 'etcd ended for another reason: no look at the disk keeps it down',
+    seen: beside(formed(), { ...serving, local: LEARNERS, room: SHORT }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+];
+
+export const dataCases: readonly StartCase[] = [
+  ...whose,
+  ...withoutClaim,
+  ...besideForming,
+  ...besideFormed,
+  ...onFullDisk,
+];
