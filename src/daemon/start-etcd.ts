@@ -85,7 +85,7 @@ async function startJoiner(
       const now = await settledMembers(context, list, memberId, signal);
       if (now === null) return 'not-now';
       // That may have taken half a minute: what is true when etcd starts is asked after it.
-      const why = whyNotJoinedAs(version, await askVersions(context, now.members, signal));
+      const why = whyNotJoinedAs(version, await askVersions(context, now, signal));
       if (why !== null) {
         context.chronicle.trouble('join', reason('version-moved', why));
         return 'not-now';

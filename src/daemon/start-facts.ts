@@ -248,10 +248,11 @@ function chooseAlone(
 async function versionToJoin(
   context: Context,
   installed: readonly string[],
-  { endpoint, list: { members } }: { readonly endpoint: string; readonly list: MemberList },
+  { endpoint, list }: { readonly endpoint: string; readonly list: MemberList },
   signal: AbortSignal,
 ): Promise<JoinVersion> {
-  const answers = await askVersions(context, members, signal);
+  const { members } = list;
+  const answers = await askVersions(context, list, signal);
   const hasOwn = answers.every((it) => pickVersion(installed, minorOf(it.cluster)) !== null);
   return joinVersion({
     oldApi: !hasOwn && (await mayHoldOldApi(context, members, signal)),
@@ -265,16 +266,22 @@ async function versionToJoin(
   });
 }
 
-/** What the members that have started and answer say of versions. */
+/**
+ * What the members that have started and answer say of versions. `/version` does not say whose it is: an answer counts only
+ * where the status says that it is this very member's, as at a dead one's address another cluster's may answer.
+ */
 export async function askVersions(
-  context: Context,
-  members: readonly Member[],
+  { ports: { admin } }: Context,
+  { clusterId, members }: MemberList,
   signal: AbortSignal,
 ): Promise<readonly MemberVersions[]> {
-  const { admin } = context.ports;
-  const urls = members.flatMap((it) => it.clientUrls.slice(0, 1));
-  const told = await Promise.all(urls.map((url) => admin.versions(url, signal)));
-  return told.flatMap((it) => (it.known ? [it.value] : []));
+  const ask = async ({ id, clientUrls: [url] }: Member): Promise<readonly MemberVersions[]> => {
+    if (url === undefined) return [];
+    const [told, status] = await Promise.all([admin.versions(url, signal), admin.status(url, signal)]);
+    const isIts = status.known && status.value.clusterId === clusterId && status.value.memberId === id;
+    return told.known && isIts ? [told.value] : [];
+  };
+  return (await Promise.all(members.map(ask))).flat();
 }
 
 /**

@@ -361,6 +361,40 @@ describe('joining', () => {
     expect(steps).toEqual(['add', 'identity 1 formed']);
   });
 
+  it.each([0, 1])(
+    'starts the own minor whatever another cluster runs that answers at the address of a dead member: the %i. of the list',
+    async (index) => {
+      const quorum = await pair();
+      const dead = bench.host(index).url;
+      const { admin, process } = context.ports;
+      const versions: Ports['admin']['versions'] = async (endpoint, signal) => {
+        const told = await admin.versions(endpoint, signal);
+        const theirs = { server: '3.6.16', cluster: '3.6.0' };
+        return told.known && endpoint === dead ? known({ ...told.value, ...theirs }) : told;
+      };
+      const status: Ports['admin']['status'] = async (endpoint, signal) => {
+        const told = await admin.status(endpoint, signal);
+        const theirs = { clusterId: 'f'.repeat(16), memberId: 'e'.repeat(16) };
+        return told.known && endpoint === dead ? known({ ...told.value, ...theirs }) : told;
+      };
+      const started: string[] = [];
+      const start: Ports['process']['start'] = async (what, signal) => {
+        started.push(minorOf(what.version));
+        return await process.start(what, signal);
+      };
+      context = createContext(host.context.options, {
+        ...context.ports,
+        admin: { ...admin, versions, status },
+        process: { ...process, start },
+      });
+      const { quorum: answer } = quorum;
+      if (answer?.kind !== 'answers') throw new Error('the cluster answers');
+      const endpoint = bench.host(1 - index).url;
+      await run({ ...join(), endpoint } as StartAction, { quorum: { ...answer, endpoint } });
+      expect(started).toEqual(['3.5']);
+    },
+  );
+
   it('starts no etcd while a member that is behind lists a predecessor at its address', async () => {
     const quorum = await pair();
     const behind = bench.host(0).url;
