@@ -22,6 +22,8 @@ export interface DataIdentity {
   readonly version: string | null;
   /** The step to that version that is not over; null, or left out: there is none. */
   readonly step?: KeptStep | null;
+  /** After so few entries the etcd that was last started on the data takes a snapshot, to clear its log; null, or left out: as usual. */
+  readonly snapshotCount?: number | null;
   /** Where the claim's register is: `route53:<zone id>/<record name>`. A name has one register. */
   readonly register: string;
 }

@@ -41,6 +41,8 @@ export type UpgradeAction = { readonly reason: Reason<UpgradeCode> } & (
   | (Step & { readonly kind: 'step' })
   /** Restart the own etcd, as the version that it runs, so that a snapshot makes its log forget what the next one dies of. */
   | (Step & { readonly kind: 'clear' })
+  /** Restart the own etcd, as the version that it runs, as usual: one that was to clear its log goes on taking snapshots. */
+  | (Step & { readonly kind: 'end-clear' })
   /** Make every member take a snapshot of its log. */
   | (Way & { readonly kind: 'bring-snapshot' })
   | (Way & { readonly kind: 'enable-downgrade' })
@@ -73,6 +75,8 @@ export interface UpgradePlan {
  * whose turn it is takes the lock, and plans again under it.
  */
 export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
+  const left = seen.clears === true ? planLeftClear(seen) : null;
+  if (left !== null) return { action: left, checks: [], waiting: [] };
   const view = workOf(seen);
   const target = downgradeTarget(seen);
   if (view.kind === 'unknown')
@@ -98,6 +102,25 @@ export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
     case 'work':
       return { action: stopped ?? underWay(seen) ?? next(seen, view.work, checks), checks, waiting };
   }
+}
+
+/**
+ * The own log was being cleared, and that was cut short: etcd is started as usual, whatever an operator or a preflight says of
+ * steps, as soon as that costs nobody anything. Null: it cannot be told who it is.
+ */
+function planLeftClear(seen: UpgradeObservation): UpgradeAction | null {
+  const member = seen.members.find((it) => it.name === seen.self);
+  if (member === undefined || member.version === null || !seen.record.known) return null;
+  const unwell = seen.members.filter((it) => it !== member && !it.learner && it.unhealthy !== null);
+  const what = 'takes snapshots as while its log was cleared';
+  if (unwell.length > 0)
+    return nobody(
+      'upgrade-unhealthy',
+      `${member.name} ${what}, and restarts once ${unwell.map((it) => `${it.name} serves (${it.unhealthy ?? ''})`).join(' and ')}`,
+    );
+  const why = reason('upgrade-clear', `${member.name} ${what}: it restarts as usual`);
+  const { version } = member;
+  return underWay(seen) ?? stepOf(seen, { member, from: version, to: version }, 'end-clear', why);
 }
 
 /**
@@ -262,7 +285,7 @@ function clear(
 function stepOf(
   seen: UpgradeObservation,
   { member, from, to }: Candidate,
-  kind: 'step' | 'clear',
+  kind: 'step' | 'clear' | 'end-clear',
   why: Reason<UpgradeCode>,
 ): UpgradeAction {
   return {

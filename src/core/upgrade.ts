@@ -76,6 +76,8 @@ export interface UpgradeObservation {
   readonly orphanedForMs: number;
   /** The instance that plans. */
   readonly self: string;
+  /** Whether its etcd runs so as to clear its log, and nobody works at that any more; left out: it does not. */
+  readonly clears?: boolean;
 }
 
 /** One line of the preflight of a step. */

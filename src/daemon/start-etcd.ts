@@ -38,14 +38,22 @@ export async function startData(
     swap?.version ?? identity?.version ?? null,
     async (version) => {
       const step = (swap === null ? identity?.step : swap.step) ?? null;
-      const isKept = JSON.stringify(identity?.step ?? null) === JSON.stringify(step);
-      // Before it runs: whoever finds its data knows what ran on them last, and whether that may be taken back.
-      if (identity !== null && (identity.version !== version || !isKept))
-        await keepIdentity(context, { ...identity, version, step }, signal);
+      const now = { version, step, snapshotCount: swap?.snapshotCount ?? null };
+      // Before it runs: whoever finds its data knows what runs on them, and whether that may be taken back.
+      if (identity !== null && !isKept(identity, now))
+        await keepIdentity(context, { ...identity, ...now }, signal);
       return null;
     },
     signal,
   );
+}
+
+function isKept(
+  identity: DataIdentity,
+  { version, step, snapshotCount }: Required<Pick<DataIdentity, 'version' | 'step' | 'snapshotCount'>>,
+): boolean {
+  const isStep = JSON.stringify(identity.step ?? null) === JSON.stringify(step);
+  return identity.version === version && isStep && (identity.snapshotCount ?? null) === snapshotCount;
 }
 
 interface Joiner {

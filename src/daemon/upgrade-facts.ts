@@ -51,6 +51,11 @@ export function freshUpgradeMemory(): UpgradeMemory {
   };
 }
 
+/** Whether etcd was started to clear its log, and is to be started as usual by whoever comes next. */
+export function isLeftClearing({ state }: Pick<Context, 'state'>): boolean {
+  return state.swap === null && state.etcd !== null && (state.identity?.snapshotCount ?? null) !== null;
+}
+
 /** Everything that the plan of an upgrade rests on, in one look through the own etcd; `acts`: under the lock, before a step. */
 export async function observeUpgrade(
   context: Context,
@@ -86,6 +91,7 @@ export async function observeUpgrade(
   const since = (at: number | null): number | null => (at === null ? null : clock.now() - at);
   return known({
     ...observation,
+    clears: isLeftClearing(context),
     pairForMs: since(memory.pairSince),
     unnamed: unnamed.length > 0 ? { names: unnamed, forMs: since(memory.unnamedSince) ?? 0 } : null,
     downgradeIdleForMs: since(memory.downgradeIdleSince) ?? 0,

@@ -4,6 +4,7 @@ import { doOthersFollow } from './follows.ts';
 import { look } from './look.ts';
 import type { Held, UpgradeActionOf } from './upgrade-acts.ts';
 import { nameAgain, nameSelf, stepNow, writePart } from './upgrade-acts.ts';
+import type { Came } from './upgrade-run.ts';
 import { isLeaving, regain, runAs } from './upgrade-run.ts';
 import { conclude, recordTakenBack } from './upgrade-way-back.ts';
 
@@ -39,11 +40,12 @@ export async function clearRequests(held: Held, action: UpgradeActionOf<'clear'>
   await away(held, action, async () => {
     const came = await runAs(held, { version: from, snapshotCount: CLEARING_SNAPSHOT_COUNT, step: null });
     if (came.kind === 'left') return;
-    let why = came.kind === 'failed' ? came.why : await clearByWrites(held, from);
-    const back = await runAs(held, { version: from, snapshotCount: null, step: null });
-    if (back.kind === 'left') return;
-    if (back.kind === 'failed') why = back.why;
+    const cleared = came.kind === 'failed' ? { left: came.why } : await clearByWrites(held, from);
+    const back = await runAsUsual(held, from);
+    if (back?.kind === 'left') return;
+    const why = back?.kind === 'failed' ? back.why : (cleared?.left ?? null);
     if (why !== null) return await recordTakenBack(held, { from, to }, why);
+    if (back === null || cleared === null) return;
     context.chronicle.event(
       'upgrade',
       reason('upgrade-cleared', 'what the next minor dies of has left the log'),
@@ -51,11 +53,44 @@ export async function clearRequests(held: Held, action: UpgradeActionOf<'clear'>
   });
 }
 
-/** Writes until the log has been cut; null: nothing is left in it, else what is. */
-async function clearByWrites(held: Held, version: string): Promise<string | null> {
-  const { context, signal } = held;
+/** The usual start that an earlier clearing of the log did not come to. */
+export async function endClear(held: Held, action: UpgradeActionOf<'end-clear'>): Promise<void> {
+  await away(held, action, async () => void (await runAsUsual(held, action.from)));
+}
+
+/**
+ * Runs etcd as usual again. What the first stop rested on is long ago: another may have gone meanwhile, or hold the lock. Null:
+ * then nothing is stopped. The data say how etcd runs, and whoever plans next starts it as usual; until then the lock is free,
+ * so that who is gone can be evicted.
+ */
+async function runAsUsual(held: Held, version: string): Promise<Came | null> {
+  const { context, lock, signal } = held;
+  const { state } = context;
+  // It has ended by itself since, and was started again.
+  if (state.etcd !== null && (state.identity?.snapshotCount ?? null) === null) return { kind: 'well' };
+  const mayStop = async (): Promise<boolean> =>
+    (await areOthersWell(held)) && (await lock.guard(signal)) && !isLeaving(context);
+  if (state.etcd !== null && !(await mayStop())) {
+    const why = `etcd ${version} restarts as usual later: not all others serve, or the lock is lost`;
+    context.chronicle.trouble('upgrade', reason('upgrade-clear', why));
+    return null;
+  }
+  return await runAs(held, { version, snapshotCount: null, step: null });
+}
+
+/** Writes until the log has been cut; `left`: what is left in it. Null: that is not known, since the writes were not all taken. */
+async function clearByWrites(
+  held: Held,
+  version: string,
+): Promise<{ readonly left: string | null } | null> {
+  const { context } = held;
   for (let write = 0; write < CLEARING_WRITES; write += 1)
-    await writePart(held, 'step', stepNow(context, version, version));
+    if (!(await writePart(held, 'step', stepNow(context, version, version)))) return null;
+  return { left: await whatIsLeft(held) };
+}
+
+/** What the next minor dies of is left in the log; null: nothing is. */
+async function whatIsLeft({ context, signal }: Held): Promise<string | null> {
   context.upgradeWord.forget();
   const { v2, replay } = await context.upgradeWord.tell(signal);
   context.upgradeWord.forget();

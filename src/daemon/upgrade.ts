@@ -17,11 +17,11 @@ import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, writePart } from './upgrade-acts.ts';
 import { bringSnapshot, enableDowngrade, endDowngrade } from './upgrade-cluster-acts.ts';
 import type { UpgradeMemory } from './upgrade-facts.ts';
-import { freshUpgradeMemory, observeUpgrade } from './upgrade-facts.ts';
+import { freshUpgradeMemory, isLeftClearing, observeUpgrade } from './upgrade-facts.ts';
 import { readUpgradeRecord } from './upgrade-look.ts';
 import { createUpgradePace } from './upgrade-pace.ts';
 import { leftStep, resumeStep } from './upgrade-resume.ts';
-import { clearRequests, stepSelf } from './upgrade-step.ts';
+import { clearRequests, endClear, stepSelf } from './upgrade-step.ts';
 
 /** Several renewals fit into the own deadline, which is half the TTL. */
 const RENEW_INTERVAL_MS = (UPGRADE_LOCK_TTL_SECONDS * 1000) / 6;
@@ -128,6 +128,7 @@ function hasSay({ state }: Context): boolean {
 /** Whether the own etcd runs something else than this instance aims at, or something of an upgrade was left behind. */
 async function hasReason(context: Context, signal: AbortSignal): Promise<boolean> {
   const { ports, state, options } = context;
+  if (isLeftClearing(context)) return true;
   const own = clientUrl(ports.self.address);
   const [lock, record, versions, installed] = await Promise.all([
     ports.admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal),
@@ -201,6 +202,8 @@ async function carryOut(held: Held, action: UpgradeAction): Promise<void> {
       return await stepSelf(held, action);
     case 'clear':
       return await clearRequests(held, action);
+    case 'end-clear':
+      return await endClear(held, action);
     case 'bring-snapshot':
       return await bringSnapshot(held, action);
     case 'enable-downgrade':

@@ -12,7 +12,9 @@ export function parseIdentity(value: unknown): DataIdentity | null {
   if (!isTextOrNull(clusterId) || !isTextOrNull(memberId) || !isTextOrNull(version)) return null;
   const step = parseStep(fields['step']);
   const identity = { instanceId, token, epoch, clusterId, memberId, formed, voter, version, register };
-  return { format: 1, ...identity, ...(step === null ? {} : { step }) };
+  const { snapshotCount } = fields;
+  const clears = typeof snapshotCount === 'number' && Number.isInteger(snapshotCount) && snapshotCount > 0;
+  return { format: 1, ...identity, ...(step === null ? {} : { step }), ...(clears ? { snapshotCount } : {}) };
 }
 
 /** What is no step is none: the version that last ran is run on, as by an older appliance. */

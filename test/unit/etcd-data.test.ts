@@ -62,6 +62,17 @@ describe('the data directory', () => {
     },
   );
 
+  test('keeps after how few entries etcd takes a snapshot, while it does', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    await data.writeIdentity({ ...IDENTITY, snapshotCount: 3 }, calm);
+    expect((await data.read(calm)).identity).toEqual({ ...IDENTITY, snapshotCount: 3 });
+    for (const none of [null, 0, 0.5, Number.NaN]) {
+      await data.writeIdentity({ ...IDENTITY, snapshotCount: none }, calm);
+      expect((await data.read(calm)).identity).toEqual(IDENTITY);
+    }
+  });
+
   test.each([
     ['no object', 'from'],
     ['no from', { to: '3.6.16', why: null }],

@@ -23,7 +23,8 @@ import { etcdIds } from '../../../src/etcd/ids.ts';
 import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
 import { createFakeData, type FakeDisk } from '../../fakes/fake-data.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
-import { createWire, type Latency } from '../../fakes/wire.ts';
+import { createSeededRandom } from '../../fakes/seeded-random.ts';
+import { createWire, type Latency, type Wire } from '../../fakes/wire.ts';
 import { etcdPorts, lockHolderAt, memberNamed, memberOnDisk, votesAt } from './cluster.ts';
 import { rememberedIds } from './ids.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
@@ -88,7 +89,7 @@ export function portsOf(world: World, machine: Machine): Ports {
     zone: heardZone(world, machine, overNetwork(wire.port(LATENCY.zone, zone.port(CLUSTER)), awsLink)),
     ...heardEtcd(world, machine, etcdPorts(world, machine, wire)),
     data: wire.port(LATENCY.disk, dataOf(world, machine)),
-    inspect: wire.port(LATENCY.disk, inspectOf(machine)),
+    inspect: inspectPort(world, machine, wire),
     ids: rememberedIds(etcdIds),
     peers: overNetwork(
       createFakePeers((address) => applianceAt(world, address), { clock, random: random.fork() }),
@@ -103,6 +104,19 @@ export function portsOf(world: World, machine: Machine): Ports {
       },
     ),
   };
+}
+
+/** A machine's data as an appliance looks through them: some have a log that takes a second or two to be read. */
+function inspectPort(world: World, machine: Machine, wire: Wire): Ports['inspect'] {
+  const inspect = inspectOf(machine);
+  const number = Number.parseInt(machine.id.replaceAll(/\D/g, ''), 10);
+  // A stream of its own: what it draws changes nothing else in a history.
+  const random = createSeededRandom(world.plot.seed ^ Math.imul(number, 0xc2b2_ae35));
+  if (!random.chance(0.4)) return wire.port(LATENCY.disk, inspect);
+  // Who asks an appliance waits for two seconds, and begins anew where the answer was kept for long enough.
+  const ms = random.int(500, 1_700);
+  const slow = createWire(world.clock, random).port([ms, ms], inspect);
+  return { ...wire.port(LATENCY.disk, inspect), v2Content: slow.v2Content };
 }
 
 /** What listens on the appliance's port there. A frozen process takes connections, and answers when it thaws. */

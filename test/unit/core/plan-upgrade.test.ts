@@ -46,7 +46,8 @@ function short(action: UpgradeAction): string {
     case 'none':
       return code;
     case 'step':
-    case 'clear': {
+    case 'clear':
+    case 'end-clear': {
       const hand = action.handOverTo === null ? '' : `, ${action.handOverTo} leads`;
       return `${code} ${action.kind}: ${action.who} ${action.memberId} ${action.from}-${action.to}${hand}`;
     }
@@ -232,6 +233,41 @@ const remedies: readonly Case[] = [
     'by a restart where a round has begun',
     looksAt([runs(1, '3.7.3'), ...logging(null, null, 7).slice(1)]),
     'upgrade-clear clear: i-3 m3 3.6.16-3.7.3',
+  ],
+  [
+    'what was begun and cut short, by the usual start',
+    looksAt(three('3.5.35'), { clears: true, self: 'i-2' }),
+    'upgrade-clear end-clear: i-2 m2 3.5.35-3.5.35',
+  ],
+  [
+    'that of the leader, after it handed over',
+    looksAt(three('3.5.35'), { clears: true }),
+    'upgrade-clear end-clear: i-1 m1 3.5.35-3.5.35, m2 leads',
+  ],
+  [
+    'that, whatever an operator says, and whatever bars a step',
+    looksAt([...holding('store', 'clean'), runs(3, '3.5.35', { learner: true, unhealthy: 'it is behind' })], {
+      clears: true,
+      record: { paused: PAUSED, failed: FAILED },
+    }),
+    'upgrade-clear end-clear: i-1 m1 3.5.35-3.5.35, m2 leads',
+  ],
+  [
+    'that, not while another voter is away',
+    looksAt([...holding('clean', 'clean'), runs(3, '3.5.35', { version: null, unhealthy: 'it is away' })], {
+      clears: true,
+    }),
+    'upgrade-unhealthy',
+  ],
+  [
+    'that, not while another steps',
+    looksAt(three('3.5.35'), { clears: true, lockedBy: 'i-2', record: { step: STEP } }),
+    'upgrade-locked',
+  ],
+  [
+    'that, not where nobody knows whether another steps',
+    { ...looksAt(three('3.5.35'), { clears: true }), record: DARK },
+    'upgrade-unknown',
   ],
   [
     'not a second time what was of no use',

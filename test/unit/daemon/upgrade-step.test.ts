@@ -25,6 +25,10 @@ beforeEach(async () => {
 async function prepared(handOverTo: string | null = null): Promise<() => Promise<void>> {
   const held = await holdUpgradeLock(bench, host, cluster, () => {
     stops += 1;
+    // As who starts it would write down.
+    const { state } = host.context;
+    const { identity, swap } = state;
+    if (identity !== null) state.identity = { ...identity, snapshotCount: swap?.snapshotCount ?? null };
   });
   const action = {
     kind: 'clear',
