@@ -1,15 +1,17 @@
-import { isStarted } from '../../../src/core/members.ts';
+import { isStarted, votersOf } from '../../../src/core/members.ts';
 import type { planLiveness } from '../../../src/core/liveness.ts';
+import type { planLeave } from '../../../src/core/plan-leave.ts';
 import type { planMember } from '../../../src/core/plan-member.ts';
 import type { planStart } from '../../../src/core/plan-start.ts';
 import { reason } from '../../../src/core/reason.ts';
 import type { stepLimitMs } from '../../../src/core/upgrade-step.ts';
 import { clientUrl } from '../../../src/core/urls.ts';
+import type { whyNotFollowing } from '../../../src/daemon/follows.ts';
 import type { keepHouse } from '../../../src/daemon/keep-house.ts';
 import type { Ports } from '../../../src/daemon/ports.ts';
 import type { Bug } from './bug.ts';
 import { bugIn } from './planted.ts';
-import { together } from './when.ts';
+import { duringCut, together } from './when.ts';
 
 /** Bugs against laws 2, 5 and 7: of one member, its data and its vote. */
 export const MEMBER_BUGS: readonly Bug[] = [
@@ -84,6 +86,23 @@ export const MEMBER_BUGS: readonly Bug[] = [
       const started = list.value.members.some((it) => it.id === memberId && isStarted(it));
       return started ? { kind: 'promote', memberId, reason: reason('promote', 'is a learner') } : action;
     }),
+  },
+  {
+    name: 'who is cut off counts as healthy for who leaves',
+    law: 5,
+    profile: 'network',
+    when: duringCut(['terminate', 'scale', 'refresh', 'spot'], 2_000),
+    source: bugIn<typeof planLeave>('planLeave', (original) => (seen) => {
+      const voters = seen.list.known ? votersOf(seen.list.value.members).length : 1;
+      return original({ ...seen, healthyOthers: voters - 1 });
+    }),
+  },
+  {
+    name: 'who still names the last leader counts for who leaves',
+    law: 5,
+    profile: 'network',
+    when: duringCut(['terminate', 'scale', 'refresh', 'spot'], 2_000),
+    source: bugIn<typeof whyNotFollowing>('whyNotFollowing', () => async () => await Promise.resolve(null)),
   },
   {
     name: 'etcd is stopped where Route 53 is silent',

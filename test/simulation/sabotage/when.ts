@@ -31,3 +31,19 @@ export function together(
         ),
     );
 }
+
+/** Plots in which one of these kinds comes while members do not hear each other, and have not for so long that all know; ms. */
+export function duringCut(kinds: readonly IncidentKind[], sinceMs: number): (plot: Plot) => boolean {
+  return ({ incidents }) =>
+    incidents.some(
+      (cut) =>
+        cut.kind === 'partition' &&
+        cut.traffic.includes('peer') &&
+        incidents.some(
+          (it) =>
+            kinds.includes(it.kind) &&
+            it.atMs > cut.atMs + sinceMs &&
+            it.atMs < cut.atMs + cut.lastsMs - sinceMs,
+        ),
+    );
+}
