@@ -272,7 +272,7 @@ export function drawPlot(seed: number, profile: Profile): Plot {
   if (profile === 'mixed' && random.chance(TROPE_CHANCE))
     return { ...plot, image: ONE_VERSION, ...drawTrope(random) };
   const regions = random.chance(TWO_REGIONS_CHANCE) ? { regions: 2 } : {};
-  const large = random.chance(LARGE_CHANCE) ? { database: drawDatabase(random) } : {};
+  const large = random.chance(LARGE_CHANCE) ? { database: drawDatabase(random, desired) } : {};
   return { ...plot, ...regions, ...large };
 }
 

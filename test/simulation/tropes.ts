@@ -85,7 +85,7 @@ function fallsBehindMuch(random: SeededRandom): Part {
     // While it is still at it, perhaps.
     { kind: 'kill', atMs: atMs + lastsMs + random.int(5_000, 90_000), who, what: 'appliance' },
   ];
-  const database = { ...drawDatabase(random), restoreMs: random.int(40, 60) * 1_000 };
+  const database = { ...drawDatabase(random, 3), restoreMs: random.int(40, 60) * 1_000 };
   return { desired: random.int(3, 5), warmPool: 0, database, incidents };
 }
 
