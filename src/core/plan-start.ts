@@ -77,13 +77,31 @@ function planDataWithoutClaim(seen: StartObservation, identity: DataIdentity): S
   const refusal = whyNotLetIn(quorum);
   if (!identity.formed && refusal !== null)
     return wait('start-refused', `there is no claim, and whether these data live nobody says: ${refusal}`);
-  if (!identity.formed && !serves) {
-    // Only a later epoch proves that one was never born: an empty answer may be a stale one, and these data a voter's.
-    return seen.claimStoodMs < FORMING_LIMIT_MS
-      ? wait('own-data-no-claim', `the claim of epoch ${identity.epoch} is gone: waits whether it comes back`)
-      : setAside('never-born', `epoch ${identity.epoch} was never formed, and its claim is gone`);
-  }
-  return startOrReplace(seen, identity, 'there is no claim');
+  if (!identity.formed && !serves) return planUnbornWithoutClaim(seen, identity);
+  // For the start of formed data AWS is not asked, and nothing else says where the members are.
+  const nobodyAsked = quorum.kind === 'nobody' && refusal === null && seen.fleet === undefined;
+  return startOrReplace(
+    seen,
+    identity,
+    'there is no claim',
+    nobodyAsked ? 'nobody says whom to ask' : undefined,
+  );
+}
+
+/** Data that are not noted as formed, of a claim that is gone, and of no cluster that is known to serve. */
+function planUnbornWithoutClaim(
+  { fleet, claimStoodMs }: StartObservation,
+  { epoch }: DataIdentity,
+): StartAction {
+  // Without a claim nothing but the fleet says whom to ask, and these data may be a voter's of a cluster that serves.
+  if (fleet === undefined) return ask(['fleet', 'quorum']);
+  const gone = `the claim of epoch ${epoch} is gone`;
+  if (!fleet.known)
+    return wait('own-data-no-claim', `${gone}, and whom to ask whether it lives is unknown: ${fleet.reason}`);
+  // Only a later epoch proves that one was never born: an empty answer may be a stale one.
+  if (claimStoodMs < FORMING_LIMIT_MS)
+    return wait('own-data-no-claim', `${gone}: waits whether it comes back`);
+  return setAside('never-born', `${gone}, it was never formed, and none of the fleet serves it`);
 }
 
 /**
@@ -156,11 +174,16 @@ function planDataOfOther(seen: StartObservation, identity: DataIdentity, claim: 
 }
 
 /** Data of the cluster that is meant: start them, unless it says that this member is no longer wanted. */
-function startOrReplace(seen: StartObservation, identity: DataIdentity, because: string): StartAction {
+function startOrReplace(
+  seen: StartObservation,
+  identity: DataIdentity,
+  because: string,
+  silence = 'no member answers',
+): StartAction {
   const { quorum } = seen;
   if (quorum === undefined) return ask(['quorum']);
   const damaged = seen.damagedStarts >= DAMAGED_STARTS;
-  if (quorum.kind === 'nobody') return startUnheard(quorum, damaged, because);
+  if (quorum.kind === 'nobody') return startUnheard(quorum, damaged, because, silence);
   const { list } = quorum;
   if (identity.clusterId !== null && list.clusterId !== identity.clusterId) {
     // Only where there is no claim: another cluster answers at an address of the fleet.
@@ -189,9 +212,10 @@ function startUnheard(
   quorum: QuorumAnswer & { readonly kind: 'nobody' },
   damaged: boolean,
   because: string,
+  silence: string,
 ): StartAction {
   const refusal = whyNotLetIn(quorum);
-  const silent = `${because}, and ${refusal === null ? 'no member answers' : `no appliance is let in (${refusal})`}`;
+  const silent = `${because}, and ${refusal === null ? silence : `no appliance is let in (${refusal})`}`;
   if (damaged) return startData('damaged-data-kept', `${silent}: damaged data are kept and tried again`);
   return refusal === null
     ? startData('own-data-quorum-lost', `${silent}: these data may be what quorum needs`)

@@ -134,8 +134,10 @@ async function gatherQuorum(
   const named = facts.births === undefined ? null : namedCluster(facts.births, ports.self.stack);
   const wanted = {
     clusterId: claim?.state === 'formed' ? claim.clusterId : (named?.clusterId ?? null),
-    preferred: formingClusterId(context),
-    limitMs: how.hasData && how.afterCrash ? QUORUM_AFTER_CRASH_MS : null,
+    // Without a claim other clusters may answer in the fleet: data are judged by their own.
+    preferred: claim === null && how.hasData ? ownClusterId(context) : formingClusterId(context),
+    // Who asked for the fleet first does not mean to start whatever comes of it.
+    limitMs: how.hasData && how.afterCrash && facts.fleet === undefined ? QUORUM_AFTER_CRASH_MS : null,
   };
   const ask = async (addresses: readonly string[]): Promise<NonNullable<StartObservation['quorum']>> => {
     const unique = [...new Set(addresses)].filter((it) => it !== ports.self.address);
@@ -186,6 +188,11 @@ export function formingClusterId(context: Context): string | null {
     claim.founders.map((it) => peerUrl(it.address)),
     claim.token,
   );
+}
+
+/** The cluster id that the data here are of. */
+function ownClusterId({ state }: Context): string | null {
+  return state.identity?.clusterId ?? null;
 }
 
 /** What keeps etcd from starting here; null: nothing. */

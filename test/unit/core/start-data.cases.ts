@@ -10,6 +10,7 @@ import {
   DARK,
   diskWith,
   EMPTY_DISK,
+  fleet,
   formed,
   forming,
   hexOf,
@@ -19,6 +20,7 @@ import {
 } from '../../fixtures/core/world.ts';
 
 const OWN = diskWith();
+const WHOLE = known(fleet([1, 2, 3]));
 const UNBORN = diskWith({ formed: false });
 const ANOTHERS = diskWith({ instanceId: idOf(9) });
 const NAMELESS = { ...EMPTY_DISK, present: true };
@@ -107,10 +109,32 @@ const withoutClaim: readonly StartCase[] = [
     facts: ['quorum'],
   },
   {
-    name: 'no claim, and nobody answers: the data are started',
+    name: 'no claim, and so nobody to ask: the data are started',
     seen: start({ local: OWN, quorum: NOBODY }),
     kind: 'start-data',
     code: 'own-data-quorum-lost',
+    says: ['nobody says whom to ask'],
+  },
+  {
+    name: 'no claim, and nobody of the fleet answers: the data are started',
+    seen: start({ local: OWN, quorum: NOBODY, fleet: WHOLE }),
+    kind: 'start-data',
+    code: 'own-data-quorum-lost',
+    says: ['no member answers'],
+  },
+  {
+    name: 'no claim, not known as formed here, and nobody was asked: the fleet is, and then who is in it',
+    seen: start({ local: UNBORN, quorum: NOBODY, claimStoodMs: 180_000 }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['fleet', 'quorum'],
+  },
+  {
+    name: 'no claim for the forming limit, not known as formed here, and the fleet is unknown',
+    seen: start({ local: UNBORN, quorum: NOBODY, fleet: DARK, claimStoodMs: 180_000 }),
+    kind: 'wait',
+    code: 'own-data-no-claim',
+    says: ['AWS does not answer'],
   },
   {
     name: 'no claim, and who answers lets no appliance in: the data are started, and that is said',
@@ -140,19 +164,19 @@ const withoutClaim: readonly StartCase[] = [
   },
   {
     name: 'no claim, not known as formed here: the answer may be a stale one, so neither moved nor started at once',
-    seen: start({ local: UNBORN, quorum: NOBODY, claimStoodMs: 179_999 }),
+    seen: start({ local: UNBORN, quorum: NOBODY, claimStoodMs: 179_999, fleet: WHOLE }),
     kind: 'wait',
     code: 'own-data-no-claim',
   },
   {
     name: 'no claim for the forming limit, and the own epoch was never formed (an operator released it)',
-    seen: start({ local: UNBORN, quorum: NOBODY, claimStoodMs: 180_000 }),
+    seen: start({ local: UNBORN, quorum: NOBODY, claimStoodMs: 180_000, fleet: WHOLE }),
     kind: 'set-aside',
     code: 'never-born',
   },
   {
     name: 'no claim, not known as formed here, and another cluster answers',
-    seen: start({ local: UNBORN, quorum: answers([2, 3], 'ab'.repeat(8)) }),
+    seen: start({ local: UNBORN, quorum: answers([2, 3], 'ab'.repeat(8)), fleet: WHOLE }),
     kind: 'wait',
     code: 'own-data-no-claim',
   },

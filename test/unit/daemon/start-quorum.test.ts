@@ -2,18 +2,23 @@ import { beforeEach, expect, it } from 'vitest';
 import { claimRecord, foundingClaim } from '../../../src/core/claim.ts';
 import { refused } from '../../../src/core/known.ts';
 import { namesOf } from '../../../src/core/names.ts';
+import { FORMING_LIMIT_MS } from '../../../src/core/numbers.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { decide } from '../../../src/daemon/starter.ts';
 import { type Bench, createBench, type Host, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
+import { voterIdentity } from '../../fakes/bench-voter.ts';
+import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
+import { createEtcdFiles } from '../../fakes/etcd/files.ts';
 import { claimFormed } from '../../fakes/bench-voter.ts';
 
 let bench: Bench;
 let host: Host;
+let cluster: EtcdCluster;
 
 /** Beside it a cluster lives at the addresses of the two others; whose they are, the fleet says. */
 beforeEach(async () => {
   bench = createBench(3);
-  await bench.form();
+  cluster = await bench.form();
   host = bench.host(0);
   bench.etcd.kill(host.self.address);
   host.disk.etcd = null;
@@ -45,6 +50,37 @@ async function plan({ context } = host): Promise<string> {
   const { action } = await bench.soon(decide(context, mode, clocks, NEVER));
   return action.reason.code;
 }
+
+/** Its data are back, and what it noted of them is older than the claim's end: the claim is gone for longer than is waited. */
+async function backWithUnformedData(): Promise<void> {
+  const files = createEtcdFiles(cluster.id, cluster.members.find((it) => it.name === host.self.id)?.id ?? '');
+  const identity = voterIdentity(host);
+  host.disk.etcd = files;
+  host.disk.identity = {
+    ...identity,
+    clusterId: cluster.id,
+    memberId: files.memberId,
+    formed: false,
+  };
+  await plan();
+  await bench.clock.advance(FORMING_LIMIT_MS);
+}
+
+it('asks the fleet whether its cluster serves before it takes unformed data without a claim for never born', async () => {
+  await backWithUnformedData();
+  expect(await plan()).toBe('own-data');
+});
+
+it('waits while the fleet is unknown: then nobody knows whom to ask', async () => {
+  await backWithUnformedData();
+  bench.aws.breakDown('AWS does not answer');
+  await bench.clock.advance(10_000);
+  expect(await plan()).toBe('own-data-no-claim');
+  for (const index of [1, 2]) bench.etcd.kill(bench.host(index).self.address);
+  bench.aws.breakDown(null);
+  await bench.clock.advance(10_000);
+  expect(await plan()).toBe('never-born');
+});
 
 // EC2 gives the address of an instance that is gone to the next that is launched, whose cluster that may be.
 it('takes no cluster for its own that answers at the address of a founder who is gone', async () => {
