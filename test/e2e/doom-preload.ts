@@ -36,10 +36,9 @@ function readDoom(): Doom | null {
 function onStep(step: string, call: object | null): void {
   const doom = readDoom();
   if (doom === null || doom.instanceIds.includes(INSTANCE_ID) !== (doom.meant === 'these')) return;
-  // What is done to make up for the crash is another matter.
-  if (existsSync(join(STATE_DIR, `doom-${doom.id}`))) return;
+  // Also after the crash: what comes after the step is known by nothing else.
   appendFileSync(join(STATE_DIR, `doom-${doom.id}.steps`), `${step}\n`);
-  if (step !== doom.step) return;
+  if (step !== doom.step || existsSync(join(STATE_DIR, `doom-${doom.id}`))) return;
   if (counted.doom !== doom.id) counted = { doom: doom.id, times: 0 };
   counted.times += 1;
   if (counted.times !== doom.nth) return;

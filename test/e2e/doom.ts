@@ -28,7 +28,7 @@ let dooms = 0;
 export interface StandingDoom {
   /** Where it was fulfilled: `i-… before MemberAdd`; null: not so far. */
   readonly fulfilled: () => string | null;
-  /** Names of all steps that those it is meant for came to, up to that one. */
+  /** Names of all steps that those it is meant for came to, until it is lifted. */
   readonly seen: () => readonly string[];
   readonly lift: () => Promise<void>;
 }

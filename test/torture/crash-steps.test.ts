@@ -3,8 +3,11 @@ import { crashAt, STEPS, type Work } from '../e2e/crash-steps.ts';
 import { DOOM_PRELOAD } from '../e2e/doom.ts';
 import { fleetForFile } from '../e2e/harness.ts';
 
-/* One fleet of three, whose appliances crash between any two steps of a join, an eviction and a leave. */
-const fleet = fleetForFile({ size: 3, preload: DOOM_PRELOAD });
+/*
+ * One fleet of three, whose appliances crash between any two steps of a join, an eviction and a leave. With lifecycle hooks:
+ * a leave ends only when the action is completed, after etcd has stopped.
+ */
+const fleet = fleetForFile({ size: 3, hooks: true, preload: DOOM_PRELOAD });
 
 describe.each(Object.keys(STEPS) as Work[])('who has to %s', (work) => {
   test.for(
