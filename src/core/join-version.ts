@@ -1,4 +1,4 @@
-import { edgeUp, mayJoinNewer } from './upgrade-edges.ts';
+import { edgeUp, isBadRelease, mayJoinNewer } from './upgrade-edges.ts';
 import type { MemberVersions } from './members.ts';
 import { compareVersions, minorAbove, minorOf, minorsBetween, pickVersion } from './versions.ts';
 
@@ -11,6 +11,8 @@ export type JoinVersion =
 /** What the choice rests on. */
 export interface JoinVersionObservation {
   readonly installed: readonly string[];
+  /** What the instance is to run, a version or a minor: an operator's order, else what is configured; null: the newest. */
+  readonly wanted: string | null;
   /** The cluster's version; null: no member tells it. */
   readonly clusterVersion: string | null;
   /** Versions of the members that answer. */
@@ -25,10 +27,11 @@ export interface JoinVersionObservation {
 
 /**
  * A member joins with the cluster's own minor; where its image has none, with the next one, if etcd stands that
- * (design.md, "Which binary"). A join that kills the others must be impossible.
+ * (design.md, "Which binary"). A join that kills the others must be impossible. Of a minor it takes the very version that it is
+ * to run: nobody steps back from a newer patch, which may be the one that an operator keeps away from.
  */
 export function joinVersion(seen: JoinVersionObservation): JoinVersion {
-  const { installed, clusterVersion, running, started, downgrading } = seen;
+  const { installed, wanted, clusterVersion, running, started, downgrading } = seen;
   if (clusterVersion === null) return missing("no member tells its version, and so the cluster's is unknown");
   const minor = decidedMinor(clusterVersion, running);
   if (downgrading)
@@ -43,9 +46,14 @@ export function joinVersion(seen: JoinVersionObservation): JoinVersion {
     running.every((it) => (minorsBetween(minor, it) ?? 0) > 0)
   )
     return missing(`all members have left etcd ${minor}, and the cluster's version follows in a moment`);
-  const own = pickVersion(installed, minor);
-  const next = own ?? pickVersion(installed, minorAbove(minor, 1));
+  const own = patchOf(minor, installed, wanted);
+  const next = own ?? patchOf(minorAbove(minor, 1), installed, wanted);
   const have = installed.join(', ') || 'none';
+  // Where the cluster has it already, another one beside it is worth more than none.
+  if (own !== null && isBadRelease(own) && running.length > 0 && !running.some(isBadRelease))
+    return missing(
+      `etcd ${own} lost data, and of ${minor} this image has no other; the cluster runs ${running.join(', ')}`,
+    );
   if (next === null || (own === null && !mayJoinNewer(minor, minorOf(next)))) {
     const nextToo = mayJoinNewer(minor, minorAbove(minor, 1)) ? ` or ${minorAbove(minor, 1)}` : '';
     return missing(
@@ -54,6 +62,14 @@ export function joinVersion(seen: JoinVersionObservation): JoinVersion {
   }
   const trouble = (own === null ? whyNotNewer(seen, minor, next) : null) ?? whyApart(running, next);
   return trouble === null ? { kind: 'chosen', version: next } : missing(trouble);
+}
+
+/** The patch of a minor that is joined with: the one that is wished for, else the newest; one that lost data only where there is no other. */
+function patchOf(minor: string, installed: readonly string[], wanted: string | null): string | null {
+  const patches = installed.filter((it) => minorOf(it) === minor);
+  const sound = patches.filter((it) => !isBadRelease(it));
+  const wish = wanted !== null && minorOf(wanted) === minor ? wanted : minor;
+  return pickVersion(sound.length > 0 ? sound : patches, wish);
 }
 
 /**

@@ -18,6 +18,7 @@ import type { Context } from './context.ts';
 import { etcdAtHand } from './etcd-at-hand.ts';
 import { askQuorum } from './quorum.ts';
 import type { Wanted } from './quorum.ts';
+import { readUpgradeRecord } from './upgrade-look.ts';
 import { askWord } from './upgrade-word.ts';
 
 /** The part of a start's observation that is gathered on demand. */
@@ -226,7 +227,7 @@ export async function versionToStart(
 ): Promise<JoinVersion> {
   const etcd = await etcdAtHand(context, signal);
   const { installed } = etcd;
-  if (quorum?.kind === 'answers') return await versionToJoin(context, installed, quorum, signal);
+  if (quorum?.kind === 'answers') return await versionToJoin(context, etcd, quorum, signal);
   const { version, wish } = chooseAlone(etcd, claim, context.state.identity?.version ?? null);
   if (version !== null) return { kind: 'chosen', version };
   const have = installed.join(', ') || 'none';
@@ -254,16 +255,18 @@ function chooseAlone(
 /** Asks every started member what it runs, and the first that answers what the cluster runs at. */
 async function versionToJoin(
   context: Context,
-  installed: readonly string[],
+  { installed, wanted }: EtcdAtHand,
   { endpoint, list }: { readonly endpoint: string; readonly list: MemberList },
   signal: AbortSignal,
 ): Promise<JoinVersion> {
   const { members } = list;
   const answers = await askVersions(context, list, signal);
+  const record = await readUpgradeRecord(context.ports, endpoint, signal);
   const hasOwn = answers.every((it) => pickVersion(installed, minorOf(it.cluster)) !== null);
   return joinVersion({
     oldApi: !hasOwn && (await mayHoldOldApi(context, members, signal)),
     installed,
+    wanted: (record.known ? record.value.to : null) ?? wanted,
     clusterVersion: answers[0]?.cluster ?? null,
     running: answers.map((it) => it.server),
     started: members.filter(isStarted).length,

@@ -6,6 +6,7 @@ import { IMAGE } from '../../fixtures/core/upgrade.ts';
 function seen(more: Partial<JoinVersionObservation> = {}): JoinVersionObservation {
   return {
     installed: IMAGE,
+    wanted: null,
     clusterVersion: '3.5.0',
     running: ['3.5.35', '3.5.35', '3.5.35'],
     started: (more.running ?? [1, 2, 3]).length,
@@ -21,9 +22,41 @@ const chosen: readonly Chosen[] = [
   ['its newest patch', seen({ installed: ['3.5.9', '3.5.35', '3.6.16'] }), '3.5.35'],
   [
     "the cluster's own, however old its patch: redundancy first",
-    seen({ installed: ['3.5.1', '3.6.16'] }),
+    seen({ installed: ['3.5.9', '3.6.16'] }),
+    '3.5.9',
+  ],
+  [
+    'the very patch that it is to run: what is newer may be what an operator keeps away from',
+    seen({ installed: ['3.5.30', '3.5.35'], wanted: '3.5.30', running: ['3.5.30', '3.5.30'] }),
+    '3.5.30',
+  ],
+  [
+    'the newest where it is to run a minor',
+    seen({ installed: ['3.5.9', '3.5.35'], wanted: '3.5' }),
+    '3.5.35',
+  ],
+  [
+    'the newest where it has not the patch that it is to run',
+    seen({ installed: ['3.5.9', '3.5.35'], wanted: '3.5.30' }),
+    '3.5.35',
+  ],
+  [
+    'the newest of its minor where it is to run another one in the end',
+    seen({ installed: ['3.5.9', '3.5.35', '3.6.11'], wanted: '3.6.11' }),
+    '3.5.35',
+  ],
+  [
+    'the very patch of the next one, where the image has no other',
+    seen({ installed: ['3.6.11', '3.6.16'], wanted: '3.6.11' }),
+    '3.6.11',
+  ],
+  ['none that lost data beside another', seen({ installed: ['3.5.5', '3.5.9'], wanted: '3.5.5' }), '3.5.9'],
+  [
+    'one that lost data, where the cluster has that already: redundancy first',
+    seen({ installed: ['3.5.1', '3.6.16'], running: ['3.5.35', '3.5.5'] }),
     '3.5.1',
   ],
+  ['one that lost data, where nobody says what runs', seen({ installed: ['3.5.1'], running: [] }), '3.5.1'],
   ["the cluster's own, where no member answers any more", seen({ running: [] }), '3.5.35'],
   ['the old one in the middle of a round', seen({ running: ['3.5.35', '3.6.16', '3.6.16'] }), '3.5.35'],
   ['the old one, whatever the data hold', seen({ oldApi: true }), '3.5.35'],
@@ -69,6 +102,11 @@ const missing: readonly Missing[] = [
     "all have left the cluster's minor",
     seen({ running: ['3.6.16', '3.6.16'] }),
     /all members have left etcd 3\.5/,
+  ],
+  [
+    'all that it has of the minor lost data, and no member runs such a one',
+    seen({ installed: ['3.5.1', '3.5.5', '3.6.16'] }),
+    /etcd 3\.5\.5 lost data.*no other.*3\.5\.35/,
   ],
   ['nothing is installed', seen({ installed: [] }), /no etcd 3\.5 or 3\.6 is installed.*installed: none/],
   ['only older ones are', seen({ installed: ['3.4.45'] }), /no etcd 3\.5 or 3\.6 .*installed: 3\.4\.45/],

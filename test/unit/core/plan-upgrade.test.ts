@@ -89,6 +89,15 @@ const steps: readonly Case[] = [
     'upgrade-step step: i-2 m2 3.5.35-3.6.16',
   ],
   ['alone', looksAt([runs(1, '3.5.35')]), 'upgrade-step step: i-1 m1 3.5.35-3.6.16'],
+  [
+    'the only one that aims higher, by one minor: a mixed cluster is what the instances ask for',
+    looksAt([
+      runs(1, '3.4.45', {}, { wanted: '3.4' }),
+      runs(2, '3.4.45', {}, { wanted: '3.5' }),
+      runs(3, '3.4.45', {}, { wanted: '3.4' }),
+    ]),
+    'upgrade-step step: i-2 m2 3.4.45-3.5.35',
+  ],
   ['a patch', looksAt(three('3.7.1')), 'upgrade-step step: i-2 m2 3.7.1-3.7.3'],
   [
     'who waits for a lock that is free',
@@ -526,6 +535,15 @@ const none: readonly Case[] = [
     'the step of one that steps later was taken back',
     looksAt(three('3.5.35'), { record: { failed: { ...FAILED, by: 'i-1' } } }),
     'upgrade-failed',
+  ],
+  [
+    'the only one that aims higher has stepped',
+    looksAt([
+      runs(1, '3.4.45', {}, { wanted: '3.4' }),
+      runs(2, '3.5.35', {}, { wanted: '3.5' }),
+      runs(3, '3.4.45', {}, { wanted: '3.4' }),
+    ]),
+    'upgrade-done',
   ],
   ['another holds the lock', looksAt(three('3.5.35'), { lockedBy: 'i-2' }), 'upgrade-locked'],
   ['another steps', looksAt(three('3.5.35'), { lockedBy: 'i-2', record: { step: STEP } }), 'upgrade-locked'],

@@ -6,6 +6,7 @@ import { markRecord } from '../../../src/core/mark.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { reason } from '../../../src/core/reason.ts';
 import type { StartAction, StartObservation } from '../../../src/core/start.ts';
+import { encodePart, UPGRADE_KEYS } from '../../../src/core/upgrade-record.ts';
 import { minorOf } from '../../../src/core/versions.ts';
 import type { Context } from '../../../src/daemon/context.ts';
 import { createContext } from '../../../src/daemon/context.ts';
@@ -280,6 +281,22 @@ describe('joining', () => {
     await bench.clock.advance(5_000);
     expect(host.disk.etcd?.memberId).toBe(host.disk.identity?.memberId);
     expect(bench.etcd.processAt('10.0.0.3')?.serving).toBe(true);
+  });
+
+  it.each([
+    ['its configuration', '3.5.34', null, '3.5.34'],
+    ['an order, whatever its configuration says', null, '3.5.34', '3.5.34'],
+    ['an order for its minor', '3.5.34', '3.5', '3.5.35'],
+  ])('starts the very patch that is meant by %s', async (_name, etcdVersion, order, version) => {
+    const quorum = await pair();
+    const { ports } = host;
+    const binaries = ['3.5.34', '3.5.35'].map((it) => ({ version: it, minor: '3.5' }));
+    const process = { ...ports.process, binaries: async () => await Promise.resolve(binaries) };
+    context = createContext({ ...host.context.options, etcdVersion }, { ...ports, process });
+    const to = encodePart(order);
+    await bench.soon(ports.admin.put(bench.host(0).url, UPGRADE_KEYS.to, to, {}, NEVER));
+    await run(join(), quorum);
+    expect(host.disk.identity?.version).toBe(version);
   });
 
   it('starts with the list as it is when a dead member is evicted after the add', async () => {
