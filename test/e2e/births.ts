@@ -8,9 +8,12 @@ import { type Fleet, fleetForTest } from './harness.ts';
 
 type Random = () => number;
 
-/** How long a birth is troubled; then it must end well. */
+/** How long AWS troubles a birth; when the last blow has fallen, too, it must end well. */
 const TROUBLE_MS = 8_000;
 const BLOWS = 6;
+/** Where there is no process to strike yet: in bad weather an etcd may start only when that is over. */
+const TRY_AGAIN_MS = 100;
+const WAIT_MS = 30_000;
 const SIZES = [1, 3, 3, 3, 5] as const;
 
 /** What AWS does to a fleet that is being born, each with how many of its calls. */
@@ -35,11 +38,20 @@ function pick<T>(random: Random, items: readonly T[]): T {
   return item;
 }
 
+/** What came of what was drawn, by kind: how often it was drawn, and how often it hit anything. */
+export type Blows = Map<string, { readonly drawn: number; readonly hits: number }>;
+
+function note(blows: Blows, kind: string, hits: number): void {
+  const before = blows.get(kind) ?? { drawn: 0, hits: 0 };
+  blows.set(kind, { drawn: before.drawn + 1, hits: before.hits + hits });
+}
+
 /**
  * All appliances of a new group start at once, while AWS lies or fails and processes are killed and frozen. At no moment
  * are there two clusters; and when the trouble is over there is one, of the first epoch, with all that it acknowledged.
+ * What hit is added to `blows`.
  */
-export async function troubledBirth(context: TestContext, seed: number): Promise<void> {
+export async function troubledBirth(context: TestContext, seed: number, blows: Blows): Promise<void> {
   const random = createRandom(seed);
   const size = pick(random, SIZES);
   const fleet = await fleetForTest(context, {
@@ -49,11 +61,17 @@ export async function troubledBirth(context: TestContext, seed: number): Promise
   });
   const weather = [pick(random, WEATHER), pick(random, WEATHER)];
   for (const fault of weather) fleet.fault(fault);
+  const { faults } = fleet.sandbox.cloud;
+  const clearUp = async (): Promise<void> => {
+    await fleet.during(TROUBLE_MS, async () => notOne(fleet));
+    for (const { kind, service, code, hits } of faults.list())
+      note(blows, `${code ?? kind} of ${service === '*' ? 'all' : service}`, hits);
+    faults.liftAll();
+  };
   await Promise.all([
-    fleet.during(TROUBLE_MS, async () => notOne(fleet)),
-    ...Array.from({ length: BLOWS }, () => strike(fleet, random() * TROUBLE_MS, random(), random)),
+    clearUp(),
+    ...Array.from({ length: BLOWS }, () => strike(fleet, random() * TROUBLE_MS, random(), random, blows)),
   ]);
-  fleet.sandbox.cloud.faults.liftAll();
   await fleet.whole(size);
   await fleet.writesGoOn();
   expect(notOne(fleet)).toEqual([]);
@@ -68,22 +86,27 @@ function notOne({ watch }: Fleet): readonly string[] {
   return ids.length > 1 || tokens.length > 1 ? [`clusters ${ids.join()}, formed ${tokens.join()}`] : [];
 }
 
-/** Kills or freezes a process of some instance, at this moment of the birth. */
-async function strike({ sandbox }: Fleet, atMs: number, whom: number, random: Random): Promise<void> {
+/** Kills or freezes a process of some instance: at this moment of the birth, or as soon as there is such a process. */
+async function strike(fleet: Fleet, atMs: number, whom: number, random: Random, blows: Blows): Promise<void> {
+  const { kill, freeze, thaw } = fleet.sandbox.hypervisor;
+  const endMs = performance.now() + WAIT_MS;
   const target = pick(random, ['appliance', 'appliance', 'etcd'] as const);
   const frozenMs = random() < 0.5 ? 0 : random() * 4_000;
   await delay(atMs);
-  const { instances } = sandbox.cloud.describe();
-  const id = instances[Math.floor(whom * instances.length)]?.instanceId ?? '';
-  const { kill, freeze, thaw } = sandbox.hypervisor;
-  try {
-    if (frozenMs === 0) await kill(id, target);
-    else {
-      await freeze(id, target);
-      await delay(frozenMs);
-      await thaw(id, target);
-    }
-  } catch {
-    // There is no such process yet, or no more: another blow was first.
+  const blow = frozenMs === 0 ? kill : freeze;
+  let struck: string | null = null;
+  while (struck === null && performance.now() < endMs) {
+    const { instances } = fleet.sandbox.cloud.describe();
+    const id = instances[Math.floor(whom * instances.length)]?.instanceId ?? '';
+    struck = await blow(id, target).then(
+      () => id,
+      () => null,
+    );
+    if (struck === null) await delay(TRY_AGAIN_MS);
   }
+  note(blows, `${frozenMs === 0 ? 'kill' : 'freeze'} ${target}`, struck === null ? 0 : 1);
+  if (struck === null || frozenMs === 0) return;
+  await delay(frozenMs);
+  // It may have been killed meanwhile.
+  await thaw(struck, target).catch(() => undefined);
 }
