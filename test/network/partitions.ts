@@ -53,6 +53,34 @@ export async function cutOff(fleet: Fleet, who: Role, cut: Cut, cutMs: number): 
   expect(await everyoneOf(fleet)).toEqual(before);
 }
 
+/**
+ * The link between the two followers is cut, and the leader, which hears both, is to go. It takes no quorum with it: it waits
+ * until they hear each other. (Nor can its successor join: etcd's joiner asks the first member that it reaches for the others,
+ * and the one that nobody leads has not heard of it.)
+ */
+export async function leaveOverBridge(fleet: Fleet): Promise<void> {
+  const { sandbox, leader, followers, watch, during, until, whole, writers, writesGoOn, story } = fleet;
+  const startedMs = Date.now();
+  const bridge = await leader();
+  const [one, other] = await followers();
+  if (one === undefined || other === undefined) throw new Error('no followers');
+  const removed = watch.removed();
+  const gone = (): readonly string[] => watch.removed().slice(removed.length);
+  await sandbox.cuts.cut(one.instanceId, { from: 'peers', only: [other.instanceId] });
+  await writesGoOn();
+  writers.resetGap();
+  sandbox.cloud.terminateInstance(bridge.instanceId, { decrement: false });
+  await until('the leader waits', async () =>
+    story(startedMs).includes('leave-quorum-short') ? [] : ['it has not said so'],
+  );
+  await during(3_000, async () => gone());
+  await writesGoOn();
+  expect(writers.longestGapMs()).toBeLessThan(10_000);
+  await sandbox.cuts.cut(one.instanceId, { from: 'none' });
+  await whole(3);
+  expect(gone()).toEqual([bridge.status?.memberId]);
+}
+
 /** Every instance loses a tenth of what it is sent, while the leader's etcd is killed and an instance is replaced. */
 export async function loseATenth(fleet: Fleet): Promise<void> {
   const { sandbox, view, leader, followers, whole, writesGoOn } = fleet;
