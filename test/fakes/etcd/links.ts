@@ -7,7 +7,9 @@ import { isAwake } from './node.ts';
  * For how long a peer counts as connected that says nothing any more; ms. rafthttp's ConnReadTimeout did that up to 3.4.
  * Since 3.5 it is lost on the way to the connection (its dialer is set where the HTTP transport has another that comes
  * first), so that the kernel alone notices: a frozen process never, as its kernel answers for it, and a cut by Go's
- * keep-alive, 30 s and nine probes of 15 s. Measured with 3.4 to 3.7 (test/contract/etcd-contract.test.ts).
+ * keep-alive, 30 s and nine probes of 15 s. That of a frozen peer is held to 3.4 to 3.7 (test/contract/etcd-contract.test.ts).
+ * A cut is none of the contract's operations, as its etcds share a network: its time is what these settings add up to, and
+ * how members fare that are cut off from each other, test/network shows.
  */
 const READ_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_MS = 165_000;
