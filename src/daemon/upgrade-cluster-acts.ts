@@ -28,7 +28,8 @@ export async function bringSnapshot(
         'upgrade',
         reason('upgrade-snapshots', 'every member has taken a snapshot of its log'),
       );
-    else await recordFailure(held, from, to, 'not every member took a snapshot of its log in time');
+    else if (held.lock.holds())
+      await recordFailure(held, from, to, 'not every member took a snapshot of its log in time');
   });
 }
 
@@ -48,13 +49,12 @@ export async function enableDowngrade(
 
 /** Ends a downgrade that nobody wants. */
 export async function endDowngrade(held: Held, action: UpgradeActionOf<'cancel-downgrade'>): Promise<void> {
-  if ((await held.lock.guard(held.signal)) && (await cancelDowngrade(held)))
-    held.context.chronicle.event('upgrade', action.reason);
+  if (await cancelDowngrade(held)) held.context.chronicle.event('upgrade', action.reason);
 }
 
 async function recorded(held: Held, from: string, to: string, work: () => Promise<void>): Promise<void> {
   if (!(await writePart(held, 'step', stepNow(held.context, from, to)))) return;
-  if (await held.lock.guard(held.signal)) await work();
+  await work();
   await writePart(held, 'step', null);
 }
 
@@ -67,6 +67,7 @@ async function startDowngrade(held: Held, to: string): Promise<boolean> {
     return minorOf(versions.value.downgradeTarget) === to;
   const valid = await admin.downgrade(own, 'validate', to, signal);
   if (valid.ok && !(await areMembersAsPlanned(held))) return false;
+  if (!(await held.lock.guard(signal))) return false;
   const enabled = valid.ok ? await admin.downgrade(own, 'enable', to, signal) : valid;
   if (enabled.ok) return true;
   context.chronicle.trouble(
@@ -88,8 +89,10 @@ async function areMembersAsPlanned({ context, members, signal }: Held): Promise<
   return list.value.members.every((it) => planned.has(it.id));
 }
 
+/** False, too, where the lock is lost: the downgrade is another's by now, or is cancelled as one that nobody works at. */
 async function cancelDowngrade(held: Held): Promise<boolean> {
   const { context, signal } = held;
+  if (!(await held.lock.guard(signal))) return false;
   const { admin, self } = context.ports;
   const own = clientUrl(self.address);
   const outcome = await admin.downgrade(own, 'cancel', '', signal);
