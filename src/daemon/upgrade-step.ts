@@ -79,10 +79,7 @@ async function runAsUsual(held: Held, version: string): Promise<Came | null> {
 }
 
 /** Writes until the log has been cut; `left`: what is left in it. Null: that is not known, since the writes were not all taken. */
-async function clearByWrites(
-  held: Held,
-  version: string,
-): Promise<{ readonly left: string | null } | null> {
+async function clearByWrites(held: Held, version: string): Promise<{ readonly left: string | null } | null> {
   const { context } = held;
   for (let write = 0; write < CLEARING_WRITES; write += 1)
     if (!(await writePart(held, 'step', stepNow(context, version, version)))) return null;
