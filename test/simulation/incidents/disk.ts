@@ -87,6 +87,11 @@ function fillWithAside(world: World, machine: Machine): void {
 /** An operator tries so often to disarm an alarm, for which etcd needs a quorum; ms. */
 const DISARM_EVERY_MS = 1_000;
 
-function makeRoom(world: World): void {
-  if (!disarmNoSpace(world)) world.clock.after(DISARM_EVERY_MS, () => makeRoom(world));
+/** What was raised may be applied only when a leader that was frozen, or has lost its quorum, has one: so long is looked on; ms. */
+const LOOKS_ON_MS = 5 * 60_000;
+
+function makeRoom(world: World, calmMs = 0): void {
+  const isCalm = disarmNoSpace(world);
+  if (isCalm && calmMs >= LOOKS_ON_MS) return;
+  world.clock.after(DISARM_EVERY_MS, () => makeRoom(world, isCalm ? calmMs + DISARM_EVERY_MS : 0));
 }
