@@ -121,8 +121,8 @@ export interface Chronicle {
   /** Something was done. */
   event(what: string, why: Reason, fields?: object): void;
   /**
-   * Something went wrong that the next tick repairs: said when it begins, or goes wrong in another way, and once a minute
-   * while it lasts.
+   * Something went wrong that the next tick repairs: said when it begins, or goes wrong in another way, by code or by words
+   * (numbers aside), and once a minute while it lasts.
    */
   trouble(what: string, why: Reason, fields?: object): void;
   /** A planner has no say any more: its last plan is not shown. */
@@ -140,8 +140,8 @@ export function createChronicle(
     state.events.push({ at: deps.clock.wallTime(), level, what, code: why.code, sentence: why.sentence });
     if (state.events.length > EVENTS_KEPT) state.events.shift();
   };
-  /** What was last said of each trouble that lasts. */
-  const troubles = new Map<string, { readonly code: string; readonly at: number }>();
+  /** Of each trouble that lasts, what was said of it, and when. */
+  const troubles = new Map<string, ReadonlyMap<string, number>>();
   return {
     plan(planner, reasons) {
       const before = state.plans.get(planner);
@@ -164,9 +164,10 @@ export function createChronicle(
     },
     trouble(what, why, fields = {}) {
       const at = deps.clock.now();
-      const last = troubles.get(what);
-      if (last?.code === why.code && at - last.at < TROUBLE_AGAIN_MS) return;
-      troubles.set(what, { code: why.code, at });
+      const recent = [...(troubles.get(what) ?? [])].filter(([, saidAt]) => at - saidAt < TROUBLE_AGAIN_MS);
+      const way = wayOf(why);
+      if (recent.some(([said]) => said === way)) return;
+      troubles.set(what, new Map([...recent, [way, at]]));
       deps.log.warn({ what, reason: why.code, sentence: why.sentence, ...fields }, 'failed, will try again');
       keep('warn', what, why);
     },
@@ -178,4 +179,9 @@ export function createChronicle(
       deps.meter.ticked(loop, (deps.clock.now() - startedAt) / 1000);
     },
   };
+}
+
+/** What tells one way of going wrong from another: not how long it took, or which process it was. */
+function wayOf({ code, sentence }: Reason): string {
+  return `${code} ${sentence.replaceAll(/\d+/g, '#')}`;
 }

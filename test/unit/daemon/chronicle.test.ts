@@ -34,6 +34,20 @@ describe('trouble', () => {
     expect(said()).toHaveLength(3);
   });
 
+  it('is said at once where its words are others, and not where its numbers are', () => {
+    const ended = (words: string): void => {
+      context.chronicle.trouble('etcd-ended', reason('etcd-ended', `etcd ended by ${words}`));
+    };
+    ended('SIGKILL');
+    ended('code 1: no space left on device, 4096 bytes short');
+    ended('code 2: no space left on device, 8192 bytes short');
+    ended('SIGKILL');
+    expect(context.state.events.map((it) => it.sentence)).toEqual([
+      'etcd ended by SIGKILL',
+      'etcd ended by code 1: no space left on device, 4096 bytes short',
+    ]);
+  });
+
   it('is news again once it was over', () => {
     refused();
     context.chronicle.event('join', reason('join', 'a learner'));
