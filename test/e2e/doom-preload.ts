@@ -16,7 +16,7 @@ const INSTANCE_ID = basename(HOME);
 const STATE_DIR = dirname(HOME);
 
 const CHANGING_RPC =
-  /\/(MemberAdd|MemberRemove|MemberPromote|MemberUpdate|MoveLeader|LeaseGrant|LeaseRevoke|Txn|Put)$/;
+  /\/(MemberAdd|MemberRemove|MemberPromote|MemberUpdate|MoveLeader|LeaseGrant|LeaseRevoke|Txn|Put|Downgrade)$/;
 /** Auto Scaling's and EC2's actions that change nothing. */
 const ASKING_ACTION = /^(Describe|Get|List)/;
 
@@ -36,6 +36,8 @@ function readDoom(): Doom | null {
 function onStep(step: string, call: object | null): void {
   const doom = readDoom();
   if (doom === null || doom.instanceIds.includes(INSTANCE_ID) !== (doom.meant === 'these')) return;
+  // Whoever joins asks whether one is under way: no step, but of those that it is meant for.
+  if (step === 'Downgrade' && doom.step !== step) return;
   // Also after the crash: what comes after the step is known by nothing else.
   appendFileSync(join(STATE_DIR, `doom-${doom.id}.steps`), `${step}\n`);
   if (step !== doom.step || existsSync(join(STATE_DIR, `doom-${doom.id}`))) return;

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -78,26 +78,66 @@ function namedAgain({ sandbox }: Fleet, address: string, since: number): readonl
     .filter((values) => values.includes(`"${address}"`));
 }
 
-/** A fault point of a step: the n-th call of that name from the order on, by the appliance of one member. */
+/** A way from one minor to the next, and on which one the fleet is born that goes it. */
+export interface Way {
+  readonly born: string;
+  readonly from: string;
+  readonly to: string;
+  /** Somebody asks every member for its health, which 3.4 writes to its log as a request that 3.6 dies of. */
+  readonly asksHealth: boolean;
+}
+
+const PLAIN: Way = { born: FROM, from: FROM, to: TO, asksHealth: false };
+/** Each member has to clear its log before it steps. */
+export const CLEARING: Way = { born: '3.4', from: '3.5', to: '3.6', asksHealth: true };
+/** One has every member take a snapshot of its log before they step. */
+export const LOWERING: Way = { born: '3.5', from: '3.6', to: '3.7', asksHealth: false };
+
+/** A fleet at the beginning of a way. */
+async function fleetOn(
+  context: TestContext,
+  { born, from, asksHealth }: Way,
+  preload?: string,
+): Promise<UpgradeFleet> {
+  const fleet = await upgradeFleet(context, {
+    size: 3,
+    from: born,
+    ...(preload !== undefined && { preload }),
+  });
+  if (asksHealth)
+    for (const { address } of await fleet.view())
+      expect((await fetch(`${clientUrl(address)}/health`)).ok).toBe(true);
+  if (from === born) return fleet;
+  await order(fleet, from);
+  await untilAllRun(fleet, from, 120_000);
+  await fleet.whole(3);
+  return fleet;
+}
+
+/** A fault point of a step: the n-th call of that name from the order on, by the appliance of one member, or of whoever is first. */
 export interface FaultPoint extends Pick<Doom, 'step' | 'nth' | 'when' | 'withEtcd'> {
-  readonly role: Role;
+  readonly role: Role | 'member';
 }
 
 /** The appliance that steps is killed at a point of its step, and goes on when it is back. */
-export async function appliancesCrash(context: TestContext, point: FaultPoint): Promise<void> {
-  const fleet = await upgradeFleet(context, { size: 3, from: FROM, preload: DOOM_PRELOAD });
-  const { instanceId } = await memberOf(fleet, point.role);
-  const { step, nth, when, withEtcd } = point;
+export async function appliancesCrash(
+  context: TestContext,
+  point: FaultPoint,
+  way: Way = PLAIN,
+): Promise<void> {
+  const fleet = await fleetOn(context, way, DOOM_PRELOAD);
+  const { role, step, nth, when, withEtcd } = point;
+  const meant = role === 'member' ? await fleet.view() : [await memberOf(fleet, role)];
   const standing = await doom(fleet, {
     step,
     nth,
     when,
     withEtcd,
     meant: 'these',
-    instanceIds: [instanceId],
+    instanceIds: meant.map((it) => it.instanceId),
   });
-  await order(fleet, TO);
-  await upgradedTo(fleet, TO);
+  await order(fleet, way.to);
+  await upgradedTo(fleet, way.to);
   await standing.lift();
   expect(standing.fulfilled(), standing.seen().join()).toContain(`${when} ${step}`);
 }
@@ -108,15 +148,22 @@ export async function appliancesCrash(context: TestContext, point: FaultPoint): 
  */
 export async function holderFreezes(
   context: TestContext,
-  moment: 'before-stop' | 'after-start',
+  moment: 'before-stop' | 'after-start' | 'clearing' | 'lowering',
 ): Promise<void> {
-  const fleet = await upgradeFleet(context, { size: 3, from: FROM });
+  const way = moment === 'clearing' ? CLEARING : moment === 'lowering' ? LOWERING : PLAIN;
+  const fleet = await fleetOn(context, way);
   const { hypervisor, cloud } = fleet.sandbox;
   // Time to be frozen in, between the record of the step and the stop of etcd.
   const slow = moment === 'before-stop' ? fleet.fault({ service: 'route53', kind: 'hang' }) : null;
-  await order(fleet, TO);
+  await order(fleet, way.to);
   const { by } = await untilStepping(fleet);
   if (moment === 'after-start') await untilRuns(fleet, by, `${TO}.`);
+  if (moment === 'clearing')
+    await fleet.until(`${by} clears its log`, async () => await whyNotClearing(fleet, by));
+  if (moment === 'lowering')
+    await fleet.until(`${by} lowers the cluster`, async () =>
+      (await loweredTo(fleet)) === null ? [by] : [],
+    );
   await hypervisor.freeze(by, 'appliance');
   const other = (await fleet.view()).find((it) => it.instanceId !== by);
   if (other === undefined) throw new Error('nobody else is there');
@@ -129,7 +176,24 @@ export async function holderFreezes(
     return now === before ? [] : [`before: ${before}`, `now: ${now}`];
   });
   await letGo();
-  await upgradedTo(fleet, TO);
+  await upgradedTo(fleet, way.to);
+}
+
+/** Between the two starts of a clearing etcd runs with a snapshot count of ours. */
+async function whyNotClearing(fleet: Fleet, instanceId: string): Promise<readonly string[]> {
+  const { etcd } = await fleet.machine(instanceId);
+  const line = etcd === null ? '' : await readFile(`/proc/${etcd.pid}/cmdline`, 'utf8').catch(() => '');
+  return line.includes('--snapshot-count=3') ? [] : [line.replaceAll('\0', ' ')];
+}
+
+/** Where a downgrade that is under way leads; null: none is, or nobody says so. */
+async function loweredTo(fleet: Fleet): Promise<string | null> {
+  const told = await Promise.all(
+    (await fleet.view()).map(
+      async ({ address }) => await fleet.admin.versions(clientUrl(address), new AbortController().signal),
+    ),
+  );
+  return told.map((it) => (it.known ? it.value.downgradeTarget : null)).find((it) => it !== null) ?? null;
 }
 
 async function untilRuns(fleet: Fleet, instanceId: string, version: string): Promise<void> {
@@ -144,12 +208,13 @@ async function footprint(fleet: Fleet, instanceId: string): Promise<string> {
   const changes = fleet.sandbox.cloud.events
     .since(0)
     .filter(({ type, fields }) => type === 'api-change' && textOf(fields, 'asking') === instanceId);
-  const [{ etcd }, record, holder] = await Promise.all([
+  const [{ etcd }, record, holder, lowered] = await Promise.all([
     fleet.machine(instanceId),
     recordOf(fleet),
     lockHolder(fleet),
+    loweredTo(fleet),
   ]);
-  return JSON.stringify({ pid: etcd?.pid, step: record?.step, holder, changes: changes.length });
+  return JSON.stringify({ pid: etcd?.pid, step: record?.step, holder, lowered, changes: changes.length });
 }
 
 /** Ends the lease of the lock's holder, and holds the lock in the name of nobody; gives how to let go of it. */
