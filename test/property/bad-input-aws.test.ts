@@ -21,6 +21,7 @@ import type { WireAnswer } from '../fakes/wire-server.ts';
 import { hostileAnswers, httpAnswer, startHostileServer } from '../fixtures/hostile/answers.ts';
 import type { HostileAnswer } from '../fixtures/hostile/answers.ts';
 import { runs } from '../fixtures/hostile/runs.ts';
+import { processorMs } from '../processor-time.ts';
 import { eventually } from '../tools.ts';
 
 /*
@@ -187,12 +188,12 @@ describe('large answers', () => {
       'a message of megabytes',
       `<Response><Errors><Error><Code>${'C'.repeat(1_000_000)}</Code><Message>${'m\n'.repeat(1_000_000)}</Message></Error></Errors></Response>`,
     ],
-  ])('%s is a clear reason within the deadline', async (_, body) => {
+  ])('%s is a clear reason, and not much work', async (_, body) => {
     server.say({ bytes: httpAnswer(body, body.startsWith('<Response>') ? 400 : 200), after: 'end' });
-    const startedAt = performance.now();
+    const before = processorMs();
     const ask = QUESTIONS['EC2 for evidence in another region']?.ask;
     expectClear(reasonOf(await ask?.()) ?? '');
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(processorMs() - before).toBeLessThan(10_000);
   });
 });
 
