@@ -1,7 +1,7 @@
 import { CLOSE_ENTRIES, UPGRADE_NAMES_WAIT_MS, UPGRADE_PAIR_WAIT_MS } from './numbers.ts';
 import { edgeUp, hasWayDown, isBadRelease } from './upgrade-edges.ts';
 import type { Edge } from './upgrade-edges.ts';
-import type { Check, CheckCode, UpgradeMember, UpgradeObservation } from './upgrade.ts';
+import type { Check, CheckCode, Misnamed, UpgradeMember, UpgradeObservation } from './upgrade.ts';
 import type { Work } from './upgrade-work.ts';
 import { compareVersions, minorAbove, minorOf, pickVersion } from './versions.ts';
 
@@ -69,7 +69,7 @@ function learners({ members }: UpgradeObservation): Check {
 }
 
 /** Another member's restart costs quorum, or all that is left of its reserve, where one is away already. */
-function unhealthy({ members, leaderId, pairForMs = null, unnamed = null }: UpgradeObservation): Check {
+function unhealthy({ members, leaderId, pairForMs = null, misnamed = null }: UpgradeObservation): Check {
   const leader = members.find((it) => it.id === leaderId);
   const troubles = members.flatMap((it) => {
     if (it.learner) return [];
@@ -85,13 +85,24 @@ function unhealthy({ members, leaderId, pairForMs = null, unnamed = null }: Upgr
           `two voters are left, and while one of them steps nothing can be written: waits up to ${UPGRADE_PAIR_WAIT_MS / 1_000} s for a third`,
         ]
       : [];
-  const nameless =
-    unnamed !== null && unnamed.forMs < UPGRADE_NAMES_WAIT_MS
-      ? [
-          `clients are not sent to ${unnamed.names.join(' and ')} yet, and nobody is named during a step: waits up to ${UPGRADE_NAMES_WAIT_MS / 1_000} s for that`,
-        ]
-      : [];
-  return check('upgrade-unhealthy', [...troubles, ...alone, ...pair, ...nameless], 'every voter is well');
+  return check(
+    'upgrade-unhealthy',
+    [...troubles, ...alone, ...pair, ...wrongNames(misnamed)],
+    'every voter is well',
+  );
+}
+
+/** Names stay as they are during a step, and one on a large database takes minutes: before it, they get a moment to be right. */
+function wrongNames(misnamed: Misnamed | null): readonly string[] {
+  if (misnamed === null || misnamed.forMs >= UPGRADE_NAMES_WAIT_MS) return [];
+  const { unnamed, gone } = misnamed;
+  const wait = `and no name changes during a step: waits up to ${UPGRADE_NAMES_WAIT_MS / 1_000} s for that`;
+  return [
+    ...(unnamed.length > 0 ? [`clients are not sent to ${unnamed.join(' and ')} yet, ${wait}`] : []),
+    ...(gone.length > 0
+      ? [`clients are still sent to ${gone.join(' and ')}, no member any more, ${wait}`]
+      : []),
+  ];
 }
 
 function alarms({ alarms: raised }: UpgradeObservation): Check {

@@ -55,6 +55,16 @@ export interface UpgradeRecord {
   readonly failed: FailedStep | null;
 }
 
+/** Whom the names of clients should give, and do not, or the other way round; instance ids. */
+export interface Misnamed {
+  /** They serve, and no client is sent to them yet. */
+  readonly unnamed: readonly string[];
+  /** Clients are sent to them, and they are members no more. */
+  readonly gone: readonly string[];
+  /** For how long there have been any; ms. */
+  readonly forMs: number;
+}
+
 /** What an upgrade is planned from. All of it is asked in one look. */
 export interface UpgradeObservation {
   readonly members: readonly UpgradeMember[];
@@ -68,8 +78,8 @@ export interface UpgradeObservation {
   readonly lockedBy: string | null;
   /** For how long the one that plans has seen just two voters; ms. Null, or left out: there are others, or nobody counts. */
   readonly pairForMs?: number | null;
-  /** Instances that serve and that no client is sent to yet, and for how long the one that plans has seen any, while nobody steps; ms. Null, or left out: there are none, or nobody counts. */
-  readonly unnamed?: { readonly names: readonly string[]; readonly forMs: number } | null;
+  /** Where clients are sent wrongly, as the one that plans has seen it while nobody steps. Null, or left out: nowhere, or nobody counts. */
+  readonly misnamed?: Misnamed | null;
   /** For how long the one that plans has seen a downgrade under way at which nobody else works; ms. 0, or left out: there is none, or nobody counts. */
   readonly downgradeIdleForMs?: number;
   /** For how long the step that is recorded has been seen without a lock; ms. */

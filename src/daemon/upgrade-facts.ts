@@ -1,6 +1,6 @@
 import { known } from '../core/known.ts';
 import type { Known } from '../core/known.ts';
-import type { UpgradeObservation } from '../core/upgrade.ts';
+import type { Misnamed, UpgradeObservation } from '../core/upgrade.ts';
 import { isDowngradeIdle } from '../core/upgrade-downgrade.ts';
 import { isLeft } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -22,8 +22,8 @@ export interface UpgradeMemory extends OrphanMemory {
   left: boolean;
   /** Since when there have been just two voters, on the clock; null: there are others. */
   pairSince: number | null;
-  /** Since when somebody has served whom no client is sent to, while nobody else steps, on the clock; null: nobody does. */
-  unnamedSince: number | null;
+  /** Since when clients have been sent wrongly, while nobody else steps, on the clock; null: they are not. */
+  misnamedSince: number | null;
   /** Since when a downgrade has been under way at which nobody else works, on the clock; null: there is none. */
   downgradeIdleSince: number | null;
   /** What may bring on an upgrade that stands still, as etcd said it in the last look; null: it was not asked, or did not tell. */
@@ -42,7 +42,7 @@ export function freshUpgradeMemory(): UpgradeMemory {
     orphan: null,
     left: false,
     pairSince: null,
-    unnamedSince: null,
+    misnamedSince: null,
     downgradeIdleSince: null,
     news: null,
     begins: true,
@@ -81,8 +81,8 @@ export async function observeUpgrade(
   const isPair = members.filter((it) => !it.learner).length === 2;
   memory.members = members;
   memory.pairSince = isPair ? (memory.pairSince ?? clock.now()) : null;
-  const unnamed = await unnamedOf(context, observation, signal);
-  memory.unnamedSince = unnamed.length > 0 ? (memory.unnamedSince ?? clock.now()) : null;
+  const names = await namesOf(context, observation, signal);
+  memory.misnamedSince = names === null ? null : (memory.misnamedSince ?? clock.now());
   memory.left = isLeft(observation);
   memory.news = observation.record.known ? newsOf(observation.record.value, observation.members) : null;
   memory.downgradeIdleSince = isDowngradeIdle(observation)
@@ -93,22 +93,24 @@ export async function observeUpgrade(
     ...observation,
     clears: isLeftClearing(context),
     pairForMs: since(memory.pairSince),
-    unnamed: unnamed.length > 0 ? { names: unnamed, forMs: since(memory.unnamedSince) ?? 0 } : null,
+    misnamed: names === null ? null : { ...names, forMs: since(memory.misnamedSince) ?? 0 },
     downgradeIdleForMs: since(memory.downgradeIdleSince) ?? 0,
   });
 }
 
-/** Who serves, and is not among those that the housekeeper says are named; nobody while another steps, or where nothing is published. */
-async function unnamedOf(
+/** Where what the housekeeper says is named differs from the members; nothing while another steps, or where nothing is published. */
+async function namesOf(
   { ports: { admin, self } }: Context,
   { members, lockedBy }: UpgradeObservation,
   signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (lockedBy !== null && lockedBy !== self.id) return [];
+): Promise<Pick<Misnamed, 'unnamed' | 'gone'> | null> {
+  if (lockedBy !== null && lockedBy !== self.id) return null;
   const published = await readPublished(admin, clientUrl(self.address), signal);
-  if (published === null) return [];
+  if (published === null) return null;
   const named = new Set(published.named);
-  return members.flatMap((it) =>
-    !it.learner && it.unhealthy === null && !named.has(it.name) ? [it.name] : [],
-  );
+  const present = new Set(members.map((it) => it.name));
+  const serve = members.filter((it) => !it.learner && it.unhealthy === null).map((it) => it.name);
+  const unnamed = serve.filter((it) => !named.has(it));
+  const gone = published.named.filter((it) => !present.has(it));
+  return unnamed.length + gone.length > 0 ? { unnamed, gone } : null;
 }

@@ -85,7 +85,7 @@ const steps: readonly Case[] = [
   ],
   [
     'beside one that Route 53 does not let be named',
-    looksAt(three('3.5.35'), { unnamed: { names: ['i-3'], forMs: 15_000 } }),
+    looksAt(three('3.5.35'), { misnamed: { unnamed: ['i-3'], gone: ['i-9'], forMs: 15_000 } }),
     'upgrade-step step: i-2 m2 3.5.35-3.6.16',
   ],
   ['alone', looksAt([runs(1, '3.5.35')]), 'upgrade-step step: i-1 m1 3.5.35-3.6.16'],

@@ -20,7 +20,7 @@ const PUBLISHED = {
 
 let bench: Bench;
 let cluster: EtcdCluster;
-let look: () => Promise<UpgradeObservation['unnamed']>;
+let look: () => Promise<UpgradeObservation['misnamed']>;
 
 function publish(...named: readonly string[]): void {
   cluster.put(PUBLISHED_KEY, encodePublished({ ...PUBLISHED, named }), null);
@@ -35,12 +35,12 @@ beforeEach(async () => {
   look = async () => {
     const seen = await bench.soon(observeUpgrade(host.context, memory, { acts: false }, NEVER));
     if (!seen.known) throw new Error(seen.reason);
-    return seen.value.unnamed;
+    return seen.value.misnamed;
   };
 });
 
-describe('who serves and is not named', () => {
-  it('is nobody where nothing is published, and where all are', async () => {
+describe('where clients are sent wrongly', () => {
+  it('is nowhere where nothing is published, and where all members are named', async () => {
     expect(await look()).toBe(null);
     publish('i-01', 'i-02', 'i-03');
     expect(await look()).toBe(null);
@@ -48,12 +48,17 @@ describe('who serves and is not named', () => {
 
   it('is told for as long as that lasts', async () => {
     publish('i-02');
-    expect(await look()).toEqual({ names: ['i-01', 'i-03'], forMs: 0 });
+    expect(await look()).toEqual({ unnamed: ['i-01', 'i-03'], gone: [], forMs: 0 });
     await bench.clock.advance(5_000);
     const later = await look();
     expect(later?.forMs).toBeGreaterThanOrEqual(5_000);
     publish('i-01', 'i-02', 'i-03');
     expect(await look()).toBe(null);
+  });
+
+  it('tells who is named and is no member any more', async () => {
+    publish('i-01', 'i-02', 'i-03', 'i-09');
+    expect(await look()).toEqual({ unnamed: [], gone: ['i-09'], forMs: 0 });
   });
 
   it('counts anew after another has stepped, during which nobody could be named', async () => {
@@ -64,6 +69,6 @@ describe('who serves and is not named', () => {
     expect(await look()).toBe(null);
     cluster.put(UPGRADE_LOCK_KEY, '', null);
     await bench.soon(bench.host(0).ports.admin.put(bench.host(0).url, UPGRADE_LOCK_KEY, 'i-01', {}, NEVER));
-    expect(await look()).toEqual({ names: ['i-01', 'i-03'], forMs: 0 });
+    expect(await look()).toEqual({ unnamed: ['i-01', 'i-03'], gone: [], forMs: 0 });
   });
 });
