@@ -107,19 +107,15 @@ export const HOUSE_BUGS: readonly Bug[] = [
     source: bugIn<typeof planDns>('planDns', (original) => (seen) => original({ ...seen, fleetKnown: true })),
   },
   {
-    name: 'names of which none is left are deleted',
+    name: 'who leaves is named no more, though nobody else serves',
     law: 9,
     profile: 'scaling',
     source: bugIn<typeof planDns>('planDns', (original) => (seen) => {
-      const plan = original(seen);
-      const empty = plan.reasons
-        .filter((it) => it.code === 'dns-kept')
-        .map((it) => it.sentence.split(' ')[0]);
-      const sets = seen.records.filter((it) => it.type !== 'TXT' && empty.includes(it.name));
-      return {
-        ...plan,
-        changes: [...plan.changes, ...sets.map((record) => ({ action: 'DELETE' as const, record }))],
-      };
+      const stays = seen.members.some((it) => seen.healthy.has(it.id) && !seen.leaving.has(it.name));
+      const services = seen.records.filter((it) => it.type === 'SRV');
+      return stays
+        ? original(seen)
+        : { ...original(seen), changes: services.map((record) => ({ action: 'DELETE', record })) };
     }),
   },
   {
