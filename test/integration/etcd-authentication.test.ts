@@ -87,7 +87,7 @@ async function applianceBeside(
   return createContext(context.options, { ...ports, self, peers, admin, fleet: bench.aws.port(id) });
 }
 
-describe.each(TESTED_MINORS)('authentication is on in etcd %s', (minor) => {
+describe.concurrent.each(TESTED_MINORS)('authentication is on in etcd %s', (minor) => {
   test('who asks for a quorum is refused where there is one, and hears nothing where there is none', async () => {
     await using stack = new AsyncDisposableStack();
     const closed = await closedCluster(minor, 3, stack);

@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest';
 import { fleetForFile } from '../e2e/harness.ts';
-import { CUTS, cutOff, loseATenth, loseQuorum } from '../network/partitions.ts';
+import { CUTS, cutOff, leaveOverBridge, loseATenth, loseQuorum } from '../network/partitions.ts';
 
 /* One fleet of three is cut off in every way that there is, and stays so for a while: longer than any lock, and than an
    appliance that does not see AWS keeps house. */
-const fleet = fleetForFile({ size: 3, namespaces: true, environment: { HOUSEKEEPING_INTERVAL: '2s' } });
+const fleet = fleetForFile({
+  size: 3,
+  namespaces: true,
+  hooks: true,
+  environment: { HOUSEKEEPING_INTERVAL: '2s' },
+});
 const CUT_MS = 40_000;
 
 for (const who of ['leader', 'follower'] as const) {
@@ -25,6 +30,10 @@ test('while the leader is cut off from AWS, another keeps house and replaces an 
   expect(watch.removed().filter((id) => !removed.includes(id))).toEqual([victim?.status?.memberId]);
   await sandbox.cuts.cut(instanceId, { from: 'none' });
   await whole(3);
+});
+
+test('the leader goes while the two others do not hear each other', async () => {
+  await leaveOverBridge(fleet());
 });
 
 test('quorum is lost to a cut and a power cut, and comes back with the network', async () => {
