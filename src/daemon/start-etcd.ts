@@ -11,7 +11,7 @@ import { minorOf, pickBinary } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import type { AdminRefusal, EtcdStart } from './ports.ts';
 import { keepIdentity } from './keep-identity.ts';
-import { askVersions, versionToStart } from './start-facts.ts';
+import { askVersions, versionToStart } from './start-version.ts';
 import { settledMembers } from './settle-members.ts';
 import type { ActionOf, StepResult } from './start-step.ts';
 import { noteEnd } from './swap-etcd.ts';
