@@ -24,6 +24,8 @@ export interface DataIdentity {
   readonly step?: KeptStep | null;
   /** After so few entries the etcd that was last started on the data takes a snapshot, to clear its log; null, or left out: as usual. */
   readonly snapshotCount?: number | null;
+  /** Whether etcd called the data unreadable when it last ended on them, as far as that could be written; left out: it did not. */
+  readonly damaged?: boolean;
   /** Where the claim's register is: `route53:<zone id>/<record name>`. A name has one register. */
   readonly register: string;
 }

@@ -65,6 +65,7 @@ function standsFor(newer: AsideEntry, older: AsideEntry): boolean {
     older.at !== '' &&
     newer.at > older.at &&
     newer.identity?.clusterId === clusterId &&
+    newer.identity.damaged !== true &&
     newer.reason !== 'damaged-data'
   );
 }

@@ -1,4 +1,4 @@
-import type { DataIdentity } from '../core/local-data.ts';
+import type { DataIdentity, EtcdExit } from '../core/local-data.ts';
 import { registerMoved } from '../core/local-data.ts';
 import { RESTART_RESET_MS } from '../core/numbers.ts';
 import { reason } from '../core/reason.ts';
@@ -6,6 +6,7 @@ import { restartDelayMs } from '../core/restart-policy.ts';
 import { ApplianceError } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { RunningEtcd } from './ports.ts';
+import { noteIdentity } from './member-acts.ts';
 import { watchMember } from './member.ts';
 import { startEtcd } from './starter.ts';
 import { noteEnd } from './swap-etcd.ts';
@@ -55,6 +56,7 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     state.joining = false;
     state.lastExit = exit;
     if (isLeaving(context)) return;
+    await noteDamage(context, exit, { isTried, wellForMs }, signal);
     if (noteEnd(state, exit)) {
       afterCrash = true;
       await state.swap?.hold;
@@ -74,6 +76,23 @@ export async function live(context: Context, signal: AbortSignal): Promise<void>
     chronicle.trouble('etcd-ended', reason('etcd-ended', `etcd ended by ${how}${words}`), { exit, delayMs });
     await rest(context, delayMs, signal);
   }
+}
+
+/**
+ * Keeps beside the data that etcd could not read them, or that it could again: an instance that boots anew, or is no member any
+ * more, sets them aside without asking etcd, and damaged ones stand for no older ones.
+ */
+async function noteDamage(
+  context: Context,
+  { saysDamaged }: EtcdExit,
+  { isTried, wellForMs }: { readonly isTried: boolean; readonly wellForMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const { identity } = context.state;
+  if (identity === null) return;
+  const before = identity.damaged === true;
+  const damaged = saysDamaged === null ? before && wellForMs === 0 : before || !isTried;
+  if (damaged !== before) await noteIdentity(context, { ...identity, damaged }, 'note-damage', signal);
 }
 
 /**

@@ -90,7 +90,8 @@ export async function noteVoter(
   return identity.voter || (await noteIdentity(context, { ...identity, voter: true }, 'note-voter', signal));
 }
 
-async function noteIdentity(
+/** Writes what was found out of the own data; false where the disk takes nothing, and it is to be tried again. */
+export async function noteIdentity(
   context: Context,
   identity: DataIdentity,
   what: string,

@@ -14,7 +14,14 @@ export function parseIdentity(value: unknown): DataIdentity | null {
   const identity = { instanceId, token, epoch, clusterId, memberId, formed, voter, version, register };
   const { snapshotCount } = fields;
   const clears = typeof snapshotCount === 'number' && Number.isInteger(snapshotCount) && snapshotCount > 0;
-  return { format: 1, ...identity, ...(step === null ? {} : { step }), ...(clears ? { snapshotCount } : {}) };
+  const damaged = fields['damaged'] === true;
+  return {
+    format: 1,
+    ...identity,
+    ...(step === null ? {} : { step }),
+    ...(clears ? { snapshotCount } : {}),
+    ...(damaged ? { damaged } : {}),
+  };
 }
 
 /** What is no step is none: the version that last ran is run on, as by an older appliance. */

@@ -167,9 +167,10 @@ const promotion = (ownWordMs: number | null, behind: number | null, noted = true
   noted,
 });
 
-const seesFleet = (desired: number | null): Happening => ({
+const seesFleet = (desired: number | null, askedAtMs = 0): Happening => ({
   kind: 'fleet-answer',
   to: 'i-1',
+  askedAtMs,
   instances: desired === null ? null : ['i-1'],
   desired,
 });
@@ -379,6 +380,13 @@ const CASES: Readonly<
     good: [
       [seesFleet(3), 10_000, batch({ lockHolder: 'i-1', takes: ['name A 10.0.0.2'] })],
       [seesFleet(null), seesFleet(3), 10_000, batch({ lockHolder: 'i-1', takes: ['name A 10.0.0.2'] })],
+      // What was asked before, and answered later, is no news.
+      [
+        seesFleet(3, 500),
+        seesFleet(null, 400),
+        10_000,
+        batch({ lockHolder: 'i-1', takes: ['name A 10.0.0.2'] }),
+      ],
       [seesFleet(null), 10_000, batch({ lockHolder: 'i-1' })],
       // The answer came while the batch was on its way.
       [seesFleet(3), seesFleet(null), batch({ lockHolder: 'i-1', takes: ['name A 10.0.0.2'] })],

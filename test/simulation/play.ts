@@ -41,10 +41,12 @@ export async function play(plot: Plot, options: PlayOptions = {}): Promise<Endin
   for (const incident of plot.incidents) {
     await stage.until(incident.atMs);
     if (judge.broken.length > 0) break;
-    if (!strike(world, incident)) continue;
-    await world.clock.settle();
     const lastsMs = lastsMsOf(incident);
-    world.tell({ kind: 'fault', lastsMs: isPlain(incident) ? 0 : lastsMs });
+    world.strikes = { kind: 'fault', lastsMs: isPlain(incident) ? 0 : lastsMs };
+    const struck = strike(world, incident);
+    world.strikes = null;
+    if (!struck) continue;
+    await world.clock.settle();
     faults[incident.kind] = (faults[incident.kind] ?? 0) + 1;
     calmAt = Math.max(calmAt, world.clock.now() + lastsMs);
   }

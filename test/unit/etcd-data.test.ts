@@ -73,6 +73,15 @@ describe('the data directory', () => {
     }
   });
 
+  test('keeps that etcd could not read the data, while it could not', async () => {
+    await using place = await temporaryDirectory();
+    const data = createDataDirectory({ directory: place.path, wallTime: () => AT });
+    await data.writeIdentity({ ...IDENTITY, damaged: true }, calm);
+    expect((await data.read(calm)).identity).toEqual({ ...IDENTITY, damaged: true });
+    await data.writeIdentity({ ...IDENTITY, damaged: false }, calm);
+    expect((await data.read(calm)).identity).toEqual(IDENTITY);
+  });
+
   test.each([
     ['no object', 'from'],
     ['no from', { to: '3.6.16', why: null }],

@@ -36,7 +36,10 @@ export function mayLose(world: World, machine: Machine): boolean {
   return world.plot.mayLoseMajority || isDispensable(world, machine);
 }
 
-/** Says what happens, as the timeline shows it however long it is. */
+/** Says what happens right now, as the timeline shows it however long it is, and tells the laws of the fault. */
 export function announce(world: World, what: string): void {
   world.note('world', `INCIDENT ${what}`);
+  const fault = world.strikes;
+  world.strikes = null;
+  if (fault !== null) world.tell(fault);
 }

@@ -38,11 +38,19 @@ export const namesKnownOnly: LawCheck = {
   watch: (report) => {
     /** By asker: since when AWS has not answered it. */
     const blind = new Map<string, number>();
+    /** When it was asked for the newest answer that was one: a slower one of before says nothing more. */
+    const newest = new Map<string, number>();
     return (it, atMs) => {
-      if (it.kind === 'appliance') blind.set(it.id, Number.NEGATIVE_INFINITY);
+      if (it.kind === 'appliance') {
+        blind.set(it.id, Number.NEGATIVE_INFINITY);
+        newest.delete(it.id);
+      }
       if (it.kind === 'fleet-answer') {
-        if (it.instances !== null) blind.delete(it.to);
-        else if (!blind.has(it.to)) blind.set(it.to, atMs);
+        const isOld = it.askedAtMs < (newest.get(it.to) ?? Number.NEGATIVE_INFINITY);
+        if (it.instances !== null) {
+          blind.delete(it.to);
+          if (!isOld) newest.set(it.to, it.askedAtMs);
+        } else if (!isOld && !blind.has(it.to)) blind.set(it.to, atMs);
       }
       // Who steps knows of itself that it does not serve.
       if (it.kind !== 'batch-sent' || it.takes.length === 0 || it.step === true) return;

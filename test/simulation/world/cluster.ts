@@ -278,21 +278,30 @@ export function wipe(world: World, machine: Machine, what: 'etcd' | 'disk'): voi
     machine.disk.etcd = null;
   } else {
     machine.disk.wipe();
-    if (machine.fullOf !== null) Object.assign(machine, { diskFull: false, fullOf: null });
+    fill(machine, null);
   }
   world.tell({ kind: 'disk', id: machine.id, holds: holdings(machine), wiped: true });
 }
 
 /** The disk is not there; what is written from now on goes when it is back. Gives what brings it back. */
-export function unmount(world: World, { id, disk }: Machine): () => void {
+export function unmount(world: World, machine: Machine): () => void {
+  const { id, disk, fullOf } = machine;
   const { etcd, identity, mark, aside } = disk;
   disk.wipe();
+  fill(machine, null);
   const tell = (): void => world.tell({ kind: 'disk', id, holds: holdings({ disk }), wiped: true });
   tell();
   return () => {
     Object.assign(disk, { etcd, identity, mark, aside });
+    fill(machine, fullOf);
     tell();
   };
+}
+
+/** What is set aside in this folder takes all the room of the disk; null: nothing that is set aside does. */
+function fill(machine: Machine, fullOf: string | null): void {
+  if (machine.fullOf === null && fullOf === null) return;
+  Object.assign(machine, { diskFull: fullOf !== null, fullOf });
 }
 
 /** Etcd dies, and from then on cannot read what it wrote. */

@@ -66,6 +66,7 @@ export type Happening =
   | {
       readonly kind: 'fleet-answer';
       readonly to: string;
+      readonly askedAtMs: number;
       readonly instances: readonly string[] | null;
       readonly desired: number | null;
     }

@@ -203,10 +203,11 @@ function tellDiscard(world: World, { id, disk, diskFull, shortAt }: Machine, dir
 function heardFleet(world: World, machine: Machine, port: FleetPort): FleetPort {
   return {
     async observe(signal) {
+      const askedAtMs = world.clock.now();
       const answer = await port.observe(signal);
       const instances = answer.known ? answer.value.instances.map((it) => it.id) : null;
       const desired = answer.known ? desiredSize(answer.value) : null;
-      world.tell({ kind: 'fleet-answer', to: machine.id, instances, desired });
+      world.tell({ kind: 'fleet-answer', to: machine.id, askedAtMs, instances, desired });
       return answer;
     },
     async evidence(instances, signal) {

@@ -51,6 +51,8 @@ export interface World {
   disksShort: boolean;
   /** Things that the group is in the middle of, each of which ends in bounded time. */
   busy: number;
+  /** What the incident that is being brought about is told as, right before it begins; null: none is, or it has been told. */
+  strikes: Extract<Happening, { readonly kind: 'fault' }> | null;
   /** How often an etcd was busy with its database for long, by what it did. */
   readonly slow: Record<keyof Slowness, number>;
   note(who: string, what: string): void;
@@ -128,6 +130,7 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     refreshing: false,
     disksShort: false,
     busy: 0,
+    strikes: null,
     slow: { starts: 0, restores: 0, defragments: 0 },
     note(who, what) {
       const line = { atMs: clock.now(), who, what };

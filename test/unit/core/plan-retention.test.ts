@@ -121,6 +121,14 @@ const CASES: readonly {
     goes: null,
   },
   {
+    name: 'older data of the same cluster, and the newer ones were damaged before their member was removed',
+    aside: [
+      aside('newer', { damaged: true }, { ...LATER, reason: 'removed-while-away' }),
+      aside('older', {}, FIRST),
+    ],
+    goes: null,
+  },
+  {
     name: 'older data, and newer ones that nobody can name',
     aside: [aside('newer', null, LATER), aside('older', {}, FIRST)],
     goes: null,

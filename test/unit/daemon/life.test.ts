@@ -2,12 +2,33 @@ import { describe, expect, it } from 'vitest';
 import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { createContext } from '../../../src/daemon/context.ts';
+import type { Context } from '../../../src/daemon/context.ts';
+import type { EtcdExit } from '../../../src/core/local-data.ts';
 import { live } from '../../../src/daemon/life.ts';
 import { known, unknown } from '../../../src/core/known.ts';
 import { swapEtcd } from '../../../src/daemon/swap-etcd.ts';
 import type { DataPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
+import type { Host } from '../../fakes/bench.ts';
 import { createBench, NAME, NEVER, TOKEN } from '../../fakes/bench.ts';
 import { voterIdentity } from '../../fakes/bench-voter.ts';
+
+/** An appliance of this host whose etcd says at its end what `said` gives then. */
+function withLastWords({ context, ports }: Host, said: () => EtcdExit['saysDamaged']): Context {
+  const { process } = ports;
+  const speaking = (etcd: RunningEtcd): RunningEtcd => ({
+    ...etcd,
+    exited: etcd.exited.then((exit) => ({ ...exit, saysDamaged: said() })),
+  });
+  const adopt: ProcessPort['adopt'] = async (signal) => {
+    const adopted = await process.adopt(signal);
+    return adopted === null ? null : speaking(adopted);
+  };
+  const start: ProcessPort['start'] = async (how, signal) => {
+    const started = await process.start(how, signal);
+    return started.known ? known(speaking(started.value)) : started;
+  };
+  return createContext(context.options, { ...ports, process: { ...process, adopt, start } });
+}
 
 /** The life of the only member, whose etcd ran already. */
 async function takenOver() {
@@ -16,9 +37,14 @@ async function takenOver() {
   const host = bench.host(0);
   host.disk.identity = voterIdentity(host);
   const end = new AbortController();
-  const life = live(host.context, end.signal);
+  let said: EtcdExit['saysDamaged'] = null;
+  const context = withLastWords(host, () => said);
+  const life = live(context, end.signal);
   await bench.clock.advance(1_000);
-  return { bench, host, life, end };
+  const say = (damaged: typeof said): void => {
+    said = damaged;
+  };
+  return { bench, host, context, life, end, say };
 }
 
 describe('an etcd that runs already', () => {
@@ -35,8 +61,8 @@ describe('an etcd that runs already', () => {
   });
 
   it('is taken over where the register is the own one', async () => {
-    const { host, life, end } = await takenOver();
-    expect(host.context.state.etcd).not.toBeNull();
+    const { context, life, end } = await takenOver();
+    expect(context.state.etcd).not.toBeNull();
     end.abort();
     await expect(life).rejects.toThrow('aborted');
   });
@@ -58,24 +84,8 @@ describe('an etcd that runs already', () => {
     const record = claimRecord(namesOf(NAME).claim, formedClaim(founding, cluster.id, voters));
     await host.ports.zone.change([{ action: 'CREATE', record }], NEVER);
     host.disk.identity = voterIdentity(host);
-    const { process } = host.ports;
     let rotten = true;
-    const damaged = (etcd: RunningEtcd): RunningEtcd => ({
-      ...etcd,
-      exited: etcd.exited.then((exit) => ({ ...exit, saysDamaged: rotten ? 'database' : null })),
-    });
-    const adopt: ProcessPort['adopt'] = async (signal) => {
-      const adopted = await process.adopt(signal);
-      return adopted === null ? null : damaged(adopted);
-    };
-    const start: ProcessPort['start'] = async (how, signal) => {
-      const started = await process.start(how, signal);
-      return started.known ? known(damaged(started.value)) : started;
-    };
-    const context = createContext(host.context.options, {
-      ...host.ports,
-      process: { ...process, adopt, start },
-    });
+    const context = withLastWords(host, () => (rotten ? 'database' : null));
     void live(context, NEVER);
     for (const _ of [1, 2]) {
       await bench.clock.advance(wellMs);
@@ -92,16 +102,36 @@ describe('an etcd that runs already', () => {
     expect(host.disk.aside).toHaveLength(aside);
   });
 
+  it.for([
+    { wellMs: 0, what: 'etcd has not served on them since', after: true },
+    { wellMs: 10_000, what: 'etcd has served on them since', after: false },
+  ])('keeps beside the data that they are damaged: $what', async ({ wellMs, after }) => {
+    const { bench, host, context, life, end, say } = await takenOver();
+    const damaged = (): boolean => host.disk.identity?.damaged === true;
+    say('database');
+    bench.etcd.kill(host.self.address);
+    await bench.clock.until(() => damaged(), 5_000);
+    say(null);
+    await bench.clock.until(() => context.state.etcd !== null, 30_000);
+    await bench.clock.advance(wellMs);
+    bench.etcd.kill(host.self.address);
+    await bench.clock.until(() => context.state.etcd === null, 5_000);
+    await bench.clock.advance(0);
+    expect(damaged()).toBe(after);
+    end.abort();
+    await expect(life).rejects.toThrow('aborted');
+  });
+
   it('is not started again by a step before it is said as what', async () => {
-    const { bench, host, life, end } = await takenOver();
-    const same = { version: host.context.state.etcd?.version ?? '', snapshotCount: null, step: null };
+    const { bench, context, life, end } = await takenOver();
+    const same = { version: context.state.etcd?.version ?? '', snapshotCount: null, step: null };
     const said = Promise.withResolvers<null>();
-    const swap = swapEtcd(host.context, same, NEVER, async () => await said.promise);
+    const swap = swapEtcd(context, same, NEVER, async () => await said.promise);
     await bench.clock.advance(60_000);
-    expect(host.context.state.etcd).toBeNull();
+    expect(context.state.etcd).toBeNull();
     said.resolve(null);
     await bench.soon(swap);
-    await bench.clock.until(() => host.context.state.etcd !== null, 10_000);
+    await bench.clock.until(() => context.state.etcd !== null, 10_000);
     end.abort();
     await expect(life).rejects.toThrow('aborted');
   });
