@@ -20,7 +20,8 @@ export function whileNobodySteps(
         right.guard(signal),
         admin.read(own, UPGRADE_LOCK_KEY, { serializable: false }, signal),
       ]);
-      return isRight && step.known && step.value === null;
+      // The own lock may have been let go, or have ended, while the other answer was waited for.
+      return isRight && step.known && step.value === null && right.isTimely();
     },
   };
 }

@@ -48,8 +48,8 @@ function note(blows: Blows, kind: string, hits: number): void {
 
 /**
  * All appliances of a new group start at once, while AWS lies or fails and processes are killed and frozen. At no moment
- * are there two clusters; and when the trouble is over there is one, of the first epoch, with all that it acknowledged.
- * What hit is added to `blows`.
+ * are there two clusters; and when the trouble is over there is one, with all that it acknowledged. It need not be of the first
+ * epoch: a founder whose etcd is killed before it wrote anything does not found again. What hit is added to `blows`.
  */
 export async function troubledBirth(context: TestContext, seed: number, blows: Blows): Promise<void> {
   const random = createRandom(seed);
@@ -75,7 +75,7 @@ export async function troubledBirth(context: TestContext, seed: number, blows: B
   await fleet.whole(size);
   await fleet.writesGoOn();
   expect(notOne(fleet)).toEqual([]);
-  expect(fleet.watch.claim()).toMatchObject({ epoch: 1, state: 'formed', lost: [] });
+  expect(fleet.watch.claim()).toMatchObject({ state: 'formed' });
   await fleet.verify({ joinersBeginAgain: true });
 }
 
