@@ -66,8 +66,9 @@ async function startDowngrade(held: Held, to: string): Promise<boolean> {
   if (versions.known && versions.value.downgradeTarget !== null)
     return minorOf(versions.value.downgradeTarget) === to;
   const valid = await admin.downgrade(own, 'validate', to, signal);
-  if (valid.ok && !(await areMembersAsPlanned(held))) return false;
   if (!(await held.lock.guard(signal))) return false;
+  // Last of all: who is added after this look finds the downgrade when it asks once more before its start.
+  if (valid.ok && !((await areMembersAsPlanned(held)) && held.lock.isTimely())) return false;
   const enabled = valid.ok ? await admin.downgrade(own, 'enable', to, signal) : valid;
   if (enabled.ok) return true;
   context.chronicle.trouble(

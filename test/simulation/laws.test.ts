@@ -441,6 +441,8 @@ const CASES: Readonly<
       [fault(60_000), 30_000, membership({ change: 'promote', by: 'i-2', answers: false })],
     ],
     good: [
+      // It asked while it served, and was stopped before etcd had a quorum to apply that.
+      [told('i-2', 'stop'), membership({ change: 'promote', by: 'i-2', answers: false })],
       [membership({ change: 'promote', by: 'i-2', behind: 1_000 })],
       [fault(5_000), membership({ change: 'promote', by: 'i-2', answers: false })],
       // Under load it falls behind after its own etcd's word, which another check looks at.

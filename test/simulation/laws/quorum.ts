@@ -52,12 +52,17 @@ export const promotedWell: LawCheck = {
   watch: (report) => {
     let faultUntil = Number.NEGATIVE_INFINITY;
     const isUnnoticed = createUnnoticed(NOTICED_MS);
+    /** Who was told to stop after it had asked for its promotion: etcd may apply that only when a quorum is back. */
+    const stops = new Set<string>();
     return (it, atMs) => {
+      if (it.kind === 'promotion-sent') stops.delete(it.by);
+      if (it.kind === 'told') stops.add(it.id);
       if (it.kind === 'fault') faultUntil = Math.max(faultUntil, atMs + it.lastsMs);
       const unnoticed = isUnnoticed(it, atMs);
       if (it.kind !== 'membership' || it.change !== 'promote') return;
       if (it.by !== it.member.name) report(`${it.member.name} is promoted by ${it.by}, not by itself`);
-      if (!it.answers && !unnoticed) report(`${it.member.name} is promoted, and does not answer`);
+      if (!it.answers && !unnoticed && !stops.has(it.by))
+        report(`${it.member.name} is promoted, and does not answer`);
       // While clients write a lot, it may fall behind between its own word, which is looked at below, and its promotion.
       if (it.behind > CLOSE_ENTRIES && atMs - faultUntil >= NOTICED_MS)
         report(`${it.member.name} is promoted ${it.behind} entries behind`);
