@@ -161,7 +161,7 @@ export const UPGRADE_PAIR_WAIT_MS = 60_000;
 
 /**
  * While somebody steps, nobody else is named, and a step on a large database takes minutes: between two of them, who serves
- * and is not named yet gets this long to be. A housekeeper's look or two; where Route 53 is in the way, no step waits for it.
+ * and is not named yet, or is named and gone, gets this long to be put right. A housekeeper's look or two; where Route 53 is in the way, no step waits for it.
  */
 export const UPGRADE_NAMES_WAIT_MS = 15_000;
 

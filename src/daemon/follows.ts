@@ -1,7 +1,6 @@
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
-import { endpointOf, type Look } from './look.ts';
+import { type AskedMember, type Look, withEndpoints } from './look.ts';
 import type { Ports } from './ports.ts';
-import type { MemberLook } from './state.ts';
 
 /**
  * Null where a voter follows this leader, and is followed through, both ways; else why it does not, as a clause (law 5). A
@@ -10,7 +9,7 @@ import type { MemberLook } from './state.ts';
  */
 export async function whyNotFollowing(
   { admin }: Pick<Ports, 'admin'>,
-  { name, status, endpoint }: Pick<MemberLook, 'name' | 'status'> & { readonly endpoint: string },
+  { name, status, endpoint }: Pick<AskedMember, 'name' | 'status' | 'endpoint'>,
   leaderId: string,
   signal: AbortSignal,
 ): Promise<string | null> {
@@ -30,17 +29,14 @@ export async function doOthersFollow(
   seen: Look,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const own = seen.members.find((it) => it.name === ports.self.id);
-  const others = seen.members.filter((it) => it !== own && !it.learner);
+  const members = withEndpoints(seen);
+  const own = members.find((it) => it.name === ports.self.id);
+  const others = members.filter((it) => it !== own && !it.learner);
   if (others.length === 0) return true;
   const leader = own?.status.known === true ? own.status.value.leader : null;
   if (leader === null || leader === own?.id) return false;
-  const endpoints = new Map(seen.list.members.map((it) => [it.id, endpointOf(it)]));
   const whyNot = await Promise.all(
-    others.map(async (it) => {
-      const endpoint = endpoints.get(it.id) ?? '';
-      return await whyNotFollowing(ports, { ...it, endpoint }, leader, signal);
-    }),
+    others.map(async (it) => await whyNotFollowing(ports, it, leader, signal)),
   );
   return whyNot.every((it) => it === null);
 }

@@ -27,8 +27,11 @@ export function endpointOf(member: Member): string {
   return member.clientUrls[0] ?? clientUrl(addressOf(member));
 }
 
+/** A member as it was seen, and where it is asked. */
+export type AskedMember = MemberLook & { readonly endpoint: string };
+
 /** Somebody who is to be asked for a status, and where. */
-type Asked = Pick<MemberLook, 'id' | 'name' | 'address' | 'learner'> & { readonly endpoint: string };
+type Asked = Omit<AskedMember, 'status' | 'unhealthy'>;
 
 /**
  * Looks at all members through one endpoint; unknown where that gives no linearizable list. `confirmed`: a linearizable read
@@ -102,7 +105,14 @@ async function askEach(
   };
 }
 
-function answersAsItself(
+/** Members of a look, each with where it is asked: it may have published another client URL than its address's. */
+export function withEndpoints({ list, members }: Look): readonly AskedMember[] {
+  const endpoints = new Map(list.members.map((it) => [it.id, endpointOf(it)]));
+  return members.map((it) => ({ ...it, endpoint: endpoints.get(it.id) ?? clientUrl(it.address) }));
+}
+
+/** Whether a status is this very member's; of this cluster, or, where that is null, of whichever it is. */
+export function answersAsItself(
   { id, status }: Pick<MemberLook, 'id' | 'status'>,
   clusterId: string | null,
 ): boolean {

@@ -10,8 +10,8 @@ import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import { whyNotFollowing } from './follows.ts';
 import { readLeaving } from './leaving-word.ts';
-import type { Look } from './look.ts';
-import { endpointOf, lookThrough } from './look.ts';
+import type { AskedMember, Look } from './look.ts';
+import { lookThrough, withEndpoints } from './look.ts';
 import { readPublished } from './published.ts';
 import type { MemberLook } from './state.ts';
 import type { TerminatingHook } from './terminating-hook.ts';
@@ -45,7 +45,7 @@ export interface DepartureMemory {
   /** Who voted at the last look, on which the plan rests. */
   voters: string;
   /** Those that were well then. */
-  well: readonly Follower[];
+  well: readonly AskedMember[];
   /** Whom they followed. */
   leader: string;
   /** Who else left then. */
@@ -55,9 +55,6 @@ export interface DepartureMemory {
   /** What etcd answered to the last step, where it refused it. */
   refused: Reason | null;
 }
-
-/** A voter besides the own one, and where it is asked: it may have published another client URL than its address's. */
-type Follower = MemberLook & { readonly endpoint: string };
 
 /** Whether the time is over in which the machine, or its hook, lets it leave in order. */
 export function isGraceOver(now: number, leaving: Leaving, memory: DepartureMemory): boolean {
@@ -143,13 +140,10 @@ async function followersOf(
   seen: Look,
   { status: own, leader }: { readonly status: Known<MemberStatus>; readonly leader: string },
   signal: AbortSignal,
-): Promise<readonly Follower[]> {
+): Promise<readonly AskedMember[]> {
   // Where the own etcd does not answer, it is not among the healthy ones anyway.
   const ownId = own.known ? own.value.memberId : '';
-  const endpoints = new Map(seen.list.members.map((it) => [it.id, endpointOf(it)]));
-  const well = seen.members
-    .filter((it) => it.unhealthy === null && it.id !== ownId)
-    .map((it): Follower => ({ ...it, endpoint: endpoints.get(it.id) ?? '' }));
+  const well = withEndpoints(seen).filter((it) => it.unhealthy === null && it.id !== ownId);
   const whyNot = await Promise.all(well.map(async (it) => await whyNotFollowing(ports, it, leader, signal)));
   const index = ({ status }: MemberLook): number => (status.known ? status.value.raftAppliedIndex : 0);
   return well.filter((_, at) => whyNot[at] === null).sort((a, b) => index(b) - index(a));
@@ -158,11 +152,11 @@ async function followersOf(
 /** Who may lead next: who stays before who leaves, too, but later, and who has not declined before who has. */
 function successorsOf(
   { ports: { self } }: Context,
-  others: readonly Follower[],
+  others: readonly AskedMember[],
   leavers: Known<ReadonlySet<string>>,
   declined: ReadonlySet<string>,
 ): readonly string[] {
-  const stays = ({ name }: Follower): boolean => !leavers.known || !leavers.value.has(name);
+  const stays = ({ name }: AskedMember): boolean => !leavers.known || !leavers.value.has(name);
   const later = others.filter((it) => !stays(it) && it.name > self.id);
   const ids = [...others.filter(stays), ...later].map((it) => it.id);
   return [...ids.filter((it) => !declined.has(it)), ...[...declined].filter((it) => ids.includes(it))];

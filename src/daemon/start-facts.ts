@@ -7,6 +7,7 @@ import type { Obstacle, StartFact, StartObservation } from '../core/start.ts';
 import { namedCluster } from '../core/plan-join.ts';
 import type { Context } from './context.ts';
 import { etcdAtHand } from './etcd-at-hand.ts';
+import { ownCluster } from './own-cluster.ts';
 import { askQuorum } from './quorum.ts';
 import type { Wanted } from './quorum.ts';
 import { versionToStart } from './start-version.ts';
@@ -126,7 +127,7 @@ async function gatherQuorum(
   const wanted = {
     clusterId: claim?.state === 'formed' ? claim.clusterId : (named?.clusterId ?? null),
     // Without a claim other clusters may answer in the fleet: data are judged by their own.
-    preferred: claim === null && how.hasData ? ownClusterId(context) : formingClusterId(context),
+    preferred: claim === null && how.hasData ? await ownCluster(context, signal) : formingClusterId(context),
     // Who asked for the fleet first does not mean to start whatever comes of it.
     limitMs: how.hasData && how.afterCrash && facts.fleet === undefined ? QUORUM_AFTER_CRASH_MS : null,
   };
@@ -179,11 +180,6 @@ export function formingClusterId(context: Context): string | null {
     claim.founders.map((it) => peerUrl(it.address)),
     claim.token,
   );
-}
-
-/** The cluster id that the data here are of. */
-function ownClusterId({ state }: Context): string | null {
-  return state.identity?.clusterId ?? null;
 }
 
 /** What keeps etcd from starting here; null: nothing. */

@@ -10,6 +10,7 @@ import { hidesDowngrade } from '../core/upgrade-edges.ts';
 import { minorAbove, minorOf, pickVersion } from '../core/versions.ts';
 import type { Context } from './context.ts';
 import { etcdAtHand } from './etcd-at-hand.ts';
+import { answersAsItself } from './look.ts';
 import { readUpgradeRecord } from './upgrade-look.ts';
 import { askWord } from './upgrade-word.ts';
 
@@ -92,8 +93,7 @@ export async function askVersions(
   const ask = async ({ id, clientUrls: [url] }: Member): Promise<readonly MemberVersions[]> => {
     if (url === undefined) return [];
     const [told, status] = await Promise.all([admin.versions(url, signal), admin.status(url, signal)]);
-    const isIts = status.known && status.value.clusterId === clusterId && status.value.memberId === id;
-    return told.known && isIts ? [told.value] : [];
+    return told.known && answersAsItself({ id, status }, clusterId) ? [told.value] : [];
   };
   return (await Promise.all(members.map(ask))).flat();
 }
