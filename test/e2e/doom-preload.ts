@@ -109,7 +109,8 @@ interface Spawning {
 const starting = ChildProcess.prototype as unknown as Spawning;
 const spawn = starting.spawn;
 starting.spawn = function (this: Spawning, options) {
-  const isEtcd = options.args?.some((arg) => arg.startsWith('--data-dir')) === true;
+  // Not etcdutl, which is given the same folder as two words to look at.
+  const isEtcd = options.args?.some((arg) => arg.startsWith('--data-dir=')) === true;
   if (isEtcd) onStep('start of etcd', this);
   const result = Reflect.apply(spawn, this, [options]) as unknown;
   if (isEtcd) onAnswer(this);
