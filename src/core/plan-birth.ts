@@ -1,17 +1,16 @@
 import type { BirthAnswer, EtcdAtHand } from './birth.ts';
 import { birthVersion, largestShare } from './birth-version.ts';
 import type { Claim, Founder, StandingClaim } from './claim.ts';
-import { claimRecord, formedClaim, foundingClaim, formingLimitMs } from './claim.ts';
+import { claimRecord, foundingClaim, formingLimitMs } from './claim.ts';
 import type { Fleet, Instance } from './fleet.ts';
 import { desiredSize, isJoinable } from './fleet.ts';
 import type { Known } from './known.ts';
-import { known } from './known.ts';
 import { unusedNonce } from './local-data.ts';
 import { markRecord, readMark } from './mark.ts';
-import { votersOf, quorumOf } from './members.ts';
+import { quorumOf } from './members.ts';
 import { hostName, namesOf } from './names.ts';
 import { CLAIM_TURN_MS, FORMING_LIMIT_MAX_MS, FORMING_LIMIT_MS } from './numbers.ts';
-import { claimedVoter, hasLostMost } from './plan-claim.ts';
+import { hasLostMost, livingClaim } from './plan-claim.ts';
 import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
 import type { RecordChange, RecordSet } from './records.ts';
@@ -90,21 +89,16 @@ function adoptCluster(
   quorum: QuorumAnswer & { readonly kind: 'answers' },
   replaced: StandingClaim | null,
 ): StartAction {
-  const empty = foundingClaim({
+  const claim = livingClaim({
     stack: seen.self.stack,
     token: seen.freshToken,
-    groups: fleet.groups.map((it) => it.arn),
-    founders: [],
+    list: quorum.list,
+    fleet,
     before: replaced?.claim ?? null,
   });
-  const voters = votersOf(quorum.list.members).map((it) => claimedVoter(it, known(fleet)));
-  const name = namesOf(seen.cluster).claim;
   return {
     kind: 'register',
-    changes: swap(
-      replaced?.record ?? null,
-      claimRecord(name, formedClaim(empty, quorum.list.clusterId, voters)),
-    ),
+    changes: swap(replaced?.record ?? null, claimRecord(namesOf(seen.cluster).claim, claim)),
     mark: null,
     readAgain: false,
     hint: null,

@@ -3,6 +3,7 @@ import { claimRecord, foundingClaim, formedClaim, regionOfGroup, sortedVoters } 
 import type { Fleet, Instance, InstanceEvidence } from './fleet.ts';
 import { isTerminatedForCertain } from './fleet.ts';
 import type { Known } from './known.ts';
+import { known } from './known.ts';
 import { allMarks } from './mark.ts';
 import type { Member, MemberList } from './members.ts';
 import { addressOf, isStarted, quorumOf, votersOf } from './members.ts';
@@ -156,6 +157,26 @@ export function claimedVoter(member: Member, fleet: Known<Fleet>): ClaimedVoter 
   };
 }
 
+/**
+ * The claim of a cluster that lives and has none, from its linearizable member list: formed, under a token of its own.
+ * `before`: the claim of an epoch that was never formed, whose place it takes; null: none stands.
+ */
+export function livingClaim(of: {
+  readonly stack: string;
+  readonly token: string;
+  readonly list: MemberList;
+  readonly fleet: Fleet;
+  readonly before: Claim | null;
+}): Claim {
+  const { stack, token, list, fleet, before } = of;
+  const groups = fleet.groups.map((it) => it.arn);
+  return formedClaim(
+    foundingClaim({ stack, token, groups, founders: [], before }),
+    list.clusterId,
+    votersOf(list.members).map((it) => claimedVoter(it, known(fleet))),
+  );
+}
+
 function instanceIn(fleet: Known<Fleet>, id: string): Instance | undefined {
   return fleet.known ? fleet.value.instances.find((it) => it.id === id) : undefined;
 }
@@ -169,18 +190,8 @@ function restoreClaim(seen: ClaimObservation): ClaimPlan {
       ],
     };
   }
-  const fleet = seen.fleet;
-  const claim = formedClaim(
-    foundingClaim({
-      stack: seen.stack,
-      token: seen.freshToken,
-      groups: fleet.value.groups.map((it) => it.arn),
-      founders: [],
-      before: null,
-    }),
-    seen.list.clusterId,
-    votersOf(seen.list.members).map((it) => claimedVoter(it, fleet)),
-  );
+  const { stack, freshToken: token, list } = seen;
+  const claim = livingClaim({ stack, token, list, fleet: seen.fleet.value, before: null });
   return {
     changes: swap(null, claimRecord(namesOf(seen.cluster).claim, claim)),
     reasons: [

@@ -7,9 +7,9 @@ import type { DataIdentity } from './local-data.ts';
 import type { MemberList, MemberStatus } from './members.ts';
 import { isStarted, votersOf } from './members.ts';
 import { namesOf } from './names.ts';
-import { CLOSE_ENTRIES, FORMED_TURN_MS, PROMOTE_WITHOUT_CLAIM_MS } from './numbers.ts';
+import { CLOSE_ENTRIES, FORMED_TURN_MS, FORMING_LIMIT_MS, PROMOTE_WITHOUT_CLAIM_MS } from './numbers.ts';
 import { swap } from './records.ts';
-import { claimedVoter, hasLostMost } from './plan-claim.ts';
+import { claimedVoter, hasLostMost, livingClaim } from './plan-claim.ts';
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 import type { RecordChange } from './records.ts';
@@ -32,6 +32,10 @@ export interface MemberObservation {
   readonly formingClusterId: string | null;
   /** For how long the own etcd has answered linearizably while the claim was forming; ms. */
   readonly servedFormingMs: number;
+  /** For how long the claim's record, or its absence, has been what it is; ms. */
+  readonly claimStoodMs: number;
+  /** For a claim that this appliance would write. */
+  readonly freshToken: string;
   /** For how long Route 53 could not be read or written; ms. */
   readonly registerSilentMs: number;
   readonly leaving: boolean;
@@ -50,6 +54,7 @@ export type MemberCode =
   | 'claim-silent'
   | 'claim-reseeding'
   | 'form'
+  | 'form-unclaimed'
   | 'form-not-my-turn'
   | 'form-lost-majority'
   | 'form-other-cluster'
@@ -167,9 +172,9 @@ function planOutdated(seen: MemberObservation, claim: Claim): MemberAction | nul
 function planFormation(seen: MemberObservation, status: MemberStatus): MemberAction {
   if (!seen.claim.known)
     return none('claim-silent', `whether the epoch is formed is unknown: ${seen.claim.reason}`);
-  if (seen.claim.value.kind !== 'claim') {
-    return none('claim-silent', 'the claim of these data does not stand: nothing is formed without it');
-  }
+  if (seen.claim.value.kind === 'unreadable')
+    return none('claim-silent', `the claim cannot be read: ${seen.claim.value.why}`);
+  if (seen.claim.value.kind === 'none') return planUnclaimed(seen, status);
   const { claim, record } = seen.claim.value;
   const itself = claim.token === seen.identity.token || claim.clusterId === status.clusterId;
   if (claim.stack !== seen.self.stack || !itself) {
@@ -205,6 +210,41 @@ function planFormation(seen: MemberObservation, status: MemberStatus): MemberAct
     formed: true,
     changes: swap(record, claimRecord(namesOf(seen.cluster).claim, formed)),
     reason: reason('form', `cluster ${list.value.clusterId} serves: epoch ${claim.epoch} is formed`),
+  };
+}
+
+/**
+ * A founder whose claim somebody deleted before it was marked as formed. Its cluster serves, and so it gets a claim, as one that
+ * is older than the claim does; but not before the cluster of a later epoch, which this one may know nothing of, had its time
+ * to write a claim again that was its own.
+ */
+function planUnclaimed(seen: MemberObservation, status: MemberStatus): MemberAction {
+  const { list, fleet, claimStoodMs } = seen;
+  if (!list.known) return unlisted(list);
+  if (claimStoodMs < FORMING_LIMIT_MS)
+    return none(
+      'claim-silent',
+      `the claim of epoch ${seen.identity.epoch} is gone: waits whether it comes back`,
+    );
+  if (!fleet.known)
+    return none('claim-silent', `the claim is gone, and the fleet is unknown: ${fleet.reason}`);
+  if (status.leader !== status.memberId && claimStoodMs < FORMING_LIMIT_MS + FORMED_TURN_MS)
+    return none('form-not-my-turn', 'the leader writes the claim again');
+  const claim = livingClaim({
+    stack: seen.self.stack,
+    token: seen.freshToken,
+    list: list.value,
+    fleet: fleet.value,
+    before: null,
+  });
+  return {
+    kind: 'register',
+    formed: true,
+    changes: swap(null, claimRecord(namesOf(seen.cluster).claim, claim)),
+    reason: reason(
+      'form-unclaimed',
+      `cluster ${list.value.clusterId} serves, and somebody deleted the claim of its birth: it is written as formed`,
+    ),
   };
 }
 

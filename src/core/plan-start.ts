@@ -106,13 +106,15 @@ function planUnbornWithoutClaim(
 
 /**
  * The etcd of a founder runs and has no quorum: whether the claim that its data are of must be replaced. Any appliance may
- * do that, with data or not (design.md section 4): where every founder that is left runs its etcd, nobody else would.
+ * do that, with data or not (design.md section 4): where every founder that is left runs its etcd, nobody else would. Where
+ * there is no claim at all, its data are judged as before a start; they give way only to an etcd that was stopped.
  */
 export function planFormingAnew(seen: StartObservation): StartAction {
   const { identity } = seen.local;
   const idle = wait('own-data-forming', 'its epoch is forming');
   if (identity === null || identity.formed || !seen.zone.known) return idle;
   const reading = readClaim(namesOf(seen.cluster).claim, seen.zone.value);
+  if (reading.kind === 'none') return planDataWithoutClaim(seen, identity);
   if (reading.kind !== 'claim' || reading.claim.stack !== seen.self.stack) return idle;
   if (reading.claim.token !== identity.token) return idle;
   return planReplacement(seen, seen.zone.value, reading) ?? idle;

@@ -2,7 +2,7 @@ import { isRefused, unknown } from '../core/known.ts';
 import type { EtcdExit } from '../core/local-data.ts';
 import { planLiveness } from '../core/liveness.ts';
 import type { MemberStatus } from '../core/members.ts';
-import { LOOK_INTERVAL_MS, SETTLE_MS } from '../core/numbers.ts';
+import { LOOK_INTERVAL_MS, SETTLE_MS, STOP_GRACE_MS } from '../core/numbers.ts';
 import type { MemberCode, MemberObservation } from '../core/plan-member.ts';
 import { planMember } from '../core/plan-member.ts';
 import { whyUnhealthy } from '../core/readiness.ts';
@@ -121,7 +121,8 @@ async function tick(
   // Authentication is switched on where a quorum serves: an epoch that has one is not replaced.
   const isLetIn = !isRefused(seen.status) && !isRefused(seen.list);
   const cannotForm = (!seen.list.known && isLetIn) || action.reason.code === 'form-lost-majority';
-  if (!identity.formed && cannotForm && !seen.leaving) await memory.formingWatch.look(signal);
+  if (!identity.formed && cannotForm && !seen.leaving && (await memory.formingWatch.look(signal)))
+    await etcd.stop(STOP_GRACE_MS);
   const settled = action.reason.code === 'member-steady' && context.state.notReady === null;
   return !settled && !PATIENT.has(action.reason.code) && !longSilent(context, memory);
 }

@@ -62,6 +62,8 @@ export async function observeMember(
     fleet: fleetView.last(),
     formingClusterId: identity.formed ? null : formingClusterId(context),
     servedFormingMs: memory.servedFormingMs,
+    claimStoodMs: register.claimStoodMs(),
+    freshToken: ports.random.token(),
     registerSilentMs: register.silentMs(),
     leaving: state.phase === 'leaving',
   };

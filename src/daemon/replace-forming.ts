@@ -6,7 +6,8 @@ import { decide } from './starter.ts';
 
 /** Looks now and then whether the claim of a founder without a quorum must be replaced, and replaces it. */
 export interface FormingWatch {
-  look(signal: AbortSignal): Promise<void>;
+  /** True: the data were never born, so that etcd is to stop; the next start judges them again. */
+  look(signal: AbortSignal): Promise<boolean>;
 }
 
 /** A watch for one run of etcd. What it remembers is only whose turn it was, and when it looked. */
@@ -19,7 +20,7 @@ export function createFormingWatch(context: Context): FormingWatch {
     async look(signal) {
       const now = clock.now();
       // A birth that goes well is over before the first look: it costs no call.
-      if (now - lookedAt < CLAIM_READ_INTERVAL_MS) return;
+      if (now - lookedAt < CLAIM_READ_INTERVAL_MS) return false;
       lookedAt = now;
       const clocks = {
         waitedMs: register.claimStoodMs(),
@@ -31,6 +32,7 @@ export function createFormingWatch(context: Context): FormingWatch {
       if (standing.code !== action.reason.code) standing = { code: action.reason.code, since: now };
       // Once it is replaced, the data are of an epoch that was never born, and the member stops its etcd itself.
       if (action.kind === 'register') await execute(context, action, seen, signal);
+      return action.kind === 'set-aside';
     },
   };
 }

@@ -20,6 +20,8 @@ export interface FakeZone {
   denyChanges(message: string | null): void;
   /** A record of somebody else's (an alias) stands at this name: no list of ours shows it, and nothing can be made there. */
   occupy(name: string | null): void;
+  /** A person changes records, past every failure; the batch must fit. */
+  edit(changes: readonly RecordChange[]): void;
   /** Everything in the zone, in Route 53's order. */
   records(): readonly RecordSet[];
   /** Batches that were taken, oldest first. */
@@ -44,6 +46,15 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
       .sort((a, b) => compare(a.order, b.order))
       .map((it) => it.set));
 
+  /** Null, or why the batch was refused. */
+  const take = (changes: readonly RecordChange[]): string | null => {
+    const next = applied(sets, changes, zoneName);
+    if (typeof next === 'string') return next;
+    sets = next;
+    sorted = null;
+    taken.push(changes);
+    return null;
+  };
   const change = (changes: readonly RecordChange[]): ChangeOutcome => {
     if (changes.length === 0) return { kind: 'done' };
     if (broken !== null) return { kind: 'unknown', message: broken };
@@ -56,11 +67,8 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
         kind: 'conflict',
         message: `Tried to create resource record set [name='${occupied}.'] but it already exists`,
       };
-    const next = applied(sets, changes, zoneName);
-    if (typeof next === 'string') return { kind: 'conflict', message: next };
-    sets = next;
-    sorted = null;
-    taken.push(changes);
+    const conflict = take(changes);
+    if (conflict !== null) return { kind: 'conflict', message: conflict };
     return failure === 'lost' ? { kind: 'unknown', message: 'no answer' } : { kind: 'done' };
   };
 
@@ -95,6 +103,10 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
     },
     occupy: (name) => {
       occupied = name;
+    },
+    edit: (changes) => {
+      const conflict = take(changes);
+      if (conflict !== null) throw new Error(conflict);
     },
     records: all,
     taken,

@@ -4,7 +4,7 @@ import { claimRecord } from '../../src/core/claim.ts';
 import { namesOf } from '../../src/core/names.ts';
 import { swap } from '../../src/core/records.ts';
 import { begin, formed, type History } from './history.ts';
-import { clusterIds } from './world/cluster.ts';
+import { clusterIds, clusterView } from './world/cluster.ts';
 import { standingClaim } from './world/convergence.ts';
 import { setDesired } from './world/group.ts';
 import type { Machine } from './world/machine.ts';
@@ -134,6 +134,44 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     expect(clusterIds(world)).toHaveLength(1);
     await history.settled(10 * MINUTE_MS);
     expect(standingClaim(world)?.clusterId).toBe(claim.clusterId);
+  });
+
+  it('a cluster whose claim somebody deletes before it is formed serves, and gets another', async () => {
+    const history = await begin({ seed, desired: 3 });
+    const { world } = history;
+    const serves = (): string | undefined =>
+      clusterIds(world).find((id) => clusterView(world, id)?.upVoters.length === 3);
+    await history.waitFor('a cluster', () => serves() !== undefined, MINUTE_MS);
+    const cluster = serves();
+    expect(standingClaim(world)?.state).toBe('forming');
+    await history.happens({ kind: 'claim', does: 'delete', lastsMs: 0 });
+    await history.settled(6 * MINUTE_MS);
+    expect(standingClaim(world)?.clusterId).toBe(cluster);
+    expect(world.reasons).toContain('member:form-unclaimed');
+  });
+
+  it('a founder without a quorum whose claim somebody deletes lets the others be born anew, and joins', async () => {
+    const history = await begin({ seed, desired: 3 });
+    const { world } = history;
+    const founder = await someMachine(history, (it) => it.disk.etcd !== null);
+    for (const it of present(world).filter((one) => one !== founder))
+      await history.happens({ kind: 'wipe', what: 'disk' }, it);
+    await history.happens({ kind: 'claim', does: 'release', lastsMs: 0 });
+    await history.settled(10 * MINUTE_MS);
+    expect(standingClaim(world)?.epoch).toBe(1);
+    expect(world.reasons).toContain('start:never-born');
+  });
+
+  it('a claim that somebody makes unreadable is waited for, and never replaced', async () => {
+    const history = await formed({ seed, desired: 3 });
+    const { claim } = claimOf(history);
+    await history.happens({ kind: 'claim', does: 'garble', lastsMs: 10 * MINUTE_MS });
+    setDesired(history.world, 4);
+    await history.pass(9 * MINUTE_MS);
+    expect(standingClaim(history.world)).toBe(null);
+    expect(history.world.reasons).toContain('start:claim-unreadable');
+    await history.settled(5 * MINUTE_MS);
+    expect(standingClaim(history.world)?.token).toBe(claim.token);
   });
 
   it('a group that is scaled to zero and back waits for an operator, and founds nothing', async () => {

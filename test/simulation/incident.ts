@@ -103,6 +103,13 @@ interface IncidentParams {
     readonly times: number;
     readonly lastsMs: number;
   };
+  /**
+   * A person deletes the claim, or all records of the cluster (`claim release`); or writes into the claim what nobody can read,
+   * and puts it back after so long.
+   */
+  readonly claim: { readonly does: 'delete' | 'release' | 'garble'; readonly lastsMs: number };
+  /** A stack update replaces the group of a machine's region by another, and its instances one after the other. */
+  readonly regroup: { readonly who: Who };
   /** The group wants so many; 0 takes all data away, and so needs a plot that may lose the majority. */
   readonly scale: { readonly desired: number };
   /** Taken away by its group in order: by hook where there is one, then SIGTERM and a grace. */
@@ -253,6 +260,11 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
     times: random.int(1, 4),
     lastsMs: lasts(),
   }),
+  claim: ({ random, lasts }) => ({
+    does: random.pick(['delete', 'release', 'garble']),
+    lastsMs: lasts(),
+  }),
+  regroup: ({ who }) => ({ who: who() }),
   scale: ({ random, desired }) => ({
     desired: random.pick([random.int(1, 5), random.int(1, 5), Math.min(7, desired + 1), desired, 1, 0]),
   }),
@@ -359,6 +371,7 @@ export function drawIncident(
 export function lastsMsOf(incident: Incident): number {
   if (incident.kind === 'zone')
     return incident.failure === 'down' || incident.failure === 'denied' ? incident.lastsMs : 0;
+  if (incident.kind === 'claim') return incident.does === 'garble' ? incident.lastsMs : 0;
   // What is done in a step is told when it is done.
   if (incident.kind === 'in-step') return incident.withinMs + incident.afterMs + incident.forMs;
   if (incident.kind === 'freeze-at-call') return incident.withinMs + incident.forMs;

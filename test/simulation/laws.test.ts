@@ -241,6 +241,8 @@ const begins = (id: string, memberId: string, listed = true): Happening => ({
   listed,
 });
 
+const GARBAGE: RecordSet = { name: NAMES.claim, type: 'TXT', ttl: 5, values: ['"garbage"'] };
+
 /** Of each check, histories that break it and no other, and some that are near to that and break nothing. */
 const CASES: Readonly<
   Record<string, { readonly bad: readonly History[]; readonly good: readonly History[] }>
@@ -250,9 +252,21 @@ const CASES: Readonly<
       [records(formed('c')), records(formed('d', LATER))],
       [records(formed('c')), records(null)],
       [records(formed('c')), records(LATER)],
-      [records(null, { name: NAMES.claim, type: 'TXT', ttl: 5, values: ['"garbage"'] })],
+      [records(null, GARBAGE)],
+      [records(formed('c')), { kind: 'released' }, records(null), records(formed('d', LATER))],
     ],
-    good: [[records(FORMING), records(LATER), records(formed('d', LATER)), records(formed('d', LATER))]],
+    good: [
+      [records(FORMING), records(LATER), records(formed('d', LATER)), records(formed('d', LATER))],
+      [records(formed('c')), { kind: 'released' }, records(null), records(formed('c', LATER))],
+      [
+        records(formed('c')),
+        { kind: 'released' },
+        records(null),
+        { kind: 'voters-left', intact: 1, voters: 3 },
+        records(formed('d')),
+      ],
+      [records(formed('c')), { kind: 'garbled' }, records(null, GARBAGE), records(formed('c'))],
+    ],
   },
   'one-serves': {
     bad: [[{ kind: 'ready', clusters: ['c', 'd'] }]],
@@ -590,7 +604,10 @@ const CASES: Readonly<
   },
   'never-emptied': {
     bad: [[records(null, clients('1 1 2380 a')), records(null)]],
-    good: [[records(null), records(null, clients('1 1 2380 a')), records(null, clients('1 1 2380 b'))]],
+    good: [
+      [records(null), records(null, clients('1 1 2380 a')), records(null, clients('1 1 2380 b'))],
+      [records(null, clients('1 1 2380 a')), { kind: 'released' }, records(null)],
+    ],
   },
   'foreign-untouched': {
     bad: [[{ kind: 'records', changes: [], after: FOREIGN.slice(1) }]],
@@ -641,6 +658,7 @@ const CASES: Readonly<
         records(null, named(1), host(1), host(2)),
         records(null, named(1), host(1)),
       ],
+      [records(null, named(1), host(1)), { kind: 'released' }, records(null, named(1))],
     ],
   },
   'leaves-names-first': {
@@ -656,6 +674,7 @@ const CASES: Readonly<
     good: [
       [records(null, mark(1)), records(null, mark(1), mark(2))],
       [records(null, mark(2)), ec2('terminated', false), records(null)],
+      [records(null, mark(1)), { kind: 'released' }, records(null)],
     ],
   },
   'discarded-in-order': {

@@ -9,8 +9,9 @@ import {
   tellDesired,
   terminate,
 } from '../world/group.ts';
+import { groupIn } from '../world/regions.ts';
 import { clusterView } from '../world/cluster.ts';
-import { standingClaim } from '../world/convergence.ts';
+import { promisedClaim } from '../world/convergence.ts';
 import { terminateAppliance } from '../world/power.ts';
 import type { Machine } from '../world/machine.ts';
 import { alive, present, tellEc2, type World } from '../world/world.ts';
@@ -27,7 +28,7 @@ const REFRESH_STANDBY_MS = 60 * 60_000;
 
 /** What Auto Scaling, EC2 and people do with instances. */
 export const SCALING_INCIDENTS: Strikes<
-  'scale' | 'terminate' | 'lose' | 'spot' | 'ec2-stop' | 'standby' | 'rest' | 'refresh'
+  'scale' | 'terminate' | 'lose' | 'spot' | 'ec2-stop' | 'standby' | 'rest' | 'refresh' | 'regroup'
 > = {
   scale: (world, { desired }) => {
     if (desired === 0 && !world.plot.mayLoseMajority) return false;
@@ -107,21 +108,47 @@ export const SCALING_INCIDENTS: Strikes<
     });
   },
   refresh: (world, { minHealthyPercent }) => {
-    const olds = alive(world).filter((it) => it.state === 'up' && isRefreshed(it));
+    const olds = refreshed(world);
     // As Auto Scaling answers: a refresh is in progress.
     if (olds.length === 0 || world.refreshing) return false;
     announce(
       world,
       `an instance refresh replaces ${olds.length} instances, ${minHealthyPercent} % stay healthy`,
     );
-    // The pool is replaced, too: what it holds was launched from the image of before.
-    for (const it of alive(world)) if (it.place === 'pool') lose(world, it);
-    world.busy += 1;
-    world.refreshing = true;
-    refreshNext(world, olds, minHealthyPercent);
+    replaceAll(world, olds, minHealthyPercent);
+    return true;
+  },
+  regroup: (world, { who }) => {
+    const region = targetOf(world, who)?.region;
+    if (region === undefined || world.refreshing) return false;
+    const old = groupIn(region);
+    const by = `${old}-renamed`;
+    // Once is enough.
+    if (world.aws.fleet().groups.some((it) => it.arn === by)) return false;
+    announce(world, `a stack update replaces the group of ${region} by another`);
+    world.aws.replaceGroup(old, by);
+    replaceAll(
+      world,
+      refreshed(world).filter((it) => it.region === region),
+      100,
+    );
     return true;
   },
 };
+
+/** Whom a refresh replaces. */
+function refreshed(world: World): readonly Machine[] {
+  return alive(world).filter((it) => it.state === 'up' && isRefreshed(it));
+}
+
+/** Replaces these machines one after the other. */
+function replaceAll(world: World, olds: readonly Machine[], minHealthyPercent: number): void {
+  // The pool is replaced, too: what it holds was launched from the image, and by the group, of before.
+  for (const it of alive(world)) if (it.place === 'pool') lose(world, it);
+  world.busy += 1;
+  world.refreshing = true;
+  refreshNext(world, olds, minHealthyPercent);
+}
 
 /** Does something later that the group is in the middle of until then. */
 function later(world: World, ms: number, act: () => void): void {
@@ -196,7 +223,7 @@ function replace(world: World, old: Machine, minHealthyPercent: number, next: ()
 /** A warm-up stands in for a hook: no refresh goes on while it would take a majority's data from a fleet that is not well. */
 function mayGo(world: World, old: Machine): boolean {
   if (mayLose(world, old)) return true;
-  const cluster = clusterView(world, standingClaim(world)?.clusterId ?? null);
+  const cluster = clusterView(world, promisedClaim(world)?.clusterId ?? null);
   return cluster !== null && cluster.voters.length > 1 && cluster.upVoters.length === cluster.voters.length;
 }
 

@@ -3,6 +3,7 @@ import type { World } from '../world/world.ts';
 import { AWS_INCIDENTS } from './aws.ts';
 import { DISK_INCIDENTS } from './disk.ts';
 import { NETWORK_INCIDENTS } from './network.ts';
+import { OPERATOR_INCIDENTS } from './operator.ts';
 import { PROCESS_INCIDENTS } from './process.ts';
 import { SCALING_INCIDENTS } from './scaling.ts';
 import type { Strikes } from './target.ts';
@@ -14,6 +15,7 @@ const STRIKES: Strikes = {
   ...NETWORK_INCIDENTS,
   ...AWS_INCIDENTS,
   ...SCALING_INCIDENTS,
+  ...OPERATOR_INCIDENTS,
   ...UPGRADE_INCIDENTS,
 };
 

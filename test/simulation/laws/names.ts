@@ -29,13 +29,14 @@ const UNNAMED_MS = 160_000;
 
 const keyOf = (it: RecordSet): string => `${it.name} ${it.type}`;
 
-/** Law 9: a set that clients or servers are found by, once there, stays, and has a value. */
+/** Law 9: a set that clients or servers are found by, once there, stays, and has a value, unless a person deletes it. */
 export const neverEmptied: LawCheck = {
   law: 9,
   check: 'never-emptied',
   watch: (report) => {
     const standing = new Set<string>();
     return (it) => {
+      if (it.kind === 'released') standing.clear();
       if (it.kind !== 'records') return;
       const there = new Set(it.after.filter((one) => one.values.length > 0).map(keyOf));
       for (const one of standing) if (!there.has(one)) report(`${one} was emptied`);
@@ -58,6 +59,7 @@ export const namesResolve: LawCheck = {
       if (it.kind === 'told' && it.to === 'go') goes.add(hostName(CLUSTER, it.id));
       if (it.kind === 'ec2' && it.word !== 'running' && it.word !== 'pending')
         goes.add(hostName(CLUSTER, it.id));
+      if (it.kind === 'released') hosts = new Set();
       if (it.kind !== 'records') return;
       const now = new Set(it.after.filter((one) => one.type === 'A').map((one) => one.name));
       for (const target of namesIn(it.after))
@@ -103,6 +105,7 @@ export const marksKept: LawCheck = {
     let marks: ReadonlySet<string> = new Set();
     return (it) => {
       if (it.kind === 'ec2' && (it.word === 'shutting-down' || it.word === 'terminated')) gone.add(it.id);
+      if (it.kind === 'released') marks = new Set();
       if (it.kind !== 'records') return;
       const now = new Set(allMarks(CLUSTER, it.after).map((one) => one.instanceId));
       for (const one of marks)

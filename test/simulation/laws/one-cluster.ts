@@ -1,18 +1,26 @@
 import { claimReading } from '../world/claim.ts';
 import type { LawCheck } from './law.ts';
 
-/** Law 1: no name is ever promised to two clusters. No stack is deleted here; a claim that a person released comes back. */
+/**
+ * Law 1: no name is ever promised to two clusters. No stack is deleted here; a claim that a person released comes back, unless
+ * a majority's data went, too; one that he made unreadable stays so until he puts it back.
+ */
 export const onePromise: LawCheck = {
   law: 1,
   check: 'one-promise',
   watch: (report) => {
     let promised: string | null = null;
     let released = false;
+    let garbled = false;
+    let majorityLost = false;
     return (it) => {
       if (it.kind === 'released') released = true;
+      if (it.kind === 'garbled') garbled = true;
+      if (it.kind === 'voters-left' && it.intact * 2 <= it.voters) majorityLost = true;
+      if (released && majorityLost) promised = null;
       if (it.kind !== 'records') return;
       const reading = claimReading(it.after);
-      if (reading.kind === 'unreadable') report(`the claim cannot be read: ${reading.why}`);
+      if (reading.kind === 'unreadable' && !garbled) report(`the claim cannot be read: ${reading.why}`);
       if (reading.kind === 'none' && promised !== null && !released)
         report('the claim of a cluster that lives is gone');
       if (reading.kind !== 'claim') return;

@@ -17,6 +17,12 @@ export function standingClaim(world: World): Claim | null {
   return claimIn(world.zone.records());
 }
 
+/** The claim of the cluster that the name is promised to: where a person took that away, it is promised all the same. */
+export function promisedClaim(world: World): Claim | null {
+  const standing = standingClaim(world);
+  return standing?.state === 'formed' ? standing : (world.claimTaken ?? standing);
+}
+
 /** Whether the machine could be lost for good, and its data with it, without taking the cluster along. */
 export function isDispensable(world: World, machine: Machine): boolean {
   const intact = intactVoters(world, (it) => it.state === 'up' && !it.doomed);
@@ -37,7 +43,7 @@ export function intactVoters(
   world: World,
   counts: (machine: Machine) => boolean,
 ): { readonly names: readonly string[]; readonly voters: number } | null {
-  const claim = standingClaim(world);
+  const claim = promisedClaim(world);
   if (claim?.state !== 'formed') return null;
   const cluster = clusterView(world, claim.clusterId);
   if (cluster === null) return null;
@@ -63,6 +69,7 @@ export function whyNotConverged(world: World): string | null {
     return `${notReady.id} is not ready: ${notReady.process?.appliance.state.notReady ?? 'no appliance'}`;
   const waiting = machines.find((it) => it.hooks.waits.size > 0);
   if (waiting !== undefined) return `${waiting.id} waits in a hook`;
+  const groups = world.aws.fleet().groups.map((it) => it.arn);
   const ids = machines.map((it) => it.id);
   const hosts = ids.map((it) => hostName(CLUSTER, it));
   const records = world.zone.records();
@@ -77,6 +84,7 @@ export function whyNotConverged(world: World): string | null {
     whyOthers('healthy voters', cluster.upVoters.map(nameOf), ids) ??
     whyOthers('claimed voters', claim.voters.map(instanceOf), ids) ??
     whyOthers('claimed founders', claim.founders.map(instanceOf), []) ??
+    whyOthers('claimed groups', claim.groups, groups) ??
     whyOthers('addresses', values(NAMES.cluster, 'A'), addresses) ??
     whyOthers('servers', values(NAMES.srvServer, 'SRV'), servers) ??
     whyOthers('clients', values(NAMES.srvClient[0] ?? '', 'SRV'), clients) ??

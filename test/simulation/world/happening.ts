@@ -205,8 +205,10 @@ export type Happening =
       readonly changes: readonly RecordChange[];
       readonly after: readonly RecordSet[];
     }
-  /** A person deleted the claim. */
+  /** A person deleted the claim, alone or with all records of the cluster. */
   | { readonly kind: 'released' }
+  /** A person wrote into the claim what nobody can read. */
+  | { readonly kind: 'garbled' }
   /** Instances that are meant to stay and whose members serve, at this moment; comes at least every few virtual seconds. */
   | { readonly kind: 'serving'; readonly ids: readonly string[] }
   /** Clusters of the members whose appliances say that they are ready. */

@@ -1,6 +1,6 @@
 import { minorOf } from '../../../src/core/versions.ts';
 import { clusterView } from './cluster.ts';
-import { standingClaim } from './convergence.ts';
+import { promisedClaim } from './convergence.ts';
 import { terminate } from './group.ts';
 import { alive, present, type World } from './world.ts';
 
@@ -9,7 +9,7 @@ import { alive, present, type World } from './world.ts';
  * sends one of the image that it has now. Some come too late for the image that they were launched with: the others had gone on.
  */
 export function replaceStranded(world: World): void {
-  const cluster = clusterView(world, standingClaim(world)?.clusterId ?? null);
+  const cluster = clusterView(world, promisedClaim(world)?.clusterId ?? null);
   const version =
     cluster === null ? null : (world.etcd.clusters.get(cluster.id)?.state.clusterVersion ?? null);
   if (cluster === null || version === null) return;

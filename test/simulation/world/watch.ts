@@ -1,5 +1,5 @@
 import { clusterView, holdings, runningCluster } from './cluster.ts';
-import { intactVoters, standingClaim } from './convergence.ts';
+import { intactVoters, promisedClaim } from './convergence.ts';
 import type { Machine } from './machine.ts';
 import { present, type World } from './world.ts';
 
@@ -16,7 +16,7 @@ export interface Watch {
 function tellAside(world: World, machine: Machine): void {
   const etcd = machine.disk.aside.at(-1)?.etcd ?? null;
   if (etcd === null) return;
-  const claim = standingClaim(world);
+  const claim = promisedClaim(world);
   const lives = claim?.state === 'formed' && claim.clusterId === etcd.clusterId;
   const voters = lives ? (clusterView(world, etcd.clusterId)?.voters ?? []) : [];
   world.tell({

@@ -6,6 +6,7 @@ import { createNetwork, type Network } from '../../fakes/network.ts';
 import { createSeededRandom, type SeededRandom } from '../../fakes/seeded-random.ts';
 import { createVirtualClock, type VirtualClock } from '../../fakes/virtual-clock.ts';
 import type { Weather } from '../../fakes/aws-weather.ts';
+import type { Claim } from '../../../src/core/claim.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
 import type { Line, Sabotage, Slowness } from '../ending.ts';
 import type { Plot, PlotImage } from '../plot.ts';
@@ -47,6 +48,8 @@ export interface World {
   /** So many more than it wants it launches for a while, during a refresh. */
   surplus: number;
   refreshing: boolean;
+  /** The claim that a person deleted last, or made unreadable; null: nobody did. */
+  claimTaken: Claim | null;
   /** There is room for what is in use, and for nothing that was set aside. */
   disksShort: boolean;
   /** Things that the group is in the middle of, each of which ends in bounded time. */
@@ -128,6 +131,7 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     desired: plot.desired,
     surplus: 0,
     refreshing: false,
+    claimTaken: null,
     disksShort: false,
     busy: 0,
     strikes: null,

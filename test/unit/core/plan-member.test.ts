@@ -6,6 +6,7 @@ import { known, refused } from '../../../src/core/known.ts';
 import type { MemberAction, MemberCode, MemberObservation } from '../../../src/core/plan-member.ts';
 import { planMember } from '../../../src/core/plan-member.ts';
 import type { RecordChange } from '../../../src/core/records.ts';
+import { FORMED_TURN_MS, FORMING_LIMIT_MS } from '../../../src/core/numbers.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
 import {
   CLUSTER,
@@ -44,6 +45,8 @@ function seen(more: Partial<MemberObservation> = {}): MemberObservation {
     fleet: known(fleet([1, 2, 3])),
     formingClusterId: null,
     servedFormingMs: 0,
+    claimStoodMs: FORMING_LIMIT_MS,
+    freshToken: 'fresh',
     registerSilentMs: 0,
     leaving: false,
     ...more,
@@ -58,6 +61,11 @@ function founding(more: Partial<MemberObservation> = {}): MemberObservation {
     formingClusterId: clusterIdOf(),
     ...more,
   });
+}
+
+/** The same, and somebody deleted its claim. */
+function unclaimed(more: Partial<MemberObservation> = {}): MemberObservation {
+  return founding({ claim: known({ kind: 'none' }), ...more });
 }
 
 const FOLLOWS = known(status(1, { leader: memberIdOf(2) }));
@@ -252,10 +260,47 @@ const cases: readonly Case[] = [
     code: 'claim-silent',
   },
   {
-    name: 'founding, and the claim is gone',
-    seen: founding({ claim: known({ kind: 'none' }) }),
+    name: 'founding, and the claim cannot be read',
+    seen: founding({ claim: known({ kind: 'unreadable', record: recordOf(forming()), why: 'garbage' }) }),
     kind: 'none',
     code: 'claim-silent',
+  },
+  {
+    name: 'founding, and the claim is gone: it may come back',
+    seen: unclaimed({ claimStoodMs: FORMING_LIMIT_MS - 1 }),
+    kind: 'none',
+    code: 'claim-silent',
+  },
+  {
+    name: 'founding, the claim is gone for good, and the cluster has no quorum',
+    seen: unclaimed({ list: DARK }),
+    kind: 'none',
+    code: 'member-no-quorum',
+  },
+  {
+    name: 'founding, the claim is gone for good, and nobody says which groups there are',
+    seen: unclaimed({ fleet: DARK }),
+    kind: 'none',
+    code: 'claim-silent',
+  },
+  {
+    name: 'founding, and the claim is gone for good: the leader writes one',
+    seen: unclaimed(),
+    kind: 'register',
+    code: 'form-unclaimed',
+    changes: [{ action: 'CREATE', record: recordOf(formed({ token: 'fresh', founders: [] })) }],
+  },
+  {
+    name: 'founding, and the claim is gone for good: a follower leaves that to the leader',
+    seen: unclaimed({ status: FOLLOWS, claimStoodMs: FORMING_LIMIT_MS + FORMED_TURN_MS - 1 }),
+    kind: 'none',
+    code: 'form-not-my-turn',
+  },
+  {
+    name: 'founding, the claim is gone for good, and the leader does not write one',
+    seen: unclaimed({ status: FOLLOWS, claimStoodMs: FORMING_LIMIT_MS + FORMED_TURN_MS }),
+    kind: 'register',
+    code: 'form-unclaimed',
   },
   {
     name: 'founding, and another was first to form',
@@ -522,6 +567,7 @@ describe('planMember', () => {
         'claim-silent': true,
         'claim-reseeding': true,
         form: true,
+        'form-unclaimed': true,
         'form-not-my-turn': true,
         'form-lost-majority': true,
         'form-other-cluster': true,

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { planFormingAnew, planStart } from '../../../src/core/plan-start.ts';
 import type { Ec2State } from '../../../src/core/fleet.ts';
 import { known } from '../../../src/core/known.ts';
-import type { StartCode, StartObservation } from '../../../src/core/start.ts';
+import type { StartAction, StartCode, StartObservation } from '../../../src/core/start.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
-import { beside, EMPTY_FLEET, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
+import { answers, beside, EMPTY_FLEET, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
 import { DARK, diskWith, EMPTY_DISK, fleet, forming, instance } from '../../fixtures/core/world.ts';
 import { birthCases } from './start-birth.cases.ts';
 import { claimCases } from './start-claim.cases.ts';
@@ -122,14 +122,30 @@ describe('planFormingAnew', () => {
       'own-data-forming',
     ],
     ['the claim is unknown', start({ ...lonely, zone: DARK }), 'own-data-forming'],
-    ['there is no claim', start(lonely), 'own-data-forming'],
+    ['there is no claim, and it may come back', start(lonely), 'own-data-no-claim'],
+    [
+      'there is no claim, and an etcd lets no appliance in',
+      start({ ...lonely, quorum: REFUSED }),
+      'start-refused',
+    ],
+    [
+      'there is no claim, and the cluster of its data serves',
+      start({ ...lonely, ...OVERDUE, quorum: answers([1, 2, 3]) }),
+      'own-data',
+    ],
+    ['there was no claim for long, and nobody serves', start({ ...lonely, ...OVERDUE }), 'never-born'],
     ['the claim is of another stack', beside(forming({ stack: 'other' }), lonely), 'own-data-forming'],
     ['the claim is of another epoch', beside(forming({ token: 'token-2' }), lonely), 'own-data-forming'],
   ];
 
   it.each(cases)('%s', (_name, seen, code) => {
     const action = planFormingAnew(seen);
-    expect([action.kind, action.reason.code]).toEqual([code === 'ask' ? 'ask' : 'wait', code]);
+    const kinds: Partial<Record<StartCode, StartAction['kind']>> = {
+      ask: 'ask',
+      'own-data': 'start-data',
+      'never-born': 'set-aside',
+    };
+    expect([action.kind, action.reason.code]).toEqual([kinds[code] ?? 'wait', code]);
   });
 });
 
