@@ -118,7 +118,11 @@ async function groupsOfStack(
     for (const group of (page.value.SecurityGroups ?? []).filter(isOurs)) {
       const { GroupId: id } = group;
       if (id === undefined) return unknown(`EC2 in ${region} describes a security group without an id`);
-      groups.push({ id, rules: (group.IpPermissions ?? []).flatMap(rulesOf) });
+      const rules = (group.IpPermissions ?? []).flatMap(rulesOf);
+      // Taken for a rule that nobody wants, it would be asked to go by ports that there are not.
+      if (!rules.every(({ from, to }) => Number.isInteger(from) && Number.isInteger(to)))
+        return unknown(`EC2 in ${region} describes a rule of ${id} whose ports are no numbers`);
+      groups.push({ id, rules });
     }
   }
   return known(groups);

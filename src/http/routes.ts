@@ -28,6 +28,9 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ],
 ]);
 
+/** The paths of all pages. */
+export const PATHS: readonly string[] = [...ROUTES.keys()];
+
 /** The answer to one request; throws only what the face throws. */
 export async function answer(method: string, url: string, face: Face): Promise<Answer> {
   // A request target is a path here; a URL of another host, or `*`, is nobody's page.
@@ -35,7 +38,7 @@ export async function answer(method: string, url: string, face: Face): Promise<A
   const [path = '', ...rest] = url.split('?');
   const route = ROUTES.get(path);
   if (route === undefined) {
-    return json(404, { error: `no such page; there are ${[...ROUTES.keys()].join(' ')}` });
+    return json(404, { error: `no such page; there are ${PATHS.join(' ')}` });
   }
   if (method !== 'GET' && method !== 'HEAD') {
     return { ...json(405, { error: 'only GET and HEAD are allowed' }), headers: { allow: 'GET, HEAD' } };

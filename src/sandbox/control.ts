@@ -57,6 +57,9 @@ const LARGEST_BODY = 1_000_000;
 /** Characters of events that wait for a client to read them; all that are kept fit in. */
 const LARGEST_BACKLOG = 32_000_000;
 
+/** Where events are sent as they happen; the one page that is no route, as its answer has no end. */
+export const EVENT_STREAM = '/events/stream';
+
 /** What can be done to an instance by POST /instances/:id/VERB. */
 export const INSTANCE_VERBS = [
   'terminate',
@@ -97,7 +100,7 @@ async function serve(
   const url = requestUrl(request);
   const path = url.pathname.split('/').filter((part) => part !== '');
   const method = request.method ?? 'GET';
-  if (method === 'GET' && url.pathname === '/events/stream') {
+  if (method === 'GET' && url.pathname === EVENT_STREAM) {
     stream(response, deps.cloud, sinceOf(url.searchParams));
     return;
   }
@@ -109,8 +112,8 @@ async function serve(
   if (method === 'POST' && path[0] === 'shutdown') deps.onShutdown();
 }
 
-/** Keyed by method, first part of the path, and number of its parts. */
-function createRoutes(deps: ControlDeps): Readonly<Record<string, Route>> {
+/** What is done for each request, keyed by method, first part of the path, and number of its parts. */
+export function createRoutes(deps: ControlDeps): Readonly<Record<string, Route>> {
   const { cloud, hypervisor, cuts } = deps;
   return {
     'GET state/1': async (): Promise<SandboxState> => ({

@@ -78,6 +78,49 @@ export function autoScalingAnswer(action: string, result: string): WireAnswer {
   };
 }
 
+/** A security group as test answers describe it; `permissions` is the XML of its rules. */
+export interface WireSecurityGroup {
+  readonly id: string;
+  readonly stack?: string;
+  readonly permissions?: string;
+}
+
+/** EC2's DescribeSecurityGroups. */
+export function securityGroupsAnswer(groups: readonly WireSecurityGroup[], nextToken = ''): WireAnswer {
+  const items = groups.map(
+    ({ id, stack = 'etcd-demo', permissions = '' }) => `<item><groupId>${id}</groupId>
+      <ipPermissions>${permissions}</ipPermissions>
+      <tagSet><item><key>aws:cloudformation:stack-name</key><value>${stack}</value></item></tagSet></item>`,
+  );
+  return {
+    body: `<?xml version="1.0"?><DescribeSecurityGroupsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
+      <requestId>r</requestId><securityGroupInfo>${items.join('')}</securityGroupInfo>
+      ${nextToken === '' ? '' : `<nextToken>${nextToken}</nextToken>`}</DescribeSecurityGroupsResponse>`,
+  };
+}
+
+/** A rule for securityGroupsAnswer: `ranges` maps a CIDR block to its description, empty for none. */
+export function wirePermission(
+  protocol: string,
+  from: number,
+  to: number,
+  ranges: Readonly<Record<string, string>>,
+): string {
+  const listed = Object.entries(ranges).map(
+    ([cidr, words]) =>
+      `<item><cidrIp>${cidr}</cidrIp>${words === '' ? '' : `<description>${words}</description>`}</item>`,
+  );
+  return `<item><ipProtocol>${protocol}</ipProtocol><fromPort>${from}</fromPort><toPort>${to}</toPort>
+    <groups/><ipRanges>${listed.join('')}</ipRanges><ipv6Ranges/><prefixListIds/></item>`;
+}
+
+/** EC2's word that it did what this action asks. */
+export function ec2Done(action: string): WireAnswer {
+  return {
+    body: `<${action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><return>true</return></${action}Response>`,
+  };
+}
+
 /** An error as EC2 words it. */
 export function ec2Error(status: number, code: string): WireAnswer {
   return {

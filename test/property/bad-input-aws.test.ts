@@ -1,25 +1,17 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { IAM_ACTIONS, OPERATOR_ACTIONS } from '../../src/aws/actions.ts';
+import type { ObservedCall } from '../../src/aws/caller.ts';
 import { createClients } from '../../src/aws/clients.ts';
-import { createFleet } from '../../src/aws/fleet.ts';
-import { createHooks } from '../../src/aws/hooks.ts';
-import { findHostedZone } from '../../src/aws/hosted-zone.ts';
-import { findPlace } from '../../src/aws/identity.ts';
 import type { Limits } from '../../src/aws/limits.ts';
 import { createMetadata } from '../../src/aws/metadata.ts';
-import { createZone } from '../../src/aws/zone.ts';
 import type { Known } from '../../src/core/known.ts';
-import {
-  CHANGE_TAKEN,
-  autoScalingAnswer,
-  ec2Answer,
-  groupsAnswer,
-  recordsAnswer,
-  zonesAnswer,
-} from '../fakes/wire-answers.ts';
+import { ec2Answer, groupsAnswer } from '../fakes/wire-answers.ts';
 import type { WireAnswer } from '../fakes/wire-server.ts';
 import { hostileAnswers, httpAnswer, startHostileServer } from '../fixtures/hostile/answers.ts';
 import type { HostileAnswer } from '../fixtures/hostile/answers.ts';
+import { awsQuestions } from '../fixtures/hostile/aws-questions.ts';
+import type { AwsQuestion } from '../fixtures/hostile/aws-questions.ts';
 import { runs } from '../fixtures/hostile/runs.ts';
 import { processorMs } from '../processor-time.ts';
 import { eventually } from '../tools.ts';
@@ -31,11 +23,14 @@ import { eventually } from '../tools.ts';
 
 const server = await startHostileServer();
 const LIMITS: Partial<Limits> = { callDeadlineMs: 1_000, tryMs: 1_000, metadataRequestMs: 500, tries: 1 };
-const observer = { onCall: () => undefined };
-const region = 'eu-central-1';
+/** The actions that were asked since this was emptied, as the list of a policy names them. */
+const called = new Set<string>();
+const observer = {
+  onCall: ({ service, action }: ObservedCall) => void called.add(`${service}:${action}`),
+};
 const clients = createClients(
   {
-    region,
+    region: 'eu-central-1',
     endpoint: server.endpoint,
     credentials: { accessKeyId: 'AK', secretAccessKey: 's' },
     limits: LIMITS,
@@ -48,67 +43,12 @@ afterAll(async () => {
 });
 
 const never = new AbortController().signal;
-const now = (): number => performance.now();
-const self = { id: 'i-0a', region, zone: 'eu-central-1a', address: '10.0.0.1', stack: 'etcd-demo' };
-const identity = { instanceId: 'i-0a', region, zone: 'eu-central-1a', address: '10.0.0.1', accountId: '1' };
-const zone = createZone(
-  { zone: { id: 'Z1', name: 'example.org', private: false }, name: 'demo.example.org' },
-  { calls: clients.route53(), fraction: () => 0, sleep: async () => undefined, deadlineMs: 1_000 },
-);
-const record = { name: 'a.demo.example.org', type: 'A', ttl: 60, values: ['10.0.0.1'] } as const;
+const QUESTIONS = awsQuestions(clients);
 
-/** Everything that the appliance asks; each with what a good answer looks like. */
-const QUESTIONS: Readonly<
-  Record<string, { readonly ask: () => Promise<unknown>; readonly good: WireAnswer }>
-> = {
-  'EC2 for evidence in another region': {
-    ask: () =>
-      createFleet({ self, group: 'g', activeRegions: [] }, { clients, now }).evidence(
-        [{ id: 'i-0b', region: 'eu-west-1' }],
-        never,
-      ),
-    good: ec2Answer([{ id: 'i-0b', state: 'terminated', address: null, tags: { a: 'b' } }], ''),
-  },
-  'EC2 for the own place': {
-    ask: () =>
-      findPlace(
-        identity,
-        'etcd-demo',
-        { ec2: clients.ec2(region), autoScaling: clients.autoScaling(region) },
-        never,
-      ),
-    good: ec2Answer([{ id: 'i-0a', tags: { 'aws:autoscaling:groupName': 'g' } }]),
-  },
-  'Auto Scaling for the fleet': {
-    ask: () => createFleet({ self, group: 'g', activeRegions: [] }, { clients, now }).observe(never),
-    good: groupsAnswer([{ name: 'g', desired: 1, stack: 'etcd-demo', instances: { 'i-0a': 'InService' } }]),
-  },
-  'Auto Scaling for the hooks': {
-    ask: () =>
-      createHooks(
-        { instanceId: 'i-0a', group: 'g' },
-        { autoScaling: clients.autoScaling(region), now },
-      ).heartbeat('launching', never),
-    good: autoScalingAnswer(
-      'DescribeLifecycleHooks',
-      '<LifecycleHooks><member><LifecycleHookName>h</LifecycleHookName><LifecycleTransition>autoscaling:EC2_INSTANCE_TERMINATING</LifecycleTransition></member></LifecycleHooks>',
-    ),
-  },
-  'Route 53 for the zone': {
-    ask: () => findHostedZone(clients.route53(), 'example.org', never),
-    good: zonesAnswer([{ id: 'Z1', name: 'example.org.' }]),
-  },
-  'Route 53 for the records': {
-    ask: () => zone.list(never),
-    good: recordsAnswer([
-      { name: '_etcd-cluster.demo.example.org.', type: 'TXT', values: ['&quot;x&quot;'] },
-    ]),
-  },
-  'Route 53 to change records': {
-    ask: () => zone.change([{ action: 'CREATE', record }], never),
-    good: CHANGE_TAKEN,
-  },
-};
+test('every action that the code has is asked', () => {
+  const asked = new Set(Object.values(QUESTIONS).map(({ action }) => action));
+  expect([...asked].toSorted()).toEqual([...IAM_ACTIONS, ...OPERATOR_ACTIONS].toSorted());
+});
 
 /** The reason that an answer was not taken; null where it was. */
 function reasonOf(answer: unknown): string | null {
@@ -121,6 +61,13 @@ function bodyOf(answer: WireAnswer): string {
   return typeof answer === 'string' ? '' : answer.body;
 }
 
+/** Whole answers to all else that a question asks. */
+function wellOf({ well = {} }: AwsQuestion): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(well).map(([action, answer]) => [`Action=${action}&`, httpAnswer(bodyOf(answer))]),
+  );
+}
+
 /** One line that a person reads: what was asked, what is wrong. */
 function expectClear(reason: string): void {
   expect(reason).toMatch(/^[^\r\n]{10,700}$/);
@@ -128,11 +75,21 @@ function expectClear(reason: string): void {
   expect(reason).not.toMatch(/\[object|TypeError|is not a function|NaN|hidden field/);
 }
 
-describe.each(Object.entries(QUESTIONS))('asked: %s', (_, { ask, good }) => {
+describe.each(Object.entries(QUESTIONS))('asked: %s', (_, question) => {
+  const { action, ask, good } = question;
+  const well = wellOf(question);
+
+  test('a good answer is taken', async () => {
+    called.clear();
+    server.say({ bytes: httpAnswer(bodyOf(good)), after: 'end' }, well);
+    expect(reasonOf(await ask())).toBeNull();
+    expect(called).toContain(action);
+  });
+
   test('whatever comes back, it is an answer or a clear reason', async () => {
     await fc.assert(
       fc.asyncProperty(hostileAnswers([bodyOf(good)]), async (said) => {
-        server.say(said);
+        server.say(said, well);
         const reason = reasonOf(await ask());
         if (reason !== null) expectClear(reason);
       }),
@@ -148,7 +105,7 @@ describe.each(Object.entries(QUESTIONS))('asked: %s', (_, { ask, good }) => {
     ['a tag that never ends', `<${'a'.repeat(1_000)}`],
     ['half of it', bodyOf(good).slice(0, -20)],
   ])('%s with status 200 is no answer', async (__, body) => {
-    server.say({ bytes: httpAnswer(body), after: 'end' });
+    server.say({ bytes: httpAnswer(body), after: 'end' }, well);
     const reason = reasonOf(await ask());
     expectClear(reason ?? '');
   });
@@ -219,6 +176,17 @@ describe('values that cannot be', () => {
   });
 
   test.each([
+    ['a group without an id', '<groupId>sg-0</groupId>', ''],
+    ['a port in words', '<fromPort>2378<', '<fromPort>any<'],
+    ['no list of groups', /<securityGroupInfo>.*<\/securityGroupInfo>/s, ''],
+  ])('security groups with %s', async (_, from, to) => {
+    const question = QUESTIONS['EC2 for the security groups'];
+    const body = bodyOf(question?.good ?? 'hang').replace(from, to);
+    server.say({ bytes: httpAnswer(body), after: 'end' }, question === undefined ? {} : wellOf(question));
+    expectClear(reasonOf(await question?.ask()) ?? '');
+  });
+
+  test.each([
     ['a TTL in words', '<TTL>60<', '<TTL>long<'],
     ['a set without a name', '<Name>_etcd-cluster.demo.example.org.</Name>', ''],
     ['a set without a type', '<Type>TXT</Type>', ''],
@@ -232,7 +200,7 @@ describe('values that cannot be', () => {
 
 describe('metadata', () => {
   const metadata = (): ReturnType<typeof createMetadata> =>
-    createMetadata({ endpoint: server.endpoint, limits: LIMITS }, { observer });
+    createMetadata({ endpoint: server.endpoint, limits: LIMITS }, { observer: { onCall: () => undefined } });
   const DOCUMENT = JSON.stringify({
     accountId: '123456789012',
     availabilityZone: 'eu-central-1a',

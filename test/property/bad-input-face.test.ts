@@ -3,10 +3,12 @@ import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createPeers } from '../../src/http/peers.ts';
+import type { Peers } from '../../src/http/peers.ts';
+import { PATHS } from '../../src/http/routes.ts';
 import { startFaceServer } from '../../src/http/server.ts';
 import type { FaceServer, FaceServerOptions } from '../../src/http/server.ts';
 import type { Face } from '../../src/http/face.ts';
-import { BIRTH_ANSWER, createFakeFace } from '../fakes/face.ts';
+import { BIRTH_ANSWER, UPGRADE_VIEW, createFakeFace } from '../fakes/face.ts';
 import { hostileAnswers, httpAnswer, startHostileServer } from '../fixtures/hostile/answers.ts';
 import type { HostileAnswer } from '../fixtures/hostile/answers.ts';
 import { attack, attacks } from '../fixtures/hostile/requests.ts';
@@ -54,21 +56,13 @@ async function healthy(port: number): Promise<boolean> {
   return (await attack({ port }, HEALTH).catch(() => ({ statuses: [] }))).statuses[0] === 200;
 }
 
-const PATHS = [
-  '/',
-  '/birth',
-  '/birth?epoch=1&from=i-0',
-  '/members',
-  '/status',
-  '/healthz',
-  '/readyz',
-  '/metrics',
-];
+/** Each page, and those that are told something. */
+const TARGETS = [...PATHS, '/birth?epoch=1&from=i-0', '/upgrade?fresh=1', '/upgrade?fresh=1&from=i-0'];
 
 test('whatever is thrown at it, it answers the next one, fails nowhere and warns of nothing', async () => {
   const { port, warnings, hints } = await start({ limitMs: 2_000 });
   await fc.assert(
-    fc.asyncProperty(attacks({ paths: PATHS }), async (thrown) => {
+    fc.asyncProperty(attacks({ paths: TARGETS }), async (thrown) => {
       const { statuses } = await attack({ port }, thrown);
       expect(statuses).not.toContain(500);
       expect(await healthy(port)).toBe(true);
@@ -149,22 +143,28 @@ describe('no client keeps its place', () => {
 
 describe('asking another appliance', () => {
   const good = JSON.stringify(BIRTH_ANSWER);
-  const ask = async (port: number) =>
-    createPeers({ port, limitMs: 500 }).askBirth(
-      '127.0.0.1',
-      { epoch: 1, from: 'i-0a' },
-      new AbortController().signal,
-    );
+  const never = new AbortController().signal;
+  const peersAt = (port: number): Peers => createPeers({ port, limitMs: 500 });
+  const ask = async (port: number) => peersAt(port).askBirth('127.0.0.1', { epoch: 1, from: 'i-0a' }, never);
+  const askUpgrade = async (port: number) =>
+    peersAt(port).askUpgrade('127.0.0.1', { from: 'i-0a', fresh: true }, never);
 
-  test('whatever comes back, it is a whole answer or a clear reason', async () => {
+  test.each([
+    { what: 'its birth', ask, whole: good },
+    { what: 'an upgrade', ask: askUpgrade, whole: JSON.stringify(UPGRADE_VIEW) },
+  ])('whatever comes back of $what, it is a whole answer or a clear reason', async ({ ask: asks, whole }) => {
     await using server = await startHostileServer();
+    server.say({ bytes: httpAnswer(whole), after: 'end' });
+    const told = await asks(server.port);
+    const fields = told.known ? Object.keys(told.value).toSorted() : [];
+    expect(fields.length).toBeGreaterThan(3);
     await fc.assert(
-      fc.asyncProperty(hostileAnswers([good]), async (said) => {
+      fc.asyncProperty(hostileAnswers([whole]), async (said) => {
         server.say(said);
-        const answer = await ask(server.port);
+        const answer = await asks(server.port);
         if (!answer.known) expect(answer.reason).toMatch(/^[^\r\n]{10,700}$/);
         // No field that is missing may read as "no data".
-        else expect(Object.keys(answer.value).toSorted()).toEqual(Object.keys(BIRTH_ANSWER).toSorted());
+        else expect(Object.keys(answer.value).toSorted()).toEqual(fields);
       }),
       runs(80),
     );

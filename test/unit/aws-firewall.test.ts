@@ -1,52 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { createFirewall } from '../../src/aws/firewall.ts';
 import type { IngressRule } from '../../src/core/plan-firewall.ts';
-import { ec2Answer, ec2Error } from '../fakes/wire-answers.ts';
+import { ec2Answer, ec2Done, ec2Error, securityGroupsAnswer, wirePermission } from '../fakes/wire-answers.ts';
+import type { WireSecurityGroup } from '../fakes/wire-answers.ts';
 import { wireAwsForTest } from '../fakes/wire-aws.ts';
 import type { WireAnswer, WireRequest } from '../fakes/wire-server.ts';
 
 const never = new AbortController().signal;
 const REGION = 'eu-west-1';
-
-interface WireGroup {
-  readonly id: string;
-  readonly stack?: string;
-  readonly permissions?: string;
-}
-
-/** EC2's DescribeSecurityGroups. */
-function groupsAnswer(groups: readonly WireGroup[], nextToken = ''): WireAnswer {
-  const items = groups.map(
-    ({ id, stack = 'etcd-demo', permissions = '' }) => `<item><groupId>${id}</groupId>
-      <ipPermissions>${permissions}</ipPermissions>
-      <tagSet><item><key>aws:cloudformation:stack-name</key><value>${stack}</value></item></tagSet></item>`,
-  );
-  return {
-    body: `<?xml version="1.0"?><DescribeSecurityGroupsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
-      <requestId>r</requestId><securityGroupInfo>${items.join('')}</securityGroupInfo>
-      ${nextToken === '' ? '' : `<nextToken>${nextToken}</nextToken>`}</DescribeSecurityGroupsResponse>`,
-  };
-}
-
-function permission(
-  protocol: string,
-  from: number,
-  to: number,
-  ranges: Readonly<Record<string, string>>,
-): string {
-  const listed = Object.entries(ranges).map(
-    ([cidr, words]) =>
-      `<item><cidrIp>${cidr}</cidrIp>${words === '' ? '' : `<description>${words}</description>`}</item>`,
-  );
-  return `<item><ipProtocol>${protocol}</ipProtocol><fromPort>${from}</fromPort><toPort>${to}</toPort>
-    <groups/><ipRanges>${listed.join('')}</ipRanges><ipv6Ranges/><prefixListIds/></item>`;
-}
-
-function done(action: string): WireAnswer {
-  return {
-    body: `<${action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><return>true</return></${action}Response>`,
-  };
-}
 
 async function firewallOf(answer: (request: WireRequest, earlier: number) => WireAnswer) {
   const { clients, server } = await wireAwsForTest(answer);
@@ -58,18 +19,18 @@ function rule(address: string): IngressRule {
 }
 
 /** EC2, where these groups stand, and each of these instances is in the group that it is given. */
-function ec2Of(groups: readonly WireGroup[], instances: Readonly<Record<string, string>>) {
+function ec2Of(groups: readonly WireSecurityGroup[], instances: Readonly<Record<string, string>>) {
   const described = Object.entries(instances).map(([id, securityGroup]) => ({ id, securityGroup }));
   return ({ params }: WireRequest): WireAnswer =>
-    params.get('Action') === 'DescribeInstances' ? ec2Answer(described) : groupsAnswer(groups);
+    params.get('Action') === 'DescribeInstances' ? ec2Answer(described) : securityGroupsAnswer(groups);
 }
 
 describe('the groups of a region', () => {
   test('are those of the stack, with their rules for single addresses', async () => {
     const permissions =
-      permission('tcp', 2378, 2380, { '10.1.0.1/32': 'one', '10.1.0.2/32': '', '10.2.0.0/16': 'many' }) +
-      permission('udp', 2378, 2380, { '10.1.0.3/32': 'udp' }) +
-      permission('tcp', 2379, 2379, { '10.1.0.4/32': 'four' });
+      wirePermission('tcp', 2378, 2380, { '10.1.0.1/32': 'one', '10.1.0.2/32': '', '10.2.0.0/16': 'many' }) +
+      wirePermission('udp', 2378, 2380, { '10.1.0.3/32': 'udp' }) +
+      wirePermission('tcp', 2379, 2379, { '10.1.0.4/32': 'four' });
     const { firewall, server } = await firewallOf(
       ec2Of(
         [
@@ -146,13 +107,13 @@ describe('the groups of a region', () => {
     const { firewall } = await firewallOf((request) => {
       const isFirst =
         request.params.get('Action') === 'DescribeSecurityGroups' && !request.params.has('NextToken');
-      return isFirst ? groupsAnswer([], 'more') : all(request);
+      return isFirst ? securityGroupsAnswer([], 'more') : all(request);
     });
     expect(await firewall.groups(REGION, ['i-1'], never)).toMatchObject({ value: [{ id: 'sg-2' }] });
   });
 
   test('are not asked for where there are no instances', async () => {
-    const { firewall, server } = await firewallOf(() => groupsAnswer([{ id: 'sg-1' }]));
+    const { firewall, server } = await firewallOf(() => securityGroupsAnswer([{ id: 'sg-1' }]));
     expect(await firewall.groups(REGION, [], never)).toEqual({ known: true, value: [] });
     expect(server.requests).toEqual([]);
   });
@@ -169,7 +130,7 @@ describe.each([
   };
 
   test('sends all rules at once', async () => {
-    const { outcome, requests } = await change(() => done(action));
+    const { outcome, requests } = await change(() => ec2Done(action));
     expect(outcome).toEqual({ kind: 'done' });
     expect(requests).toHaveLength(1);
     const params = Object.fromEntries(requests[0]?.params ?? []);
@@ -204,7 +165,7 @@ describe.each([
   });
 
   test('asks nothing where there is nothing to do', async () => {
-    const { firewall, server } = await firewallOf(() => done(action));
+    const { firewall, server } = await firewallOf(() => ec2Done(action));
     expect(await firewall[kind](REGION, 'sg-1', [], never)).toEqual({ kind: 'done' });
     expect(server.requests).toEqual([]);
   });
@@ -216,7 +177,7 @@ describe('where one of several rules is so already', () => {
     const { firewall } = await firewallOf(({ params }) => {
       const addresses = [...params].flatMap(([key, value]) => (key.endsWith('CidrIp') ? [value] : []));
       sent.push(addresses.join());
-      return addresses.includes('10.1.0.1/32') ? ec2Error(400, fine) : done(action);
+      return addresses.includes('10.1.0.1/32') ? ec2Error(400, fine) : ec2Done(action);
     });
     const outcome = await firewall[kind](REGION, 'sg-1', [rule('10.1.0.1'), rule('10.1.0.2')], never);
     return { outcome, sent };
