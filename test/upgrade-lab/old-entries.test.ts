@@ -129,6 +129,24 @@ describe('a step over two minors', () => {
     },
   );
 
+  test.concurrent('from 3.4 to 3.7 kills the one that takes it, and no other', async () => {
+    await using stack = new AsyncDisposableStack();
+    const lab = await bornOn('3.4', 3, stack);
+    await write(lab, 5);
+    await killsOneAlone(lab, '3.4');
+  });
+
+  test.concurrent('is none where 3.5 and 3.6 are taken between 3.4 and 3.7', async () => {
+    await using stack = new AsyncDisposableStack();
+    const lab = await bornOn('3.4', 1, stack);
+    await write(lab, 5);
+    for (const minor of ['3.5', '3.6']) await roll(lab, minor);
+    // 3.6 takes a snapshot as it replays how the cluster came up to its version.
+    await eventually(async () => await isClean(lab));
+    await roll(lab, '3.7');
+    expect(await keysAt(lab, first(lab))).toBe(5);
+  });
+
   test.concurrent('by an empty 3.7 beside 3.5 kills the joiner alone', async () => {
     await using stack = new AsyncDisposableStack();
     const lab = await bornOn('3.5', 1, stack);

@@ -1,16 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { calm, must, untilServing } from '../etcd-lab.ts';
+import { createAdmin } from '../../src/etcd/admin.ts';
+import { calm, labMember, must, untilServing } from '../etcd-lab.ts';
 import { eventually } from '../tools.ts';
 import {
   bornOn,
   dies,
   first,
+  inspectionOf,
   joinAs,
   keysAt,
   type Lab,
   makeEntries,
   remove,
   replayOf,
+  type Slot,
   swap,
   swapWhole,
   write,
@@ -70,6 +73,41 @@ describe('a health check of 3.4 in the log', () => {
     expect(await keysAt(lab, slot)).toBe(5);
   });
 });
+
+describe('keys of the old API', () => {
+  test.concurrent(
+    'in a snapshot kill 3.6, and 3.5 goes on; when they are deleted, 3.6 comes up',
+    async () => {
+      await using stack = new AsyncDisposableStack();
+      const lab = await withOldKeys(stack);
+      const slot = first(lab);
+      await dies(await swap(slot, '3.6'), 1, 'disallowed custom content in v2store');
+      await swapWhole(lab, slot, '3.5', 5);
+      expect((await fetch(`${slot.member.endpoint}/v2/keys/old`, { method: 'DELETE' })).ok).toBe(true);
+      await makeEntries(lab, 12);
+      // Of a log that is served by the old API nothing is told.
+      await slot.running.stop(10_000);
+      expect(await slot.inspection.v2Content(calm)).toMatchObject({ value: 'clean' });
+      await swapWhole(lab, slot, '3.6', 5);
+    },
+  );
+});
+
+/** A cluster of one on 3.5 whose newest snapshot holds a key of the old API. Later minors have no such flag, and are given none. */
+async function withOldKeys(stack: AsyncDisposableStack): Promise<Lab> {
+  const admin = stack.use(createAdmin());
+  const member = stack.use(await labMember('3.5', 'n1', ['--enable-v2=true', '--snapshot-count=5']));
+  const running = await member.start({ founders: [member], token: 't' });
+  await untilServing(admin, member);
+  const slot: Slot = { member, inspection: inspectionOf(member), running };
+  const lab = { admin, slots: [slot] };
+  await write(lab, 5);
+  expect((await fetch(`${member.endpoint}/v2/keys/old?value=1`, { method: 'PUT' })).ok).toBe(true);
+  await makeEntries(lab, 12);
+  await slot.running.stop(10_000);
+  expect(await slot.inspection.v2Content(calm)).toMatchObject({ value: 'store' });
+  return lab;
+}
 
 test.concurrent('what a start would replay is read from a log that several files hold', async () => {
   await using stack = new AsyncDisposableStack();
