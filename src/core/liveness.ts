@@ -14,6 +14,8 @@ export interface LivenessObservation {
   readonly defragments: boolean;
   /** Whether it puts a snapshot of the leader in place: it answers no client meanwhile. */
   readonly restores: boolean;
+  /** For how long it has done neither, since it was last seen to; null: it was not, in this run; ms. */
+  readonly idleMs: number | null;
   /** Whether the members are in several regions. */
   readonly far: boolean;
   /** Whether anything answers as etcd at its peer port; null: not asked. */
@@ -70,6 +72,9 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
       excuse.code,
       `${excuse.doing}, and has answered nobody for ${seconds} s meanwhile`,
     );
+  // It is done, and no ask was answered yet: the one that is under way may have begun before.
+  if (seen.answeredOnce && excuse === null && seen.idleMs !== null && seen.idleMs < LIVENESS_LIMIT_MS)
+    return verdict('alive', 'alive', 'etcd was busy with its database until a moment ago');
   if (seen.answeredOnce) {
     return verdict(
       'dead',

@@ -82,7 +82,7 @@ export async function keepHouse(
   context.chronicle.plan('records', plan.recordReasons);
   if (action !== null && !(await mayBecomeVoter(context, latest.value, action, memory.heldSince, signal))) {
     memory.unfinished = true;
-    return await removeMember(context, right, endpoint, action, signal);
+    return await removeMember(context, right, latest.value, action, signal);
   }
   const written = await writeRecords(context, right, plan, memory, signal);
   const names = new Set(latest.value.list.members.map((it) => it.name));

@@ -40,6 +40,8 @@ interface Memory {
   answeredOnce: boolean;
   /** Since when a joiner's snapshot has been in place; null: no joiner, or none is. */
   seededSince: number | null;
+  /** When it was last seen to defragment its database, or to put a snapshot in place; null: it was not. */
+  busyAt: number | null;
   servedFormingSince: number | null;
   readonly formingWatch: FormingWatch;
 }
@@ -60,6 +62,7 @@ export async function watchMember(
     listenedAt: clock.now(),
     answeredOnce: false,
     seededSince: null,
+    busyAt: null,
     servedFormingSince: null,
     formingWatch: createFormingWatch(context),
   };
@@ -187,12 +190,16 @@ async function restartIfDead(
 ): Promise<boolean> {
   const { clock, probe, self } = context.ports;
   if (context.state.joining && etcd.seeded()) memory.seededSince ??= clock.now();
+  const defragments = etcd.defragments();
+  const restores = etcd.restores();
+  if (defragments || restores) memory.busyAt = clock.now();
   const facts = {
     seededMs: memory.seededSince === null ? null : clock.now() - memory.seededSince,
     silentMs: silentMs(context, memory),
     answeredOnce: memory.answeredOnce,
-    defragments: etcd.defragments(),
-    restores: etcd.restores(),
+    defragments,
+    restores,
+    idleMs: memory.busyAt === null ? null : clock.now() - memory.busyAt,
     far: context.options.far === true,
   };
   let verdict = planLiveness({ ...facts, peersAnswered: null });

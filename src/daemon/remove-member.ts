@@ -1,8 +1,9 @@
+import { quorumOf, votersOf } from '../core/members.ts';
 import type { Removal } from '../core/plan-membership.ts';
 import { planRemoval } from '../core/plan-removal.ts';
 import { reason } from '../core/reason.ts';
 import type { Context } from './context.ts';
-import type { Look } from './look.ts';
+import { type Look, stillHealthy } from './look.ts';
 import type { HouseRight } from './unlocked.ts';
 
 /**
@@ -32,20 +33,30 @@ async function isClaimed(context: Context, memberId: string, signal: AbortSignal
   return register.standing()?.voters.some((it) => it.memberId === memberId) ?? null;
 }
 
-/** Removes a member under the lock; true: again at once. What it means by now is looked at right before. */
+/** Removes a member of a look under the lock; true: again at once. What it means by now is looked at right before. */
 export async function removeMember(
   context: Context,
   right: HouseRight,
-  endpoint: string,
+  seen: Look,
   action: Removal,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const endpoint = seen.through;
   if (!(await right.guard(signal))) return false;
   // Law 5: a learner that has become a voter since it was looked at is not what this removal means. Looked at last, as no
-  // lock keeps a learner from its promotion.
-  const list = await context.ports.admin.memberList(endpoint, { linearizable: true }, signal);
+  // lock keeps a learner from its promotion. Nor does anything keep the others from leaving, while who is silent was waited for.
+  const [list, healthy] = await Promise.all([
+    context.ports.admin.memberList(endpoint, { linearizable: true }, signal),
+    action.voter ? stillHealthy(context, seen, action.memberId, signal) : 0,
+  ]);
   const member = list.known ? list.value.members.find((it) => it.id === action.memberId) : undefined;
-  if (member === undefined || member.learner === action.voter) return list.known;
+  if (!list.known || member === undefined || member.learner === action.voter) return list.known;
+  const others = votersOf(list.value.members).filter((it) => it !== member).length;
+  if (action.voter && healthy < quorumOf(others)) {
+    const sentence = `${action.instanceId} is gone, and stays a member while only ${healthy} of ${others} others are healthy`;
+    context.chronicle.plan('membership', [reason('quorum-short', sentence)]);
+    return false;
+  }
   // Law 8: whoever was frozen while it looked has no right any more.
   if (!right.isTimely()) return false;
   const outcome = await context.ports.admin.removeMember(endpoint, action.memberId, signal);

@@ -112,21 +112,21 @@ const ec2 = (word: 'running' | 'stopped' | 'terminated', listed = true): Happeni
   listed,
 });
 
+const stepping: StepFacts = {
+  lockHolder: 'i-1',
+  from: '3.5.35',
+  to: '3.6.16',
+  away: [],
+  amiss: [],
+  unwell: [],
+  after: { voters: 3, healthy: 2 },
+};
 const steps = (part: Partial<StepFacts> = {}): Happening => ({
   kind: 'etcd-stopped',
   id: 'i-1',
   clusterId: 'c',
   served: true,
-  step: {
-    lockHolder: 'i-1',
-    from: '3.5.35',
-    to: '3.6.16',
-    away: [],
-    amiss: [],
-    unwell: [],
-    after: { voters: 3, healthy: 2 },
-    ...part,
-  },
+  step: { ...stepping, ...part },
 });
 
 const stepBegan = (leads: boolean, ...before: readonly string[]): Happening => ({
@@ -715,9 +715,14 @@ const CASES: Readonly<
   },
   'busy-left-alone': {
     bad: [
-      [{ ...stop, served: false, busy: 'starts' }],
-      [{ ...stop, served: false, busy: 'defragments' }],
+      [records(formed('c')), { ...stop, served: false, busy: 'starts' }],
+      [records(formed('c')), { ...stop, served: false, busy: 'defragments' }],
       [
+        records(formed('c')),
+        { ...stop, served: false, busy: 'defragments', defragmentsMs: 8_000, step: stepping },
+      ],
+      [
+        records(formed('c')),
         { kind: 'told', id: 'i-1', to: 'stop' },
         { kind: 'appliance', id: 'i-1', runs: true },
         { ...stop, served: false, busy: 'restores' },
@@ -726,8 +731,15 @@ const CASES: Readonly<
     good: [
       [stop],
       [
+        records(formed('c')),
         { kind: 'told', id: 'i-1', to: 'go' },
         { ...stop, served: false, busy: 'defragments' },
+      ],
+      // Of an epoch that never lived.
+      [records(formed('d')), { ...stop, served: false, busy: 'defragments' }],
+      [
+        records(formed('c')),
+        { ...stop, served: false, busy: 'defragments', defragmentsMs: 7_999, step: stepping },
       ],
     ],
   },

@@ -9,7 +9,8 @@ import { apply } from './replication.ts';
 
 /** It is busy for so long, and then applies at once what has come meanwhile. */
 export function occupy(etcds: Etcds, process: EtcdProcess, kind: EtcdBusy['kind'], ms: number): void {
-  const busy: EtcdBusy = { kind, until: etcds.clock.now() + ms };
+  const since = etcds.clock.now();
+  const busy: EtcdBusy = { kind, since, until: since + ms };
   process.busy = busy;
   const end = (): void => {
     if (!process.alive || process.busy !== busy) return;

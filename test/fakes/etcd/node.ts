@@ -12,6 +12,7 @@ import type { Result } from './state.ts';
 /** What etcd does for so long that it applies nothing, and answers no client, meanwhile. */
 export interface EtcdBusy {
   readonly kind: 'defragments' | 'restores';
+  readonly since: number;
   /** When it is done, if nothing stops it; ms. */
   readonly until: number;
 }

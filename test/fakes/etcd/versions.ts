@@ -64,13 +64,17 @@ export function whyNotRun(version: string, files: EtcdFiles): Partial<EtcdExit> 
   return null;
 }
 
+/** A joiner ends so, too, where those that it reaches had no leader yet, who would have told them the cluster's version. */
+export const OF_NO_VERSION = 'incompatible with current running cluster, whose version nobody says';
+
 /** What keeps an empty member of a version out, by what those that it asks say; null: nothing. */
 export function whyNotJoined(version: string, told: readonly EtcdFiles[]): string | null {
   const versions = told.flatMap(({ state }) => (state.clusterVersion === null ? [] : [state.clusterVersion]));
   const lowering = !isOlder(version, '3.5') && told.some(({ state }) => state.downgrade !== null);
   const fits = (cluster: string): boolean =>
     lowering ? minorOf(cluster) === minorAbove(version, 1) : !isOlder(version, minorOf(cluster));
-  return versions.length > 0 && versions.every(fits) ? null : 'incompatible with current running cluster';
+  if (versions.length === 0) return OF_NO_VERSION;
+  return versions.every(fits) ? null : 'incompatible with current running cluster';
 }
 
 /** After an entry was applied: a snapshot where it is due, or where the cluster went down a version (since 3.6). */

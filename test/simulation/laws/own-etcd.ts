@@ -51,18 +51,26 @@ export const waitingLeftAlone: LawCheck = {
   },
 };
 
+/** From a look at etcd to the stop that a step makes of it, its member leaves the names first; ms. */
+const LOOKED_MS = 8_000;
+
 /**
  * Law 7: an etcd that is busy with its database, and would be done with it in its time, is left alone: ended, it would begin it
- * again for nothing, and a step to it would be taken back.
+ * again for nothing, and a step to it would be taken back. Not so one of an epoch that another has replaced; and a step that
+ * has begun may meet what somebody begins a moment later.
  */
 export const busyLeftAlone: LawCheck = {
   law: 7,
   check: 'busy-left-alone',
   watch: (report) => {
     const isMeant = createOrders();
+    let lives: string | null = null;
     return (it) => {
       const meant = isMeant(it);
+      lives = livingAfter(it, lives);
       if (it.kind !== 'etcd-stopped' || it.busy === undefined || meant(it.id)) return;
+      if (it.clusterId !== lives) return;
+      if (it.step !== undefined && it.defragmentsMs !== undefined && it.defragmentsMs < LOOKED_MS) return;
       report(`${it.id} stops its etcd, which ${BUSY_WORDS[it.busy]}`);
     };
   },

@@ -169,6 +169,7 @@ function tellStop(world: World, machine: Machine): void {
     served: serves && member !== undefined && process.node?.leader != null,
     ...(member !== undefined && isWaiting(machine, process) && { waits: nameOf(member) }),
     ...(busy === null ? {} : { busy }),
+    ...(process?.busy?.kind === 'defragments' && { defragmentsMs: world.clock.now() - process.busy.since }),
     ...(step === null ? {} : { step }),
   });
 }

@@ -97,6 +97,8 @@ export type Happening =
       readonly waits?: MemberName;
       /** What it was in the middle of, and would have ended in its time: it reads its database, defragments it, or has another put in its place. */
       readonly busy?: 'starts' | 'restores' | 'defragments';
+      /** For how long it has defragmented; ms. */
+      readonly defragmentsMs?: number;
       /** Where it is stopped to be started otherwise, for an upgrade. */
       readonly step?: StepFacts;
     }

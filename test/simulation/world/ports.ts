@@ -6,6 +6,7 @@ import { hostName, namesOf } from '../../../src/core/names.ts';
 import { isOutOfSpace, type MemberStatus } from '../../../src/core/members.ts';
 import type { RecordChange } from '../../../src/core/records.ts';
 import { UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
+import { LOCK_KEY } from '../../../src/daemon/maintenance-lock.ts';
 import { clientUrl, hostOf } from '../../../src/core/urls.ts';
 import type {
   AdminPort,
@@ -243,10 +244,15 @@ function heardZone(world: World, machine: Machine, port: ZonePort): ZonePort {
 /** Room may be made within the turn of who keeps house without a lock, and AWS takes its time in one; ms. */
 const LOOK_COUNTS_MS = 30_000;
 
+/** From a look that finds the lock free, to the act that it allows; ms. */
+const FREE_COUNTS_MS = 2_000;
+
 /** Who holds the lock in the cluster of the etcd at this address, or, where that grants none for want of space, who leads. */
 function housekeeperAt(world: World, { id, ledFullAt }: Machine, address: string): string | null {
-  const leads = world.clock.now() - ledFullAt <= LOOK_COUNTS_MS;
-  return lockHolderAt(world, address) ?? (leads ? id : null);
+  const now = world.clock.now();
+  const holder = lockHolderAt(world, address);
+  const wasFree = holder === null || now - world.lockAskedAt <= FREE_COUNTS_MS;
+  return wasFree && now - ledFullAt <= LOOK_COUNTS_MS ? id : holder;
 }
 
 /** Whether a batch takes nothing but this machine itself out of the names, or puts it there. */
@@ -324,6 +330,8 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
       return await ports.admin.removeMember(endpoint, memberId, signal);
     },
     async createKey(endpoint, key, value, leaseId, signal) {
+      // It is there before whoever asked for it hears so.
+      if (key === LOCK_KEY) world.lockAskedAt = world.clock.now();
       const made = await ports.admin.createKey(endpoint, key, value, leaseId, signal);
       if (key === UPGRADE_LOCK_KEY && made.known && made.value !== null)
         world.tell({ kind: 'step-lock', id: machine.id });

@@ -17,6 +17,7 @@ import type { EtcdNode } from '../../fakes/etcd/node.ts';
 import { snapshotCountOf } from '../../fakes/etcd/versions.ts';
 import { createFakeInspect } from '../../fakes/fake-inspect.ts';
 import type { StepFacts } from './happening.ts';
+import { OF_NO_VERSION } from '../../fakes/etcd/versions.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
 
@@ -35,7 +36,7 @@ const DEATHS = [
 
 /** Whether an etcd that says this has ended because of a version. */
 export function isOfVersion(words: string): boolean {
-  return DEATHS.some((it) => words.includes(it));
+  return words !== OF_NO_VERSION && DEATHS.some((it) => words.includes(it));
 }
 
 /**

@@ -48,6 +48,8 @@ export interface World {
   /** So many more than it wants it launches for a while, during a refresh. */
   surplus: number;
   refreshing: boolean;
+  /** When somebody last asked for the housekeeping lock; ms. */
+  lockAskedAt: number;
   /** The claim that a person deleted last, or made unreadable; null: nobody did. */
   claimTaken: Claim | null;
   /** There is room for what is in use, and for nothing that was set aside. */
@@ -131,6 +133,7 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     desired: plot.desired,
     surplus: 0,
     refreshing: false,
+    lockAskedAt: Number.NEGATIVE_INFINITY,
     claimTaken: null,
     disksShort: false,
     busy: 0,

@@ -25,6 +25,7 @@ const seen = (
   far,
   defragments: false,
   restores: false,
+  idleMs: null,
 });
 
 const cases: readonly Case[] = [
@@ -51,6 +52,18 @@ const cases: readonly Case[] = [
   {
     name: 'it began to, and hangs',
     seen: { ...seen(15 * MINUTE, true, null), defragments: true },
+    kind: 'dead',
+    code: 'liveness-failed',
+  },
+  {
+    name: 'it was done with that a moment ago, and no ask was answered yet',
+    seen: { ...seen(14 * MINUTE, true, null), idleMs: 29_999 },
+    kind: 'alive',
+    code: 'alive',
+  },
+  {
+    name: 'it was done with that, and has answered nobody for as long as another',
+    seen: { ...seen(14 * MINUTE, true, null), idleMs: 30_000 },
     kind: 'dead',
     code: 'liveness-failed',
   },

@@ -314,6 +314,27 @@ describe('keeping house', () => {
     expect(ids()).toHaveLength(2);
   });
 
+  it('does not evict who is gone where another left while the silent one was waited for', async () => {
+    const { admin } = keeper.ports;
+    const third = cluster.members[2];
+    bench.aws.terminated('i-03');
+    const leaving = { asked: 0 };
+    const { tick } = await keeping({
+      // Its etcd votes for as long as its machine runs on, and says nothing to clients: it puts a snapshot in place.
+      status: async (endpoint, signal) => {
+        if (endpoint === third?.clientUrls[0]) return unknown('no answer');
+        const status = await admin.status(endpoint, signal);
+        if (endpoint === cluster.members[1]?.clientUrls[0] && (leaving.asked += 1) === 2)
+          bench.etcd.kill('10.0.0.2');
+        return status;
+      },
+    });
+    await tick();
+    expect(leaving.asked).toBe(3);
+    expect(ids()).toHaveLength(3);
+    expect(bench.log.join('\n')).toContain('quorum-short');
+  });
+
   it('removes nobody while the fleet is unknown', async () => {
     addStranger();
     await lose();
