@@ -1,5 +1,5 @@
 import { CLOSE_ENTRIES, UPGRADE_NAMES_WAIT_MS, UPGRADE_PAIR_WAIT_MS } from './numbers.ts';
-import { edgeUp, hasWayDown, isBadRelease } from './upgrade-edges.ts';
+import { edgeUp, hasWayDown, isBadRelease, whyNotSteppedTo } from './upgrade-edges.ts';
 import type { Edge } from './upgrade-edges.ts';
 import type { Check, CheckCode, Misnamed, UpgradeMember, UpgradeObservation } from './upgrade.ts';
 import type { Work } from './upgrade-work.ts';
@@ -133,11 +133,10 @@ function release(seen: UpgradeObservation, work: Work, edge: Edge | null): Check
   const troubles = candidates.flatMap((it) => {
     // Its image has none of that minor, as another line says.
     if (it.to === to) return [];
-    if (isBadRelease(it.to))
-      return [`etcd ${it.to} is a release that lost data: install a newer one of ${minorOf(it.to)}`];
-    return least !== undefined && compareVersions(it.to, least) < 0
-      ? [`etcd ${it.to} is too old to be stepped to from ${from}: it takes ${least}`]
-      : [];
+    if (least !== undefined && !isBadRelease(it.to) && compareVersions(it.to, least) < 0)
+      return [`etcd ${it.to} is too old to be stepped to from ${from}: it takes ${least}`];
+    const why = whyNotSteppedTo(it.to);
+    return why === null ? [] : [`etcd ${it.to} ${why}`];
   });
   return check('upgrade-release', [...new Set(troubles)], `${versionsOf(candidates)} may be stepped to`);
 }

@@ -1,4 +1,4 @@
-import { compareVersions, minorAbove } from './versions.ts';
+import { compareVersions, minorAbove, minorOf } from './versions.ts';
 
 /** What etcd demands of one way from a minor to the next, beyond what holds for all. */
 export interface Edge {
@@ -57,7 +57,7 @@ export function hidesDowngrade(minor: string): boolean {
   return hasWayDown(minorAbove(minor, 1)) && !hasWayDown(minor);
 }
 
-/** Releases that lost data: nobody steps onto one of them. First and last, of one minor. */
+/** Releases that lost data: nobody steps onto one of them, nor joins with one beside others. First and last, of one minor. */
 const BAD_RELEASES = [
   ['3.5.0', '3.5.5'],
   ['3.4.0', '3.4.20'],
@@ -68,6 +68,22 @@ export function isBadRelease(version: string): boolean {
   return BAD_RELEASES.some(
     ([first, last]) => compareVersions(version, first) >= 0 && compareVersions(version, last) <= 0,
   );
+}
+
+/**
+ * The first patch of a minor that keeps its data where it is defragmented while it takes in a leader's snapshot. Who joins takes
+ * an older one for want of another, since redundancy goes first; a step onto it can wait for a newer.
+ */
+const SOUND_FROM: Readonly<Record<string, string>> = { '3.4': '3.4.38', '3.5': '3.5.23', '3.6': '3.6.5' };
+
+/** Why nobody steps onto a release, as a predicate and what to do; null: somebody may. */
+export function whyNotSteppedTo(version: string): string | null {
+  const minor = minorOf(version);
+  if (isBadRelease(version)) return `is a release that lost data: install a newer one of ${minor}`;
+  const sound = SOUND_FROM[minor];
+  return sound !== undefined && compareVersions(version, sound) < 0
+    ? `can lose data where it is defragmented while it takes in a snapshot: install ${sound} or a newer one of ${minor}`
+    : null;
 }
 
 /**

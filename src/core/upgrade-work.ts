@@ -1,5 +1,5 @@
 import type { UpgradeMember, UpgradeObservation } from './upgrade.ts';
-import { edgeUp, isBadRelease } from './upgrade-edges.ts';
+import { edgeUp, whyNotSteppedTo } from './upgrade-edges.ts';
 import type { Edge } from './upgrade-edges.ts';
 import { compareVersions, minorAbove, minorOf, minorsBetween, pickVersion } from './versions.ts';
 
@@ -116,8 +116,8 @@ function patchOf({ member, aim, from }: Aiming): readonly Candidate[] {
   const beyond = compareVersions(aim.minor, minorOf(from));
   const to = beyond === 0 ? aim.version : binaryOf(member, minorOf(from));
   if (to === null || beyond < 0 || compareVersions(to, from) <= 0) return [];
-  // A release that lost data is no stop on the way.
-  return beyond > 0 && isBadRelease(to) ? [] : [{ member, from, to }];
+  // A release that loses data is no stop on the way.
+  return beyond > 0 && whyNotSteppedTo(to) !== null ? [] : [{ member, from, to }];
 }
 
 /** Why a member that is not to step does not run what its instance aims at; empty where it does. */

@@ -201,6 +201,12 @@ const amiss: readonly Case[] = [
     /^etcd 3\.4\.20 is a release/,
   ],
   [
+    'a patch that can lose data',
+    looksAt(haveAll('3.6.1', ['3.6.3'])),
+    'upgrade-release',
+    /^etcd 3\.6\.3 can lose data .*: install 3\.6\.5 or a newer one of 3\.6$/,
+  ],
+  [
     'a way that nobody knows',
     looksAt(haveAll('3.7.3', ['3.7.3', '3.8.0'])),
     'upgrade-release',
@@ -368,6 +374,7 @@ const fine: readonly (readonly [name: string, seen: UpgradeObservation])[] = [
     'taken back what not all have done',
     looksAt(three('3.4.45', '3.5.35', '3.5.35'), { record: { to: '3.4' } }),
   ],
+  ['the first patch that keeps its data', looksAt(haveAll('3.6.1', ['3.6.5']))],
   ['a patch in an image without the next minor', looksAt(haveAll('3.7.1', ['3.7.3']))],
   [
     'a patch of logs that the next minor would mind',

@@ -5,6 +5,7 @@ import {
   hidesDowngrade,
   isBadRelease,
   mayJoinNewer,
+  whyNotSteppedTo,
 } from '../../../src/core/upgrade-edges.ts';
 
 describe('edgeUp', () => {
@@ -69,6 +70,29 @@ describe('isBadRelease', () => {
     ['3.6.0', false],
   ])('%s: %s', (version, expected) => {
     expect(isBadRelease(version)).toBe(expected);
+  });
+});
+
+const LOST = /^is a release that lost data: install a newer one of 3\.\d$/;
+const CAN_LOSE = /^can lose data .*: install 3\.\d\.\d+ or a newer one of 3\.\d$/;
+
+describe('whyNotSteppedTo', () => {
+  it.each([
+    ['3.4.20', LOST],
+    ['3.4.21', CAN_LOSE],
+    ['3.4.37', CAN_LOSE],
+    ['3.4.38', null],
+    ['3.5.5', LOST],
+    ['3.5.6', CAN_LOSE],
+    ['3.5.22', CAN_LOSE],
+    ['3.5.23', null],
+    ['3.6.0', CAN_LOSE],
+    ['3.6.4', CAN_LOSE],
+    ['3.6.5', null],
+    ['3.7.0', null],
+  ])('%s: %s', (version, expected) => {
+    const why = whyNotSteppedTo(version);
+    expect(why).toEqual(expected === null ? null : expect.stringMatching(expected));
   });
 });
 

@@ -149,6 +149,11 @@ const cases: readonly (readonly [name: string, seen: UpgradeObservation, expecte
     'settling',
   ],
   [
+    'a patch that can lose data is no stop on the way either',
+    looksAt(saying('3.4.23', { installed: ['3.4.30', '3.5.35'] })),
+    'up 3.4 3.5: m2 3.4.23-3.5.35, m3 3.4.23-3.5.35, m1 3.4.23-3.5.35',
+  ],
+  [
     'in the middle of a round, that is not waited for',
     looksAt(three('3.5.35', '3.6.16', '3.6.16')),
     'up 3.5 3.6: m1 3.5.35-3.6.16',
