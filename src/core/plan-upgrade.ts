@@ -72,9 +72,20 @@ export interface UpgradePlan {
 
 /**
  * Who steps next, to what, or why nobody does (design.md, "Upgrade"). Every appliance plans the same from the same look;
- * whose turn it is takes the lock, and plans again under it.
+ * whose turn it is takes the lock, and plans again under it. Who gave its turn up pauses before the next one.
  */
 export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
+  const plan = planTurn(seen);
+  const { gaveUp = null, self } = seen;
+  const { action } = plan;
+  // A downgrade keeps joiners out: the end of it waits for nothing.
+  if (gaveUp === null || action.kind === 'none' || action.kind === 'cancel-downgrade' || action.who !== self)
+    return plan;
+  const why = `${action.reason.sentence}, after a pause: its last turn was given up, as ${gaveUp}`;
+  return { ...plan, action: nobody('upgrade-unhealthy', why) };
+}
+
+function planTurn(seen: UpgradeObservation): UpgradePlan {
   const left = seen.clears === true ? planLeftClear(seen) : null;
   if (left !== null) return { action: left, checks: [], waiting: [] };
   const view = workOf(seen);
@@ -86,7 +97,7 @@ export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
   const waiting = work === null ? [] : work.candidates.map((it) => it.member.name);
   const stopped = work === null ? null : stoppedBy(seen, work);
   if (target !== null && (stopped !== null || !isDowngradeWanted(seen, target, work, checks)))
-    return { action: underWay(seen) ?? cancelDowngrade(seen), checks, waiting };
+    return { action: underWay(seen) ?? cancelDowngrade(seen, stopped), checks, waiting };
   switch (view.kind) {
     case 'apart':
       return idle('upgrade-apart', apart(seen, view.lowest, view.highest));
@@ -130,7 +141,7 @@ function planLeftClear(seen: UpgradeObservation): UpgradeAction | null {
 function planUnknown(seen: UpgradeObservation, why: string, target: string | null): UpgradeAction {
   if (!seen.record.known) return nobody('upgrade-unknown', why);
   const isLeft = target !== null && isDowngradeLeft(seen);
-  return underWay(seen) ?? (isLeft ? cancelDowngrade(seen) : nobody('upgrade-unknown', why));
+  return underWay(seen) ?? (isLeft ? cancelDowngrade(seen, null) : nobody('upgrade-unknown', why));
 }
 
 function apart({ members }: UpgradeObservation, lowest: string, highest: string): string {
@@ -183,8 +194,11 @@ function underWay(seen: UpgradeObservation): UpgradeAction | null {
   );
 }
 
-/** A downgrade that nobody goes on with keeps joiners out: one that a dead appliance left, or that was withdrawn or stopped. */
-function cancelDowngrade(seen: UpgradeObservation): UpgradeAction {
+/**
+ * A downgrade that nobody goes on with keeps joiners out: one that a dead appliance left, or that was withdrawn, or stopped by
+ * what `stopped` says. A pause may last for days, and until its end nobody could be replaced.
+ */
+function cancelDowngrade(seen: UpgradeObservation, stopped: UpgradeAction | null): UpgradeAction {
   const who = followersFirst(seen).find(canCancel)?.name;
   if (who === undefined)
     return nobody('upgrade-unhealthy', 'a downgrade is to be cancelled, and no member that could is well');
@@ -193,7 +207,9 @@ function cancelDowngrade(seen: UpgradeObservation): UpgradeAction {
     who,
     reason: reason(
       'upgrade-cancel-downgrade',
-      'a downgrade is under way that nobody goes on with, and nobody can join meanwhile: it is cancelled',
+      stopped === null
+        ? 'a downgrade is under way that nobody goes on with, and nobody can join meanwhile: it is cancelled'
+        : `a downgrade is under way, and nobody can join meanwhile: it is cancelled until somebody goes on with it (${stopped.reason.sentence})`,
     ),
   };
 }

@@ -84,6 +84,11 @@ export interface UpgradeObservation {
   readonly downgradeIdleForMs?: number;
   /** For how long the step that is recorded has been seen without a lock; ms. */
   readonly orphanedForMs: number;
+  /**
+   * Why the one that plans gave up its last turn before it stopped anything, as a clause, while it pauses after that. Null, or
+   * left out: it did not, or has paused long enough.
+   */
+  readonly gaveUp?: string | null;
   /** The instance that plans. */
   readonly self: string;
   /** Whether its etcd runs so as to clear its log, and nobody works at that any more; left out: it does not. */

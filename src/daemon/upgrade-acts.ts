@@ -1,3 +1,4 @@
+import type { Known } from '../core/known.ts';
 import { known } from '../core/known.ts';
 import type { MemberStatus } from '../core/members.ts';
 import { planOwnNames } from '../core/plan-own-names.ts';
@@ -25,6 +26,10 @@ export interface Held {
   readonly members: readonly MemberLook[];
   readonly signal: AbortSignal;
 }
+
+/** Why a turn is given up, as clauses. */
+export const LOCK_LOST = 'the upgrade lock is lost';
+export const NOT_RECORDED = `${LOCK_LOST}, or nobody takes the record of the step`;
 
 /** Writes one part of the record, fenced by the lock. False: the lock is lost, or nobody answers; then nothing was written. */
 export async function writePart<Part extends 'step' | 'failed'>(
@@ -96,21 +101,33 @@ export async function nameAgain(held: Held): Promise<void> {
 }
 
 /**
- * Why the own member does not serve; null: it does. It is to be as far as the others were before the step: what came since is
- * as quick to catch up with as it came. Where nobody has said how far they were, they are looked at through the own etcd.
+ * Why the own member does not serve; null: it does. It is to be as far as the leader is by now: a long start under many writes
+ * ends far behind where the others were before the step. Of a leader that does not say, what it said before the step counts.
+ * Where nobody has said how far they were, they are looked at through the own etcd.
  */
-export async function whyNotServing(
-  { context, members, signal }: Held,
-  status: MemberStatus,
-): Promise<string | null> {
-  const beside = (highestIndex: number): string | null =>
-    whyUnhealthy({ status: known(status), memberId: status.memberId, highestIndex });
-  if (members.length > 0)
-    return beside(Math.max(...members.map((it) => (it.status.known ? it.status.value.raftIndex : 0))));
-  const alone = beside(0);
+export async function whyNotServing(held: Held, status: MemberStatus): Promise<string | null> {
+  const { context, members, signal } = held;
+  const { admin, self } = context.ports;
+  const own = clientUrl(self.address);
+  const beside = (now: Known<MemberStatus>, others: number): string | null => {
+    const highestIndex = Math.max(others, now.known ? now.value.raftIndex : 0);
+    return whyUnhealthy({ status: now, memberId: status.memberId, highestIndex });
+  };
+  const alone = beside(known(status), 0);
   if (alone !== null) return alone;
-  const seen = await look(context, clientUrl(context.ports.self.address), signal);
-  return seen.known ? beside(seen.value.highestIndex) : `it has no linearizable answer: ${seen.reason}`;
+  if (members.length === 0) {
+    const seen = await look(context, own, signal);
+    return seen.known
+      ? beside(known(status), seen.value.highestIndex)
+      : `it has no linearizable answer: ${seen.reason}`;
+  }
+  const before = Math.max(...members.map((it) => (it.status.known ? it.status.value.raftIndex : 0)));
+  const leader = members.find((it) => it.id === status.leader && it.id !== status.memberId);
+  if (leader === undefined) return beside(known(status), before);
+  const ahead = await admin.status(clientUrl(leader.address), signal);
+  // Asked after the leader: what is written while that is asked is no lag.
+  const now = await admin.status(own, signal);
+  return beside(now, Math.max(before, ahead.known ? ahead.value.raftIndex : 0));
 }
 
 /**

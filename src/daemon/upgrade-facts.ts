@@ -5,6 +5,7 @@ import { isDowngradeIdle } from '../core/upgrade-downgrade.ts';
 import { isLeft } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { UpgradeAction } from '../core/plan-upgrade.ts';
+import { pauseAfterMs } from './backoff.ts';
 import type { Context } from './context.ts';
 import type { MemberLook } from './state.ts';
 import type { OrphanMemory } from './upgrade-look.ts';
@@ -12,6 +13,9 @@ import { readPublished } from './published.ts';
 import { lookAtUpgrade } from './upgrade-look.ts';
 import { newsOf } from './upgrade-pace.ts';
 import { askWord } from './upgrade-word.ts';
+
+/** Each turn that is given up costs two records, two changes of names, and a moment in which nobody keeps house. */
+const GAVE_UP_PAUSE = { firstMs: 1_000, mostMs: 30_000 };
 
 /** What is remembered between looks; safety rests on it only as far as a step of somebody dead is waited for longer. */
 export interface UpgradeMemory extends OrphanMemory {
@@ -32,6 +36,8 @@ export interface UpgradeMemory extends OrphanMemory {
   begins: boolean;
   /** What was last done, or tried, under the lock; null: nothing. */
   acted: UpgradeAction | null;
+  /** The last turn was given up before anything was stopped, as so many in a row; null: it was not. */
+  gaveUp: { readonly why: string; readonly times: number; readonly until: number } | null;
   /** The members as last looked at. */
   members: readonly MemberLook[];
 }
@@ -47,8 +53,17 @@ export function freshUpgradeMemory(): UpgradeMemory {
     news: null,
     begins: true,
     acted: null,
+    gaveUp: null,
     members: [],
   };
+}
+
+/** Remembers how a turn ended: `why` it was given up before anything was stopped, as a clause; null: it was not. */
+export function noteTurn({ ports }: Pick<Context, 'ports'>, memory: UpgradeMemory, why: string | null): void {
+  const { clock, random } = ports;
+  const times = (memory.gaveUp?.times ?? 0) + 1;
+  const until = clock.now() + pauseAfterMs(times, GAVE_UP_PAUSE, random.fraction());
+  memory.gaveUp = why === null ? null : { why, times, until };
 }
 
 /** Whether etcd was started to clear its log, and is to be started as usual by whoever comes next. */
@@ -95,6 +110,7 @@ export async function observeUpgrade(
     pairForMs: since(memory.pairSince),
     misnamed: names === null ? null : { ...names, forMs: since(memory.misnamedSince) ?? 0 },
     downgradeIdleForMs: since(memory.downgradeIdleSince) ?? 0,
+    gaveUp: memory.gaveUp !== null && clock.now() < memory.gaveUp.until ? memory.gaveUp.why : null,
   });
 }
 

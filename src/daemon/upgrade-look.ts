@@ -5,8 +5,9 @@ import { alarmsOf, isStarted } from '../core/members.ts';
 import type { UpgradeAnswer, UpgradeMember, UpgradeObservation, UpgradeRecord } from '../core/upgrade.ts';
 import { decodeRecord, UPGRADE_LOCK_KEY, UPGRADE_PREFIX } from '../core/upgrade-record.ts';
 import { clientUrl } from '../core/urls.ts';
+import { whyUnheard } from './follows.ts';
 import { readLeaving } from './leaving-word.ts';
-import { look } from './look.ts';
+import { endpointOf, look } from './look.ts';
 import type { Clock, Ports } from './ports.ts';
 import type { MemberLook } from './state.ts';
 
@@ -81,9 +82,12 @@ export async function lookAtUpgrade(
   });
 }
 
-/** One member: `seen` is the look at it, in the order of the list. */
+/**
+ * One member: `seen` is the look at it, in the order of the list. A status needs no leader that hears the member: a step would
+ * count on who hears one and is not heard, and who steps asks for that again before its stop.
+ */
 async function memberOf(
-  { admin, ask }: UpgradeSight,
+  { admin, ask, self }: UpgradeSight,
   member: Member,
   seen: MemberLook | undefined,
   away: ReadonlyMap<string, string>,
@@ -92,16 +96,19 @@ async function memberOf(
   const status =
     seen?.status.known === true && seen.status.value.memberId === member.id ? seen.status.value : null;
   const address = seen?.address ?? '';
-  const [answer, versions] = await Promise.all([
+  const unwell = whyUnwell(seen, away);
+  const isAsked = unwell === null && member.name !== self;
+  const [answer, versions, unheard] = await Promise.all([
     ask(address, signal),
     admin.versions(clientUrl(address), signal),
+    isAsked ? whyUnheard(admin, endpointOf(member), signal) : null,
   ]);
   return {
     id: member.id,
     name: member.name || member.id,
     learner: member.learner,
     started: isStarted(member),
-    unhealthy: whyUnwell(seen, away),
+    unhealthy: unheard === null ? unwell : `it ${unheard}`,
     version: status?.version ?? null,
     storage: versions.known ? versions.value.storage : null,
     appliedIndex: status?.raftAppliedIndex ?? 0,

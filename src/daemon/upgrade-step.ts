@@ -1,9 +1,9 @@
 import { reason } from '../core/reason.ts';
 import { clientUrl } from '../core/urls.ts';
-import { doOthersFollow } from './follows.ts';
+import { whyOthersDoNotFollow } from './follows.ts';
 import { look } from './look.ts';
 import type { Held, UpgradeActionOf } from './upgrade-acts.ts';
-import { nameAgain, nameSelf, stepNow, writePart } from './upgrade-acts.ts';
+import { LOCK_LOST, nameAgain, nameSelf, NOT_RECORDED, stepNow, writePart } from './upgrade-acts.ts';
 import type { Came } from './upgrade-run.ts';
 import { isLeaving, regain, runAs } from './upgrade-run.ts';
 import { conclude, recordTakenBack } from './upgrade-way-back.ts';
@@ -17,14 +17,17 @@ const CLEARING_WRITES = 8;
 /**
  * Steps the own member to another binary (design.md, "Upgrade"): out of DNS, leadership handed over, etcd stopped and
  * started as the other version, and back when it has been well for the settle time. One that does not come up is taken
- * back, where etcd allows it, and that stops the upgrade.
+ * back, where etcd allows it, and that stops the upgrade. Gives why it was given up before that stop; null: it was not.
  */
-export async function stepSelf(held: Held, action: UpgradeActionOf<'step'>): Promise<void> {
+export async function stepSelf(held: Held, action: UpgradeActionOf<'step'>): Promise<string | null> {
   const { context, signal } = held;
   const { from, to } = action;
   const obstacle = await context.ports.inspect.binary(to, signal);
-  if (obstacle !== null) return await recordTakenBack(held, { from, to }, obstacle.why);
-  await away(held, action, async () => {
+  if (obstacle !== null) {
+    await recordTakenBack(held, { from, to }, obstacle.why);
+    return null;
+  }
+  return await away(held, action, async () => {
     const step = { from, to, why: null };
     await conclude(held, step, await runAs(held, { version: to, snapshotCount: null, step }));
   });
@@ -32,12 +35,13 @@ export async function stepSelf(held: Held, action: UpgradeActionOf<'step'>): Pro
 
 /**
  * Lets what the next minor dies of leave the log: with snapshots after a few entries, some writes, and the usual start again.
- * Where it does not, that stops the upgrade: it would be tried for ever.
+ * Where it does not, that stops the upgrade: it would be tried for ever. Gives why it was given up before the first stop; null:
+ * it was not.
  */
-export async function clearRequests(held: Held, action: UpgradeActionOf<'clear'>): Promise<void> {
+export async function clearRequests(held: Held, action: UpgradeActionOf<'clear'>): Promise<string | null> {
   const { context } = held;
   const { from, to } = action;
-  await away(held, action, async () => {
+  return await away(held, action, async () => {
     const came = await runAs(held, { version: from, snapshotCount: CLEARING_SNAPSHOT_COUNT, step: null });
     if (came.kind === 'left') return;
     const cleared = came.kind === 'failed' ? { left: came.why } : await clearByWrites(held, from);
@@ -53,9 +57,9 @@ export async function clearRequests(held: Held, action: UpgradeActionOf<'clear'>
   });
 }
 
-/** The usual start that an earlier clearing of the log did not come to. */
-export async function endClear(held: Held, action: UpgradeActionOf<'end-clear'>): Promise<void> {
-  await away(held, action, async () => void (await runAsUsual(held, action.from)));
+/** The usual start that an earlier clearing of the log did not come to. Gives why it was given up before the stop; null: it was not. */
+export async function endClear(held: Held, action: UpgradeActionOf<'end-clear'>): Promise<string | null> {
+  return await away(held, action, async () => void (await runAsUsual(held, action.from)));
 }
 
 /**
@@ -64,15 +68,14 @@ export async function endClear(held: Held, action: UpgradeActionOf<'end-clear'>)
  * so that who is gone can be evicted.
  */
 async function runAsUsual(held: Held, version: string): Promise<Came | null> {
-  const { context, lock, signal } = held;
+  const { context } = held;
   const { state } = context;
   // It has ended by itself since, and was started again.
   if (state.etcd !== null && (state.identity?.snapshotCount ?? null) === null) return { kind: 'well' };
-  const mayStop = async (): Promise<boolean> =>
-    (await areOthersWell(held)) && (await lock.guard(signal)) && !isLeaving(context);
-  if (state.etcd !== null && !(await mayStop())) {
-    const why = `etcd ${version} restarts as usual later: not all others serve, or the lock is lost`;
-    context.chronicle.trouble('upgrade', reason('upgrade-clear', why));
+  const why = state.etcd === null ? null : await whyNotStopped(held);
+  if (why !== null) {
+    const later = `etcd ${version} restarts as usual later, as ${why}`;
+    context.chronicle.trouble('upgrade', reason('upgrade-clear', later));
     return null;
   }
   return await runAs(held, { version, snapshotCount: null, step: null });
@@ -97,47 +100,65 @@ async function whatIsLeft({ context, signal }: Held): Promise<string | null> {
   return replay.value.lastV2Index === null ? null : 'entries of an older minor stay in the log';
 }
 
-/** Does something with the own etcd while nobody counts on it: recorded, out of DNS, and without leadership. */
+/**
+ * Does something with the own etcd while nobody counts on it: recorded, out of DNS, and without leadership. Gives why it was
+ * not begun, as a clause; null: it was. What was prepared is taken back then.
+ */
 async function away(
   held: Held,
   { from, to, handOverTo }: Pick<UpgradeActionOf<'step'>, 'from' | 'to' | 'handOverTo'>,
   work: () => Promise<void>,
-): Promise<void> {
-  const { context, lock, signal } = held;
-  if (!(await writePart(held, 'step', stepNow(context, from, to)))) return;
+): Promise<string | null> {
+  const { context } = held;
+  if (!(await writePart(held, 'step', stepNow(context, from, to)))) return NOT_RECORDED;
   // Leadership first: where it is refused, nothing else has been done.
-  if (!(await handOver(held, handOverTo))) return void (await writePart(held, 'step', null));
+  const refused = await handOver(held, handOverTo);
+  if (refused !== null) {
+    await writePart(held, 'step', null);
+    return refused;
+  }
   await nameSelf(held, false);
-  if ((await areOthersWell(held)) && (await lock.guard(signal)) && !isLeaving(context)) await work();
-  if (!(await regain(held))) return;
+  const why = await whyNotStopped(held);
+  if (why === null) await work();
+  if (!(await regain(held))) return why;
   // Who leaves meanwhile stays out of them.
   if (!isLeaving(context)) await nameAgain(held);
   await writePart(held, 'step', null);
+  return why;
+}
+
+/** The last look of all before the own etcd is stopped: why it is not, as a clause; null: it may be. */
+async function whyNotStopped(held: Held): Promise<string | null> {
+  const why = await whyOthersAreUnwell(held);
+  if (why !== null) return why;
+  if (!(await held.lock.guard(held.signal))) return LOCK_LOST;
+  return isLeaving(held.context) ? 'this instance leaves' : null;
 }
 
 /**
  * Law 5: leadership and names may have taken long, and who was well when the step was planned need not be any more. Nor has
- * anybody asked who joined since whether its image has what is stepped to.
+ * anybody asked who joined since whether its image has what is stepped to. Null: they are; else why not, as a clause.
  */
-async function areOthersWell({ context, members, signal }: Held): Promise<boolean> {
+async function whyOthersAreUnwell({ context, members, signal }: Held): Promise<string | null> {
   const { self } = context.ports;
   const seen = await look(context, clientUrl(self.address), signal);
-  if (!seen.known) return false;
+  if (!seen.known) return `the members are unknown: ${seen.reason}`;
   const planned = new Set(members.map((it) => it.id));
-  const areWell = seen.value.members.every(
-    ({ id, name, learner, unhealthy }) =>
-      name === self.id || (planned.has(id) && (learner || unhealthy === null)),
-  );
-  return areWell && (await doOthersFollow(context, seen.value, signal));
+  for (const { id, name, learner, unhealthy } of seen.value.members) {
+    if (name === self.id) continue;
+    if (!planned.has(id)) return `${name || `member ${id}`} has joined meanwhile`;
+    if (!learner && unhealthy !== null) return `${name} is not well: ${unhealthy}`;
+  }
+  return await whyOthersDoNotFollow(context, seen.value, signal);
 }
 
-async function handOver({ context, lock, signal }: Held, targetId: string | null): Promise<boolean> {
-  if (targetId === null) return true;
-  if (!(await lock.guard(signal))) return false;
+/** Null: another leads by now, or led all along; else why none does, as a clause. */
+async function handOver({ context, lock, signal }: Held, targetId: string | null): Promise<string | null> {
+  if (targetId === null) return null;
+  if (!(await lock.guard(signal))) return LOCK_LOST;
   const { admin, self } = context.ports;
   const outcome = await admin.moveLeader(clientUrl(self.address), targetId, signal);
-  if (outcome.ok)
-    context.chronicle.event('hand-over', reason('upgrade-hand-over', `hands leadership to ${targetId}`));
-  else context.chronicle.trouble('hand-over', reason(outcome.code, outcome.message));
-  return outcome.ok;
+  if (!outcome.ok) return `leadership is not handed over: ${outcome.message}`;
+  context.chronicle.event('hand-over', reason('upgrade-hand-over', `hands leadership to ${targetId}`));
+  return null;
 }

@@ -17,7 +17,7 @@ import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, writePart } from './upgrade-acts.ts';
 import { bringSnapshot, enableDowngrade, endDowngrade } from './upgrade-cluster-acts.ts';
 import type { UpgradeMemory } from './upgrade-facts.ts';
-import { freshUpgradeMemory, isLeftClearing, observeUpgrade } from './upgrade-facts.ts';
+import { freshUpgradeMemory, isLeftClearing, noteTurn, observeUpgrade } from './upgrade-facts.ts';
 import { readUpgradeRecord } from './upgrade-look.ts';
 import { createUpgradePace } from './upgrade-pace.ts';
 import { leftStep, resumeStep } from './upgrade-resume.ts';
@@ -157,7 +157,9 @@ async function underLock(
       const again = hasSay(context) ? await planNow(context, memory, { acts: true }, signal) : null;
       if (again === null || !isSame(again.action, action)) return;
       context.state.upgrade = again;
-      await carryOut({ context, lock, members: memory.members, signal }, again.action);
+      const gaveUp = await carryOut({ context, lock, members: memory.members, signal }, again.action);
+      noteTurn(context, memory, gaveUp);
+      if (gaveUp !== null) tellGivenUp(context, again.action, gaveUp);
     });
   } finally {
     if (!signal.aborted) await lock.release(signal);
@@ -194,10 +196,16 @@ function isSame(one: UpgradeAction, other: UpgradeAction): boolean {
   );
 }
 
-async function carryOut(held: Held, action: UpgradeAction): Promise<void> {
+function tellGivenUp({ chronicle }: Context, { reason: why }: UpgradeAction, gaveUp: string): void {
+  const sentence = `${why.sentence}: given up before anything was stopped, as ${gaveUp}`;
+  chronicle.trouble('upgrade', reason('upgrade-given-up', sentence));
+}
+
+/** Null: it was done, tried, or left to others; else why it was given up before anything was stopped, as a clause. */
+async function carryOut(held: Held, action: UpgradeAction): Promise<string | null> {
   switch (action.kind) {
     case 'none':
-      return;
+      return null;
     case 'step':
       return await stepSelf(held, action);
     case 'clear':
@@ -209,7 +217,8 @@ async function carryOut(held: Held, action: UpgradeAction): Promise<void> {
     case 'enable-downgrade':
       return await enableDowngrade(held, action);
     case 'cancel-downgrade':
-      return await endDowngrade(held, action);
+      await endDowngrade(held, action);
+      return null;
   }
 }
 

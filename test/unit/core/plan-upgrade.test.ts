@@ -563,6 +563,16 @@ const none: readonly Case[] = [
     'upgrade-orphaned',
   ],
   [
+    'who gave its turn up pauses',
+    looksAt(three('3.5.35'), { self: 'i-2', gaveUp: 'i-3 has no answer of its leader' }),
+    'upgrade-unhealthy',
+  ],
+  [
+    'who gave up the restart that ends a clearing pauses',
+    looksAt(three('3.5.35'), { clears: true, gaveUp: 'i-3 has no answer of its leader' }),
+    'upgrade-unhealthy',
+  ],
+  [
     'who took the lock waits for the step of the one before',
     looksAt(three('3.5.35'), { record: { step: STEP }, lockedBy: 'i-1' }),
     'upgrade-orphaned',
@@ -607,6 +617,31 @@ describe('planUpgrade', () => {
 
   it.each(cases)('says why: %s', (_name, seen) => {
     expect(planUpgrade(seen).action.reason.sentence).toMatch(/^\S.*[^.]$/);
+  });
+
+  it.each([
+    ['another steps', looksAt(three('3.5.35'), { gaveUp: 'i-3 is away' }), 'upgrade-step step: i-2'],
+    [
+      'it ends a downgrade',
+      looksAt(three('3.7.3'), { downgradeTarget: '3.6.0', self: 'i-2', gaveUp: 'i-3 is away' }),
+      'upgrade-cancel-downgrade cancel-downgrade: i-2',
+    ],
+  ])('who gave its turn up does not pause where %s', (_name, seen, expected) => {
+    expect(short(planUpgrade(seen).action)).toContain(expected);
+  });
+
+  it('says why a turn was given up, and why a downgrade is cancelled', () => {
+    const sentence = (seen: UpgradeObservation): string => planUpgrade(seen).action.reason.sentence;
+    const gaveUp = 'i-3 has no answer of its leader: no answer in 2000 ms';
+    expect(sentence(looksAt(three('3.5.35'), { self: 'i-2', gaveUp }))).toBe(
+      `i-2 steps from 3.5.35 to 3.6.16, after a pause: its last turn was given up, as ${gaveUp}`,
+    );
+    const going = loweredTo35('3.6.16', '3.6.16', '3.6.16');
+    const record = { to: '3.5', paused: PAUSED };
+    expect(sentence(looksAt(going, { ...DOWN, record, cluster: '3.5' }))).toBe(
+      'a downgrade is under way, and nobody can join meanwhile: it is cancelled until somebody goes on with it (paused by an operator at 2026-11-21T12:00:00Z, who can resume it)',
+    );
+    expect(sentence(looksAt(three('3.7.3'), { downgradeTarget: '3.6.0' }))).toContain('nobody goes on with');
   });
 
   it('says who waits, in order, and shows the preflight', () => {

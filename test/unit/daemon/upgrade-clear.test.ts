@@ -67,7 +67,7 @@ async function takenByAnother(): Promise<() => Promise<unknown>> {
 
 describe('the second stop of a clearing', () => {
   /** A member that clears its log, with the lock; its etcd is the same all along, and its data say as what it was started. */
-  async function clearing(): Promise<{ readonly held: Held; readonly work: Promise<void> }> {
+  async function clearing(): Promise<{ readonly held: Held; readonly work: Promise<string | null> }> {
     Object.assign(host.ports.inspect, { v2Content: inspected });
     const { state } = host.context;
     const held = await holdUpgradeLock(bench, host, cluster, () => {

@@ -97,6 +97,15 @@ describe.each(Object.entries(ACTS))('where %s', (_name, act) => {
   });
 });
 
+it('who is refused by etcd says why it was given up, and has recorded that nothing goes on', async () => {
+  Object.assign(host.ports.admin, {
+    downgrade: async () => await Promise.resolve({ ok: false, code: 'refused', message: 'no' }),
+  });
+  const why = await bench.soon(ACTS['a downgrade is enabled']());
+  expect(why).toBe('etcd does not go down to 3.5: no');
+  expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
+});
+
 it('who lost the lock while snapshots were taken leaves the end of it to others: it may be theirs by now', async () => {
   const { downgrade } = host.ports.admin;
   Object.assign(host.ports.admin, {

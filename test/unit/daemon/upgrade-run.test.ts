@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { UPGRADE_SETTLE_MS } from '../../../src/core/numbers.ts';
 import { known, unknown } from '../../../src/core/known.ts';
 import { watchSwap } from '../../../src/daemon/swap-etcd.ts';
 import type { Held } from '../../../src/daemon/upgrade-acts.ts';
@@ -48,6 +49,46 @@ async function comingUp(held: Held): Promise<{ readonly came: Came; readonly too
   const came = await bench.soon(comeUp(held, swap));
   return { came, tookMs: bench.clock.now() - began };
 }
+
+describe('a member that comes up', () => {
+  /** What its leader has taken since the step began, and it has not yet: so many entries, fewer by 1,000 each second. */
+  async function catchingUp(entries: number, leaderTells: () => boolean): Promise<Held> {
+    const cluster = await bench.form();
+    await bench.clock.advance(5_000);
+    cluster.lead(cluster.members[0]?.id ?? '');
+    await bench.clock.advance(1_000);
+    const held = await holdUpgradeLock(bench, host, cluster);
+    const { admin } = host.ports;
+    const { status } = admin;
+    const leader = bench.host(0).url;
+    const began = bench.clock.now();
+    admin.status = async (endpoint, signal) => {
+      if (endpoint === leader && !leaderTells()) return unknown('it does not answer');
+      const said = await status(endpoint, signal);
+      if (!said.known) return said;
+      const behind =
+        endpoint === leader
+          ? 0
+          : Math.max(0, entries - Math.floor((bench.clock.now() - began) / 1_000) * 1_000);
+      const index = said.value.raftAppliedIndex + entries - behind;
+      return known({ ...said.value, raftIndex: index, raftAppliedIndex: index });
+    };
+    return held;
+  }
+
+  it('is well once it is where the leader is by now, not where that was before the step', async () => {
+    const { came, tookMs } = await comingUp(await catchingUp(30_000, () => true));
+    expect(came).toEqual({ kind: 'well' });
+    expect(tookMs).toBeGreaterThanOrEqual(29_000 + UPGRADE_SETTLE_MS - 1_000);
+    expect(tookMs).toBeLessThan(35_000);
+  });
+
+  it('is well as compared with before the step, where the leader does not say: nobody takes a step back for that', async () => {
+    const { came, tookMs } = await comingUp(await catchingUp(30_000, () => false));
+    expect(came).toEqual({ kind: 'well' });
+    expect(tookMs).toBeLessThan(5_000);
+  });
+});
 
 describe('an etcd that needs two and a half minutes to open its port', () => {
   it('is well where the database is large', async () => {

@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 
 /** A member that is to clear its log, with the lock; its etcd is the same all along. */
-async function prepared(handOverTo: string | null = null): Promise<() => Promise<void>> {
+async function prepared(handOverTo: string | null = null): Promise<() => Promise<string | null>> {
   const held = await holdUpgradeLock(bench, host, cluster, () => {
     stops += 1;
     // As who starts it would write down.
@@ -43,7 +43,7 @@ async function prepared(handOverTo: string | null = null): Promise<() => Promise
 }
 
 /** It does, and comes to the usual start that is last. */
-async function clearing(): Promise<{ readonly work: Promise<void> }> {
+async function clearing(): Promise<{ readonly work: Promise<string | null> }> {
   const begin = await prepared();
   const work = begin();
   const { state } = host.context;
@@ -82,7 +82,7 @@ describe('clearing the log', () => {
   it('leaves etcd alone where another voter is silent by the time that leadership and names are settled', async () => {
     const begin = await prepared();
     bench.etcd.freeze(bench.host(2).self.address, true);
-    await bench.soon(begin());
+    expect(await bench.soon(begin())).toContain('i-03 is not well: it does not answer');
     expect(stops).toBe(0);
     expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
   });
@@ -91,8 +91,20 @@ describe('clearing the log', () => {
     cluster.lead(cluster.members[1]?.id ?? '');
     cutPeers(bench, '10.0.0.1', '10.0.0.3', 'both ways');
     const begin = await prepared(cluster.members[2]?.id);
-    await bench.soon(begin());
+    expect(await bench.soon(begin())).toMatch(/^i-01 follows \w+, and not \w+$/);
     expect(cluster.leader).toBe(cluster.members[2]?.id);
+    expect(stops).toBe(0);
+    expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
+  });
+
+  it('leaves etcd alone where leadership is not handed over, and says why', async () => {
+    cluster.lead(cluster.members[1]?.id ?? '');
+    const begin = await prepared(cluster.members[2]?.id);
+    Object.assign(host.ports.admin, {
+      moveLeader: async () =>
+        await Promise.resolve({ ok: false, code: 'refused', message: 'leader transfer timed out' }),
+    });
+    expect(await bench.soon(begin())).toBe('leadership is not handed over: leader transfer timed out');
     expect(stops).toBe(0);
     expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
   });
@@ -100,14 +112,14 @@ describe('clearing the log', () => {
   it('leaves etcd alone where another has joined since it was planned', async () => {
     const begin = await prepared();
     cluster.addLearner(peerUrl('10.0.9.9'));
-    await bench.soon(begin());
+    expect(await bench.soon(begin())).toMatch(/^member \w+ has joined meanwhile$/);
     expect(stops).toBe(0);
     expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
   });
 
   it('is said when etcd runs as usual again', async () => {
     const { work } = await clearing();
-    await bench.soon(work);
+    expect(await bench.soon(work)).toBe(null);
     expect(saysCleared()).toBe(true);
   });
 

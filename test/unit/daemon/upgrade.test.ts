@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodePart, UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
-import { unknown } from '../../../src/core/known.ts';
+import { known, unknown } from '../../../src/core/known.ts';
 import { minorOf } from '../../../src/core/versions.ts';
 import { createContext } from '../../../src/daemon/context.ts';
+import type { AdminPort, PeersPort } from '../../../src/daemon/ports.ts';
 import { keepUpgraded } from '../../../src/daemon/upgrade.ts';
 import { type Bench, createBench, type Host, NEVER } from '../../fakes/bench.ts';
 import { seatVoter } from '../../fakes/bench-voter.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
+import { wordOf } from '../../fixtures/core/upgrade.ts';
 
 let bench: Bench;
 let cluster: EtcdCluster;
@@ -83,13 +85,10 @@ describe('a step that an appliance died in', () => {
   });
 });
 
-it('pauses before it tries again what etcd refuses at once: under the lock nobody keeps house', async () => {
-  bench = createBench(1);
-  cluster = await bench.form();
-  await bench.clock.advance(5_000);
-  const { context, ports: all, ...rest } = bench.host(0);
-  let takes = 0;
-  const { admin, process } = all;
+/** A host that has the next minor, too, and these calls of its own; `count` is told of each try to take the upgrade lock. */
+function aiming({ context, ports: all, ...rest }: Host, calls: Partial<AdminPort>, count: () => void): Host {
+  const { process } = all;
+  const admin = { ...all.admin, ...calls };
   const ports = {
     ...all,
     process: {
@@ -99,15 +98,65 @@ it('pauses before it tries again what etcd refuses at once: under the lock nobod
     },
     admin: {
       ...admin,
-      createKey: async (...call: Parameters<typeof admin.createKey>) => {
-        if (call[1] === UPGRADE_LOCK_KEY) takes += 1;
+      createKey: async (...call: Parameters<AdminPort['createKey']>) => {
+        if (call[1] === UPGRADE_LOCK_KEY) count();
         return await admin.createKey(...call);
       },
-      put: async (...call: Parameters<typeof admin.put>) =>
-        call[1] === UPGRADE_KEYS.step ? unknown('refused') : await admin.put(...call),
     },
   };
-  await runOn({ ...rest, ports, context: createContext(context.options, ports) }, 20_000);
+  return { ...rest, ports, context: createContext(context.options, ports) };
+}
+
+const saidGivenUp = (): readonly string[] => bench.log.filter((line) => line.includes('upgrade-given-up'));
+
+it('pauses longer and longer before it tries again what etcd refuses at once: under the lock nobody keeps house', async () => {
+  bench = createBench(1);
+  cluster = await bench.form();
+  await bench.clock.advance(5_000);
+  const host = bench.host(0);
+  const { put } = host.ports.admin;
+  let takes = 0;
+  const refusing: AdminPort['put'] = async (...call) =>
+    call[1] === UPGRADE_KEYS.step ? unknown('refused') : await put(...call);
+  await runOn(
+    aiming(host, { put: refusing }, () => (takes += 1)),
+    20_000,
+  );
   expect(takes).toBeGreaterThan(2);
-  expect(takes).toBeLessThanOrEqual(20);
+  expect(takes).toBeLessThanOrEqual(7);
+  expect(saidGivenUp()[0]).toContain('nobody takes the record of the step');
+});
+
+it('says why it gives up a step, tries it again after longer and longer pauses, and steps when that is over', async () => {
+  await bench.clock.advance(5_000);
+  cluster.lead(cluster.members[0]?.id ?? '');
+  await bench.clock.advance(1_000);
+  const host = bench.host(1);
+  const { read } = host.ports.admin;
+  let takes = 0;
+  let isAway = true;
+  // Another voter is heard as long as nobody steps, and not by the time of the last look.
+  const steps = (): boolean => (cluster.read(UPGRADE_KEYS.step)?.value ?? '') !== '';
+  const once: AdminPort['read'] = async (...call) =>
+    isAway && call[0] === bench.host(2).url && steps()
+      ? unknown('no answer in 2000 ms')
+      : await read(...call);
+  const aimer = aiming(host, { read: once }, () => (takes += 1));
+  const askUpgrade: PeersPort['askUpgrade'] = async (address) =>
+    await Promise.resolve(
+      known(wordOf(`i-0${address.slice(-1)}`, { installed: ['3.5.35', '3.6.16'], wanted: '3.6.16' })),
+    );
+  Object.assign(aimer.ports, { peers: { ...aimer.ports.peers, askUpgrade } });
+  await runOn(aimer, 60_000);
+  expect(takes).toBeGreaterThan(3);
+  expect(takes).toBeLessThanOrEqual(8);
+  expect(saidGivenUp()[0]).toContain('i-03 has no answer of its leader: no answer in 2000 ms');
+  expect(aimer.context.state.upgrade?.action).toMatchObject({
+    kind: 'none',
+    reason: { code: 'upgrade-unhealthy', sentence: expect.stringContaining('i-03 has no answer') as string },
+  });
+  expect(aimer.context.state.swap).toBe(null);
+  isAway = false;
+  await bench.clock.until(() => aimer.context.state.swap !== null, 45_000);
+  expect(aimer.context.state.swap).toMatchObject({ version: '3.6.16' });
 });
