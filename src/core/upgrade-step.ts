@@ -1,5 +1,6 @@
 import { SNAPSHOT_BYTES_PER_MS, UPGRADE_STEP_LIMIT_MS } from './numbers.ts';
-import type { UpgradeObservation } from './upgrade.ts';
+import type { UpgradeObservation, UpgradeStep } from './upgrade.ts';
+import { compareVersions, minorOf } from './versions.ts';
 
 /** Ends and failed starts after which a binary does not come up: one may be an accident. */
 const MOST_FAILURES = 2;
@@ -30,6 +31,16 @@ export function stepLimitMs(dbSizesBytes: readonly number[]): number {
 export function whyNotUp({ version, failures, lastWords, late, limitMs }: Attempt): string | null {
   if (failures >= MOST_FAILURES) return `etcd ${version} does not come up: ${lastWords}`;
   return late === null ? null : `etcd ${version} is not well within ${limitMs / 1000} s: ${late}`;
+}
+
+/**
+ * Whether a step that succeeded leads as far as one that failed, in its direction: it came to that minor, by that patch or
+ * another, or beyond. One to another patch of the minor before proves nothing of it.
+ */
+export function isPassed(failed: Pick<UpgradeStep, 'from' | 'to'>, { to }: Pick<UpgradeStep, 'to'>): boolean {
+  const isPatch = minorOf(failed.from) === minorOf(failed.to);
+  const short = isPatch ? compareVersions(to, failed.to) : compareVersions(minorOf(to), minorOf(failed.to));
+  return compareVersions(failed.to, failed.from) >= 0 ? short >= 0 : short <= 0;
 }
 
 /**

@@ -1,10 +1,13 @@
 import type { KeptStep } from '../core/local-data.ts';
 import { reason } from '../core/reason.ts';
+import { isPassed } from '../core/upgrade-step.ts';
+import { clientUrl } from '../core/urls.ts';
 import { compareVersions, minorOf } from '../core/versions.ts';
 import { isStranger } from './own-cluster.ts';
 import type { Held } from './upgrade-acts.ts';
 import { endpointsOf, recordFailure, writePart } from './upgrade-acts.ts';
 import type { RunAs } from './swap-etcd.ts';
+import { readUpgradeRecord } from './upgrade-look.ts';
 import type { Came } from './upgrade-run.ts';
 import { forgetStep, isOther, REGAIN_MS, regain, runAs } from './upgrade-run.ts';
 
@@ -18,9 +21,17 @@ export async function conclude(held: Held, way: Way, came: Came): Promise<void> 
   const { from, to } = way;
   await forgetStep(context, signal);
   context.state.noWayBack = null;
-  // What failed before was another step, or another instance's.
-  await writePart(held, 'failed', null);
+  await clearFailure(held, way);
   context.chronicle.event('upgrade', reason('upgrade-stepped', `stepped from ${from} to ${to}`), way);
+}
+
+/** What failed before and is no more after this step is forgotten: what another failed at stops the upgrade as long as it did. */
+async function clearFailure(held: Held, way: Way): Promise<void> {
+  const { self } = held.context.ports;
+  const record = await readUpgradeRecord(held.context.ports, clientUrl(self.address), held.signal);
+  const failed = record.known ? record.value.failed : null;
+  if (failed !== null && failed.by === self.id && isPassed(failed, way))
+    await writePart(held, 'failed', null);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isDowngradeIdle } from '../../../src/core/upgrade-downgrade.ts';
 import type { Attempt } from '../../../src/core/upgrade-step.ts';
-import { isLeft, stepLimitMs, whyNotUp } from '../../../src/core/upgrade-step.ts';
+import { isLeft, isPassed, stepLimitMs, whyNotUp } from '../../../src/core/upgrade-step.ts';
 import type { UpgradeObservation, UpgradeStep } from '../../../src/core/upgrade.ts';
 import { looksAt, three } from '../../fixtures/core/upgrade.ts';
 import { DARK } from '../../fixtures/core/world.ts';
@@ -60,6 +60,23 @@ const attempts: readonly (readonly [name: string, attempt: Attempt, expected: st
 describe('whyNotUp', () => {
   it.each(attempts)('%s', (_name, attempt, expected) => {
     expect(whyNotUp(attempt)).toBe(expected);
+  });
+});
+
+describe('isPassed', () => {
+  it.each([
+    { failed: '3.5.35-3.6.16', to: '3.6.16', expected: true },
+    { failed: '3.5.35-3.6.16', to: '3.6.15', expected: true },
+    { failed: '3.5.35-3.6.16', to: '3.7.3', expected: true },
+    { failed: '3.5.35-3.6.16', to: '3.5.36', expected: false },
+    { failed: '3.5.35-3.5.36', to: '3.5.36', expected: true },
+    { failed: '3.5.34-3.5.36', to: '3.5.35', expected: false },
+    { failed: '3.5.34-3.5.36', to: '3.6.16', expected: true },
+    { failed: '3.6.16-3.5.35', to: '3.5.34', expected: true },
+    { failed: '3.6.15-3.5.35', to: '3.6.16', expected: false },
+  ])('$failed, and a step to $to: $expected', ({ failed, to, expected }) => {
+    const [from = '', until = ''] = failed.split('-');
+    expect(isPassed({ from, to: until }, { to })).toBe(expected);
   });
 });
 

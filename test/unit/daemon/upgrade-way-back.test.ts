@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EtcdExit } from '../../../src/core/local-data.ts';
 import { known } from '../../../src/core/known.ts';
-import { UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
+import type { FailedStep } from '../../../src/core/upgrade.ts';
+import { encodePart, UPGRADE_KEYS, UPGRADE_LOCK_KEY } from '../../../src/core/upgrade-record.ts';
 import type { Context } from '../../../src/daemon/context.ts';
 import { createContext } from '../../../src/daemon/context.ts';
 import { createLeasedLock } from '../../../src/daemon/leased-lock.ts';
@@ -63,6 +64,32 @@ describe('a step that is taken back', () => {
   });
 });
 
+describe('a step that is over', () => {
+  const STAYS = 'it does not come up';
+
+  /** What stays recorded of a failed step once the own one, from 3.4 to 3.5, is over. */
+  async function leftOf(failed: Pick<FailedStep, 'by' | 'from' | 'to'>): Promise<string> {
+    const held = await holdUpgradeLock(bench, host, cluster);
+    const record = encodePart({ ...failed, at: '2026-11-21T12:00:00Z', why: STAYS });
+    await bench.soon(host.ports.admin.put(host.url, UPGRADE_KEYS.failed, record, {}, NEVER));
+    await bench.soon(conclude(held, { from: FROM, to: TO }, { kind: 'well' }));
+    expect(says('upgrade-stepped')).toBe(true);
+    return cluster.read(UPGRADE_KEYS.failed)?.value ?? '';
+  }
+
+  it('leaves nothing of what this member failed at before, on that way', async () => {
+    expect(await leftOf({ by: host.self.id, from: FROM, to: TO })).toBe('');
+  });
+
+  it.each([
+    ['another failed at, on another way', { by: 'i-03', from: '3.5.35', to: '3.6.16' }],
+    ['another failed at, on that way', { by: 'i-03', from: FROM, to: TO }],
+    ['this member failed at, further on', { by: 'i-02', from: '3.5.35', to: '3.6.16' }],
+  ])('leaves what %s: that stops the upgrade still', async (_name, failed) => {
+    expect(await leftOf(failed)).toContain(STAYS);
+  });
+});
+
 /** An etcd that ends at once, and says that it cannot read its log. */
 function unreadable(version: string): RunningEtcd {
   const exit: EtcdExit = {
@@ -78,7 +105,7 @@ function unreadable(version: string): RunningEtcd {
 /** A whole member that is to step to 3.6, which cannot read its log, and does so; of its other one, as `rotten` says. */
 async function steppingToUnreadable(
   rotten: boolean,
-): Promise<{ readonly context: Context; readonly step: Promise<void> }> {
+): Promise<{ readonly context: Context; readonly step: Promise<string | null> }> {
   cluster.lead(cluster.members[0]?.id ?? '');
   await claimFormed(bench, cluster);
   const memberId = cluster.members.find((it) => it.name === host.self.id)?.id ?? '';
