@@ -1,6 +1,5 @@
 import type { EtcdBinary } from '../src/etcd/binaries.ts';
 import { clientUrl } from '../src/etcd/flags.ts';
-import { startWriters } from '../test/e2e/writers.ts';
 import { callsOf } from './counters.ts';
 import {
   countersOf,
@@ -13,13 +12,15 @@ import {
   type Start,
   whole,
 } from './group.ts';
-import type { Life, Milestones, Part, Told } from './measures.ts';
+import { KILLED_FOLLOWERS, type Life, type Milestones, type Part, type Told } from './measures.ts';
 import { OF_FORMING, OF_REPLACING, readMilestones } from './milestones.ts';
+import { startPulse } from './pulse.ts';
 import { tellTimeline } from './timeline.ts';
 import { electionClocksSettle, kill, until, untilHealthy, untilWritten } from './wait.ts';
 
-/** How an instance ends. */
-type Ending = Extract<Part, 'terminate' | 'power-cut'>;
+/** How an instance ends, and whose. */
+type Cause = Extract<Part, 'terminate' | 'power-cut'>;
+type Role = 'follower' | 'leader';
 
 /** What is told of one part. */
 interface Telling {
@@ -36,15 +37,18 @@ export async function liveAppliances(
 ): Promise<Life> {
   await using stack = new AsyncDisposableStack();
   const group = await createGroup(binary, size, stack, signal);
-  const { cloud } = group.sandbox;
   const told = new Map<Told, Telling>([['form', await form(group)]]);
-  const replaceBy = async (part: Ending, end: (instanceId: string) => void): Promise<void> =>
-    void told.set(part, await replace(group, part, end));
+  const endOne = async (cause: Cause, role: Role): Promise<void> => {
+    const telling = await replace(group, cause, role);
+    if (role === 'follower') told.set(cause, telling);
+  };
   const acts: readonly [Part, () => Promise<void>][] = [
-    ['follower', () => killFollower(group)],
+    ['follower', () => killFollowers(group)],
     ['leader', () => killLeader(group)],
-    ['terminate', () => replaceBy('terminate', (id) => cloud.terminateInstance(id))],
-    ['power-cut', () => replaceBy('power-cut', (id) => cloud.powerCut(id))],
+    ['terminate', () => endOne('terminate', 'follower')],
+    ['terminate-leader', () => endOne('terminate', 'leader')],
+    ['power-cut', () => endOne('power-cut', 'follower')],
+    ['power-cut-leader', () => endOne('power-cut', 'leader')],
   ];
   for (const [part, act] of acts) {
     if (!parts.has(part)) continue;
@@ -101,12 +105,17 @@ function firstCallOf(start: Start): number {
   return firstMs;
 }
 
-async function killFollower(group: Group): Promise<void> {
+async function killFollowers(group: Group): Promise<void> {
   const { admin, recorder, signal } = group;
   const { followers } = await roles(group);
-  const victim = followers[0];
-  const killedMs = await kill(await etcdPid(group, victim));
-  recorder.record('follower.healthy', await untilHealthy(admin, clientUrl(victim.address), killedMs, signal));
+  for (const victim of followers.slice(0, KILLED_FOLLOWERS)) {
+    await ready(group);
+    const killedMs = await kill(await etcdPid(group, victim));
+    recorder.record(
+      'follower.healthy',
+      await untilHealthy(admin, clientUrl(victim.address), killedMs, signal),
+    );
+  }
 }
 
 async function killLeader(group: Group): Promise<void> {
@@ -123,25 +132,30 @@ async function killLeader(group: Group): Promise<void> {
   recorder.record('leader.healthy', healthy);
 }
 
-/** Ends a follower's instance by `end`, while clients write, and waits for its successor to have its place whole. */
-async function replace(group: Group, part: Ending, end: (instanceId: string) => void): Promise<Telling> {
+/** Ends the instance of a follower or of the leader, under writes, and waits for its successor to have its place whole. */
+async function replace(group: Group, cause: Cause, role: Role): Promise<Telling> {
   const { sandbox, admin, recorder, starts } = group;
-  const { followers } = await roles(group);
-  const writers = startWriters(admin, () => running(sandbox).map(({ address }) => clientUrl(address)));
+  if (role === 'leader') await electionClocksSettle(group.signal);
+  const { leader, followers } = await roles(group);
+  const { instanceId } = role === 'leader' ? leader : followers[0];
+  const pulse = startPulse(admin, () => running(sandbox).map(({ address }) => clientUrl(address)));
   try {
-    await until('writes', 0, async () => (writers.acknowledged() > 0 ? [] : ['none yet']), group.signal);
-    writers.resetGap();
+    await until('writes', 0, async () => (pulse.acknowledged() > 0 ? [] : ['none yet']), group.signal);
+    pulse.resetGap();
     const endedMs = performance.now();
-    end(followers[0].instanceId);
+    if (cause === 'terminate') sandbox.cloud.terminateInstance(instanceId);
+    else sandbox.cloud.powerCut(instanceId);
     const total = await whole(group, endedMs);
+    const gapMs = pulse.longestGapMs();
     const successor = starts.since(endedMs)[0];
     if (successor === undefined) throw new Error('no successor was started');
     const replacedMs = endedMs + total - successor.startedMs;
-    recorder.record(`${part}.gap`, writers.longestGapMs());
-    recorder.record(`${part}.total`, total);
-    recorder.record(`${part}.replaced`, replacedMs);
-    recorder.record(`${part}.first-call`, firstCallOf(successor));
-    if (part === 'terminate') recorder.record('terminate.answers', await successor.answered);
+    const name = role === 'leader' ? (`${cause}-leader` as const) : cause;
+    recorder.record(`${name}.gap`, gapMs);
+    recorder.record(`${name}.total`, total);
+    recorder.record(`${name}.replaced`, replacedMs);
+    if (role === 'follower') recorder.record(`${cause}.first-call`, firstCallOf(successor));
+    if (name === 'terminate') recorder.record('terminate.answers', await successor.answered);
     const fromMs = performance.timeOrigin + endedMs;
     const originMs = performance.timeOrigin + successor.startedMs;
     const moments = readMilestones(OF_REPLACING, sandbox.addresses.stateDir, { fromMs, originMs });
@@ -150,6 +164,6 @@ async function replace(group: Group, part: Ending, end: (instanceId: string) => 
       timeline: tellTimeline(sandbox, { fromMs, originMs }),
     };
   } finally {
-    await writers.stop();
+    await pulse.stop();
   }
 }

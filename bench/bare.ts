@@ -7,7 +7,7 @@ import { createAdmin, type EtcdAdmin } from '../src/etcd/admin.ts';
 import type { EtcdBinary } from '../src/etcd/binaries.ts';
 import { processesOf } from '../src/sandbox/processes.ts';
 import { ownAddress, temporaryDirectory } from '../test/tools.ts';
-import { createRecorder, type Life, type Part, type Recorder } from './measures.ts';
+import { createRecorder, KILLED_FOLLOWERS, type Life, type Part, type Recorder } from './measures.ts';
 import { writeBig } from './big-data.ts';
 import {
   electionClocksSettle,
@@ -48,8 +48,8 @@ export async function liveBare(
   const whole = (): Promise<number> =>
     until('a bare cluster', startedMs, () => missingVoters(admin, endpoints, signal), signal);
   recorder.record('form.whole', await whole());
-  if (parts.has('follower')) {
-    await killFollower(admin, members, recorder, signal);
+  for (let other = 1; parts.has('follower') && other <= KILLED_FOLLOWERS; other += 1) {
+    await killFollower(admin, members, other, recorder, signal);
     await whole();
   }
   if (parts.has('leader')) await killLeader(admin, members, recorder, signal);
@@ -144,9 +144,11 @@ function startLoops(
   });
 }
 
+/** Kills the one that is so many places after the leader. */
 async function killFollower(
   admin: EtcdAdmin,
   members: readonly BareMember[],
+  other: number,
   { record }: Recorder,
   signal: AbortSignal,
 ): Promise<void> {
@@ -155,7 +157,7 @@ async function killFollower(
     members.map(({ endpoint }) => endpoint),
     signal,
   );
-  const victim = members[(leader + 1) % members.length];
+  const victim = members[(leader + other) % members.length];
   if (victim === undefined) throw new Error('no follower');
   const killedMs = await kill(await etcdPid(victim));
   record('follower.healthy', await untilHealthy(admin, victim.endpoint, killedMs, signal));

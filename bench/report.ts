@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, loadavg, release, totalmem } from 'node:os';
-import { type Life, type Measure, MEASURES, median, type MeasureName, type Told } from './measures.ts';
+import { type Life, MEASURES, median, type MeasureName, type Told } from './measures.ts';
+import type { Measure } from './targets.ts';
 
 interface Spread {
   readonly median: number;
@@ -25,7 +26,7 @@ interface Row {
 /** The same figures of another size of cluster. */
 interface FleetRows {
   readonly size: number;
-  readonly runs: number;
+  readonly minutes: number | null;
   readonly rows: readonly Row[];
 }
 
@@ -33,6 +34,12 @@ interface FleetRows {
 export interface Lives {
   readonly appliance: readonly Life[];
   readonly bare: readonly Life[];
+}
+
+/** What was lived of one size of cluster. */
+export interface Watched extends Lives {
+  /** How long each steady cluster was watched; null: none was. */
+  readonly minutes: number | null;
 }
 
 /** Everything that a run gave. Neither paths nor host names are in it. */
@@ -46,10 +53,13 @@ export interface Report {
     readonly loadBefore: number;
   };
   readonly versions: { readonly node: string; readonly etcd: string; readonly commit: string };
-  readonly runs: number;
+  /** How long each steady cluster of three was watched; null: none was. */
+  readonly minutes: number | null;
   readonly rows: readonly Row[];
   /** Other sizes than three. */
   readonly fleets: readonly FleetRows[];
+  /** What could not be measured, and why: it failed, and the rest went on. */
+  readonly failures: readonly string[];
   /** Medians, ms from the first process. */
   readonly milestones: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
@@ -63,11 +73,12 @@ export interface Before {
 
 /** Makes a report of the lives of clusters of three, and of those of other sizes. */
 export function createReport(
-  lives: Lives,
+  threes: Watched,
   before: Before,
-  fleets: readonly (Lives & { readonly size: number })[] = [],
+  fleets: readonly (Watched & { readonly size: number })[] = [],
+  failures: readonly string[] = [],
 ): Report {
-  const { appliance } = lives;
+  const { appliance, minutes } = threes;
   return {
     at: new Date().toISOString(),
     machine: {
@@ -77,9 +88,10 @@ export function createReport(
       loadBefore: before.load,
     },
     versions: { node: process.version, etcd: before.etcd, commit: before.commit },
-    runs: runsOf(lives),
-    rows: rowsOf(lives),
-    fleets: fleets.map((it) => ({ size: it.size, runs: runsOf(it), rows: rowsOf(it) })),
+    minutes,
+    rows: rowsOf(threes),
+    fleets: fleets.map((it) => ({ size: it.size, minutes: it.minutes, rows: rowsOf(it) })),
+    failures,
     milestones: {
       forming: milestonesOf('form', appliance),
       'replacing a terminated instance': milestonesOf('terminate', appliance),
@@ -88,40 +100,38 @@ export function createReport(
   };
 }
 
-/** Lives that began with a birth that counts; those that were watched for one thing alone do not. */
-function runsOf({ appliance }: Lives): number {
-  return appliance.filter(({ samples }) => samples.has('form.whole')).length;
-}
+type Floors = Parameters<NonNullable<Measure['target']>['limit']>[0];
 
-function rowsOf({ appliance, bare }: Lives): readonly Row[] {
+function rowsOf({ appliance, bare, minutes }: Watched): readonly Row[] {
   const names = Object.keys(MEASURES) as MeasureName[];
-  const floor = (name: string): number | null => spreadOf(name as MeasureName, bare)?.median ?? null;
-  return names.flatMap((name) => rowOf(name, spreadOf(name, appliance), spreadOf(name, bare), floor));
+  const floors: Floors = (name) => spreadOf(name as MeasureName, bare);
+  return names.flatMap((name) => {
+    const own = spreadOf(name, appliance);
+    return own === null ? [] : [rowOf(name, own, spreadOf(name, bare), { floors, minutes })];
+  });
 }
 
 function rowOf(
   name: MeasureName,
-  appliance: Spread | null,
+  appliance: Spread,
   bare: Spread | null,
-  floor: (name: string) => number | null,
-): readonly Row[] {
-  if (appliance === null) return [];
+  { floors, minutes }: { readonly floors: Floors } & Pick<Watched, 'minutes'>,
+): Row {
   const { title, unit, target }: Measure = MEASURES[name];
-  const limit = target?.limit(floor) ?? null;
-  return [
-    {
-      name,
-      title,
-      unit,
-      appliance,
-      bare,
-      ratio: bare === null ? null : appliance.median / bare.median,
-      target:
-        target === undefined || limit === null
-          ? null
-          : { text: target.text, limit, held: appliance.median <= limit },
-    },
-  ];
+  const limit = target?.limit(floors) ?? null;
+  const isWatched = name.startsWith('steady.') && minutes !== null;
+  return {
+    name,
+    title: isWatched ? `${title}, in ${minutes} minutes` : title,
+    unit,
+    appliance,
+    bare,
+    ratio: bare === null ? null : appliance.median / bare.median,
+    target:
+      target === undefined || limit === null
+        ? null
+        : { text: target.text, limit, held: appliance.median <= limit },
+  };
 }
 
 function spreadOf(name: MeasureName, lives: readonly Life[]): Spread | null {
@@ -156,39 +166,48 @@ function checkedOut(): string {
 }
 
 /** The report as Markdown that reads well in a terminal, too. */
-export function renderReport({ at, machine, versions, runs, rows, fleets, milestones }: Report): string {
+export function renderReport(report: Report): string {
+  const { at, machine, versions, rows, fleets, failures, milestones } = report;
   const missed = [{ size: 3, rows }, ...fleets].flatMap((it) =>
     it.rows
       .filter(({ target }) => target !== null && !target.held)
-      .map(({ title }) => `- ${it.size}: ${title}`),
+      .map(({ name, title }) => `- ${it.size}: ${title} (${name})`),
   );
   const ways = Object.entries(milestones).flatMap(([part, moments]) => renderWay(part, moments));
   return [
     `# Bench of ${at.slice(0, 10)}`,
-    `${machine.cores} cores, ${machine.memoryGb} GB, kernel ${machine.kernel}, load ${machine.loadBefore} before it began; node ${versions.node}, etcd ${versions.etcd}, commit ${versions.commit}; ${runs} runs of each, the appliance and bare etcd in turn.`,
+    `${machine.cores} cores, ${machine.memoryGb} GB, kernel ${machine.kernel}, load ${machine.loadBefore} before it began; node ${versions.node}, etcd ${versions.etcd}, commit ${versions.commit}. The appliance and bare etcd in turn; each row says how many samples it has.`,
     renderRows(rows),
     missed.length === 0
       ? 'All targets are held.'
       : `Targets that are missed, by the size of the cluster:\n\n${missed.join('\n')}`,
-    ...fleets.flatMap((it) => [`## ${it.size} members, ${it.runs} runs of each`, renderRows(it.rows)]),
+    ...(failures.length === 0
+      ? []
+      : [`What failed, and is not in the figures:\n\n${failures.map((it) => `- ${it}`).join('\n')}`]),
+    ...fleets.flatMap((it) => [`## ${it.size} members`, renderRows(it.rows)]),
     ...ways,
   ].join('\n\n');
 }
 
 function renderRows(rows: readonly Row[]): string {
   return renderTable([
-    ['measure', 'median', 'min', 'max', 'bare etcd', 'ratio', 'target', ''],
+    ['measure', 'median', 'min', 'max', 'samples', 'bare etcd', 'ratio', 'target', ''],
     ...rows.map(({ title, unit, appliance, bare, ratio, target }) => [
       title,
       show(appliance.median, unit),
       show(appliance.min, unit),
       show(appliance.max, unit),
-      bare === null ? '' : `${show(bare.median, unit)} (${show(bare.min, '')}–${show(bare.max, '')})`,
+      String(appliance.samples.length),
+      bare === null ? '' : renderBare(bare, unit),
       ratio === null ? '' : `${ratio.toFixed(1)}x`,
       target === null ? '' : `${show(target.limit, unit)} (${target.text})`,
       target === null ? '' : target.held ? 'held' : 'MISSED',
     ]),
   ]);
+}
+
+function renderBare({ median: middle, min, max, samples }: Spread, unit: string): string {
+  return `${show(middle, unit)} (${show(min, '')}–${show(max, '')}, ${samples.length} samples)`;
 }
 
 function renderWay(part: string, moments: Readonly<Record<string, number>>): readonly string[] {

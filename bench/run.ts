@@ -1,132 +1,190 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { EtcdBinary } from '../src/etcd/binaries.ts';
-import { readCommandLine, wholeNumber } from '../test/command-line.ts';
+import { readCommandLine } from '../test/command-line.ts';
 import { setup } from '../test/e2e/build.ts';
 import { etcdBinary } from '../test/tools.ts';
 import { liveAppliances } from './appliance.ts';
 import { liveBare } from './bare.ts';
 import { liveBig } from './big.ts';
-import { type Life, onlyOf, type Part, PARTS, type Told } from './measures.ts';
-import { createReport, type Lives, lookBefore, renderReport, type Report } from './report.ts';
+import { type Life, onlyOf, type Part, type Told } from './measures.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
+import { createReport, type Lives, lookBefore, renderReport, type Report, type Watched } from './report.ts';
 import { liveStarts } from './start.ts';
 import { liveSteady } from './steady.ts';
-import { liveUpgrades } from './upgrade.ts';
+import { WAYS } from './upgrade.ts';
 
 /*
  * `npm run bench`: lives of a cluster of three, the appliance's and bare etcd's in turn, and what each step of them took,
  * beside what it must not take. It is no test: run it on a machine that does nothing else.
  */
 
-const USAGE = `npm run bench -- [--runs N] [--only PART]... [--etcd MINOR|VERSION] [--minutes N | --soak] [--big] [--write]
-  --runs     lives of each side; 5 unless given, 2 of those of other sizes
-  --only     ${PARTS.join(', ')}; all unless given (forming comes before each)
-  --etcd     the binary of both sides; 3.7 unless given
-  --minutes  how long the steady cluster is watched; 6 unless given, which is three looks for drift
-  --soak     30 minutes
-  --big      with 1 GB of data, too: takes minutes, and 10 GB of disk for as long
-  --write    keep the report, and who did what in one birth and one replacement, in bench/results`;
-
 const SIZE = 3;
 /** Other sizes, to see how each figure grows. */
 const SIZES = [5, 7];
-const RUNS_OF_SIZES = 2;
-const SOAK_MINUTES = 30;
+/** At most so many of what takes minutes: lives of other sizes, steady clusters, upgrades, gigabytes. */
+const LONG_RUNS = 3;
+/** A steady cluster that is watched for longer than this is one alone. */
+const LONG_MINUTES = 10;
+/** Short lives beside each whole one: what bare etcd takes, the floor, is one election or two, by chance. */
+const SHORT_LIVES = 2;
 /** A start takes a moment, and varies more than what takes long. */
 const STARTS = 15;
 
-interface Options {
-  readonly runs: number;
-  readonly parts: ReadonlySet<Part>;
-  readonly etcd: string;
-  readonly minutes: number;
-  readonly write: boolean;
+/** Does one thing of the run; null: it failed. That is told in the report, and the rest goes on. */
+type Try = <T>(what: string, act: () => Promise<T>) => Promise<T | null>;
+
+/** What every part of a run has. */
+interface Run extends Options {
+  readonly binary: EtcdBinary;
+  readonly tried: Try;
+  readonly signal: AbortSignal;
 }
 
-/** Throws with a line that says what is wrong. */
-function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      runs: { type: 'string', default: '5' },
-      only: { type: 'string', multiple: true },
-      etcd: { type: 'string', default: '3.7' },
-      minutes: { type: 'string', default: '6' },
-      soak: { type: 'boolean', default: false },
-      big: { type: 'boolean', default: false },
-      write: { type: 'boolean', default: false },
-    },
-  });
-  const runs = wholeNumber('runs', values.runs, 1);
-  const minutes = values.soak ? SOAK_MINUTES : Number(values.minutes);
-  if (!(minutes > 0)) throw new Error(`--minutes ${values.minutes}: give a number above 0`);
-  const only = values.only?.map((name) => {
-    const part = PARTS.find((it) => it === name);
-    if (part === undefined) throw new Error(`--only ${name}: there are ${PARTS.join(', ')}`);
-    return part;
-  });
-  const parts = new Set<Part>([
-    ...(only ?? (values.big ? [] : PARTS)),
-    ...(values.big ? ['big' as const] : []),
-  ]);
-  return { runs, parts, etcd: values.etcd, minutes, write: values.write };
-}
-
-async function bench({ runs, parts, etcd, minutes, write }: Options, signal: AbortSignal): Promise<void> {
-  const binary = await etcdBinary(etcd);
+/** Runs what is asked for, and prints the report; whether all of it could be measured. */
+async function bench(options: Options, signal: AbortSignal): Promise<boolean> {
+  const binary = await etcdBinary(options.etcd);
   const before = lookBefore(binary.version);
   await setup();
+  const failures: string[] = [];
+  const tried: Try = async (what, act) => {
+    console.error(what);
+    try {
+      return await act();
+    } catch (error) {
+      signal.throwIfAborted();
+      console.error(error);
+      failures.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      return null;
+    }
+  };
+  const run: Run = { ...options, binary, tried, signal };
+  const { parts, minutes, fleetMinutes } = options;
   const short = new Set([...parts].filter((it) => ALL_SHORT.has(it)));
-  const threes = await inTurn(binary, SIZE, short.size === 0 ? 0 : runs, short, signal);
-  const others = { appliance: [...threes.appliance], bare: [...threes.bare] };
-  if (parts.has('start')) {
-    console.error(`starts of one appliance alone, and of bare Node: ${STARTS} of each`);
-    const starts = await liveStarts(STARTS, signal);
-    others.appliance.push(starts.appliance);
-    others.bare.push(starts.bare);
-  }
-  if (parts.has('steady')) {
-    console.error(`a steady cluster, for ${minutes} minutes`);
-    others.appliance.push(await liveSteady(binary, SIZE, minutes, signal));
-  }
-  if (parts.has('upgrade')) {
-    console.error('upgrades from 3.4 to 3.5: by images, by a refresh, in place');
-    others.appliance.push(await liveUpgrades(SIZE, signal));
-  }
-  if (parts.has('big')) {
-    console.error('1 GB of data: the appliance, then bare etcd');
-    others.appliance.push(await liveBig(binary, signal));
-    others.bare.push(onlyOf('big', await liveBare(binary, SIZE, new Set<Part>(['big']), signal)));
-  }
-  const fleets: (Lives & { readonly size: number })[] = [];
+  const shorts = await inTurn(run, SIZE, options.runs, short);
+  const longs = [await starts(run), await upgrades(run), await bigs(run)];
+  const threes = joined(shorts, await steadies(run, SIZE, minutes), ...longs);
+  const fleets: (Watched & { readonly size: number })[] = [];
   for (const size of parts.has('fleets') ? SIZES : []) {
-    const lives = await inTurn(binary, size, Math.min(runs, RUNS_OF_SIZES), ALL_SHORT, signal);
-    fleets.push({ size, ...lives });
+    const lives = await inTurn(run, size, longRuns(run), ALL_SHORT);
+    fleets.push({ size, minutes: fleetMinutes, ...joined(lives, await steady(run, size, fleetMinutes, '')) });
   }
-  const report = createReport(others, before, fleets);
+  const watched = { ...threes, minutes: parts.has('steady') ? minutes : null };
+  const report = createReport(watched, before, fleets, failures);
   console.log(renderReport(report));
-  if (write) await keep(report, threes.appliance);
+  if (options.write) await keep(report, shorts.appliance);
+  return failures.length === 0;
 }
 
-const ALL_SHORT: ReadonlySet<Part> = new Set(['form', 'follower', 'leader', 'terminate', 'power-cut']);
+/** What a short life has. */
+const SHORTEST = ['form', 'follower', 'leader'] as const satisfies readonly Part[];
+const ALL_SHORT: ReadonlySet<Part> = new Set([
+  ...SHORTEST,
+  'terminate',
+  'terminate-leader',
+  'power-cut',
+  'power-cut-leader',
+]);
 
-/** Lives of both sides, one after the other, so that both have the same machine. */
-async function inTurn(
-  binary: EtcdBinary,
-  size: number,
-  runs: number,
-  parts: ReadonlySet<Part>,
-  signal: AbortSignal,
-): Promise<Lives> {
-  const appliance: Life[] = [];
-  const bare: Life[] = [];
-  for (let run = 1; run <= runs; run += 1) {
-    console.error(`${size} members, run ${run} of ${runs}: the appliance`);
-    appliance.push(await liveAppliances(binary, size, parts, signal));
-    console.error(`${size} members, run ${run} of ${runs}: bare etcd`);
-    bare.push(await liveBare(binary, size, parts, signal));
+function longRuns({ runs }: Run): number {
+  return Math.min(runs, LONG_RUNS);
+}
+
+const NONE: Lives = { appliance: [], bare: [] };
+
+function joined(...all: readonly Lives[]): Lives {
+  return {
+    appliance: all.flatMap(({ appliance }) => appliance),
+    bare: all.flatMap(({ bare }) => bare),
+  };
+}
+
+/** Lives of both sides, one after the other, so that both have the same machine; and beside each some short ones. */
+async function inTurn(run: Run, size: number, runs: number, parts: ReadonlySet<Part>): Promise<Lives> {
+  if (parts.size === 0) return NONE;
+  const shortest = new Set(SHORTEST.filter((it) => parts.has(it)));
+  const beside = shortest.size > 0 ? SHORT_LIVES : 0;
+  const all: Lives[] = [];
+  for (let number = 1; number <= runs; number += 1) {
+    all.push(await inPair(run, size, parts, `${size} members, run ${number} of ${runs}`));
+    for (let short = 1; short <= beside; short += 1)
+      all.push(await inPair(run, size, shortest, `${size} members, short life ${short} beside it`));
   }
-  return { appliance, bare };
+  return joined(...all);
+}
+
+async function inPair(
+  { binary, tried, signal }: Run,
+  size: number,
+  parts: ReadonlySet<Part>,
+  what: string,
+): Promise<Lives> {
+  const appliance = await tried(`${what}: the appliance`, () => liveAppliances(binary, size, parts, signal));
+  const bare = await tried(`${what}: bare etcd`, () => liveBare(binary, size, parts, signal));
+  return { appliance: listed(appliance), bare: listed(bare) };
+}
+
+function listed<T>(one: T | null): readonly T[] {
+  return one === null ? [] : [one];
+}
+
+async function starts({ parts, tried, signal }: Run): Promise<Lives> {
+  if (!parts.has('start')) return NONE;
+  const both = await tried(`starts of one appliance alone, and of bare Node: ${STARTS} of each`, () =>
+    liveStarts(STARTS, signal),
+  );
+  return { appliance: listed(both?.appliance ?? null), bare: listed(both?.bare ?? null) };
+}
+
+/** Steady clusters, one after the other: together they would be a load that none has alone. */
+async function steadies(run: Run, size: number, minutes: number): Promise<Lives> {
+  if (!run.parts.has('steady')) return NONE;
+  const runs = minutes > LONG_MINUTES ? 1 : longRuns(run);
+  const all: Lives[] = [];
+  for (let number = 1; number <= runs; number += 1)
+    all.push(await steady(run, size, minutes, `, run ${number} of ${runs}`));
+  return joined(...all);
+}
+
+async function steady(
+  { binary, tried, signal }: Run,
+  size: number,
+  minutes: number,
+  which: string,
+): Promise<Lives> {
+  const life = await tried(`a steady cluster of ${size}, for ${minutes} minutes${which}`, () =>
+    liveSteady(binary, size, minutes, signal),
+  );
+  return { appliance: listed(life), bare: [] };
+}
+
+async function upgrades(run: Run): Promise<Lives> {
+  if (!run.parts.has('upgrade')) return NONE;
+  const runs = longRuns(run);
+  const all: Life[] = [];
+  for (let number = 1; number <= runs; number += 1) {
+    for (const [way, live] of WAYS) {
+      const what = `upgrades ${way}, run ${number} of ${runs}`;
+      all.push(...listed(await run.tried(what, () => live(SIZE, run.signal))));
+    }
+  }
+  return { appliance: all, bare: [] };
+}
+
+async function bigs(run: Run): Promise<Lives> {
+  if (!run.parts.has('big')) return NONE;
+  const { binary, tried, signal } = run;
+  const runs = longRuns(run);
+  const all: Lives[] = [];
+  for (let number = 1; number <= runs; number += 1) {
+    const what = `1 GB of data, run ${number} of ${runs}`;
+    const appliance = await tried(`${what}: the appliance`, () => liveBig(binary, signal));
+    const bare = await tried(`${what}: bare etcd`, async () =>
+      onlyOf('big', await liveBare(binary, SIZE, new Set<Part>(['big']), signal)),
+    );
+    all.push({ appliance: listed(appliance), bare: listed(bare) });
+  }
+  return joined(...all);
 }
 
 async function keep(report: Report, lives: readonly Life[]): Promise<void> {
@@ -157,11 +215,12 @@ const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.once(name, () => interrupted.abort(new Error(`interrupted by ${name}`)));
 }
-const asked = readCommandLine(readOptions, USAGE);
+const asked = readCommandLine(() => readOptions(process.argv.slice(2)), USAGE);
 if (asked !== null) {
-  await bench(asked, interrupted.signal).catch((error: unknown) => {
+  const measured = await bench(asked, interrupted.signal).catch((error: unknown) => {
     if (!interrupted.signal.aborted) throw error;
     console.error('interrupted');
-    process.exitCode = 1;
+    return false;
   });
+  if (!measured) process.exitCode = 1;
 }
