@@ -62,6 +62,24 @@ async function fill(path: string): Promise<void> {
   }
 }
 
+/** What etcd's own metrics tell of the flushes of its log, from its start on. */
+export interface Flushes {
+  readonly count: number;
+  readonly tookMs: number;
+}
+
+/** Reads them of the etcd at a client URL. */
+export async function flushesOf(endpoint: string): Promise<Flushes> {
+  const text = await (await fetch(`${endpoint}/metrics`)).text();
+  const read = (part: string): number => {
+    const [, value] =
+      new RegExp(`^etcd_disk_wal_fsync_duration_seconds_${part} (\\S+)$`, 'm').exec(text) ?? [];
+    if (value === undefined) throw new Error(`${endpoint} tells no ${part} of flushes`);
+    return Number(value);
+  };
+  return { count: read('count'), tookMs: read('sum') * 1_000 };
+}
+
 /** Makes every flush of an instance's etcd take so much longer, until the end of the scope: strace holds it. */
 export async function slowFlushes(
   fleet: Fleet,

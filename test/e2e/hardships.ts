@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { clientUrl } from '../../src/etcd/flags.ts';
-import { onSmallDisk, slowFlushes } from './disks.ts';
+import { flushesOf, onSmallDisk, slowFlushes } from './disks.ts';
 import type { Fleet } from './harness.ts';
 import { memberIds, otherMembers } from './members.ts';
 import { clientAddresses } from './names.ts';
@@ -75,7 +75,13 @@ export async function diskIsSlow(fleet: Fleet, role: Role, delayMs: number, forM
   const before = await machine(victim.instanceId);
   {
     await using _slow = await slowFlushes(fleet, victim.instanceId, delayMs);
+    const start = await flushesOf(clientUrl(victim.address));
     await nobodyIsRemoved(fleet, members, forMs);
+    const end = await flushesOf(clientUrl(victim.address));
+    // By etcd's own clock, too: all but one that may have been under way when strace came.
+    const flushes = end.count - start.count - 1;
+    expect(flushes).toBeGreaterThan(0);
+    expect((end.tookMs - start.tookMs) / flushes).toBeGreaterThanOrEqual(delayMs);
   }
   await whole(views.length);
   await writesGoOn();

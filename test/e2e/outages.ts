@@ -3,17 +3,17 @@ import type { FaultKind, FaultRequest } from '../../src/sandbox/model.ts';
 import { SILENT_FAULTS } from '../fakes/fault-kinds.ts';
 import { type Fleet, fleetForTest } from './harness.ts';
 import { memberIds, otherMembers } from './members.ts';
+import { memberOf, type Role } from './roles.ts';
 
 /* What a living cluster must stand: short in the end-to-end tests, long in the torture. */
 
 /** AWS is asked all the time, not every two minutes: there is more to get wrong. */
 const environment = { HOUSEKEEPING_INTERVAL: '1s' };
 
-/** Until records were asked for in vain since faults were last lifted. */
-async function untilAskedForRecords({ until, hits }: Fleet): Promise<void> {
-  await until('records are asked for', async () =>
-    hits('ListResourceRecordSets') > 0 ? [] : ['they were not'],
-  );
+/** Until a call of this action was hit since faults were last lifted. */
+async function untilHit({ until, hits }: Fleet, action: string): Promise<void> {
+  // While AWS's answers are no use, it is asked less and less often.
+  await until(`${action} is hit`, async () => (hits(action) > 0 ? [] : ['it was not']));
 }
 
 /** Until this member, which may not have an answer at once, lists these and no others. */
@@ -34,58 +34,73 @@ function faultsOf(fleet: Fleet, kind: FaultKind, services: readonly FaultRequest
   return () => faults.forEach(({ id }) => fleet.sandbox.cloud.faults.lift(id));
 }
 
+/** A way in which AWS goes wrong, and whose etcd is killed meanwhile, one after the other. */
+export interface Outage {
+  readonly kind: FaultKind;
+  readonly killed: readonly Role[];
+}
+
 /**
- * All of AWS goes wrong in these ways, one after the other, each for so long. In each of them the etcd of a member is
- * killed, now a follower's, now the leader's; in the last an appliance with its own. All come back as what they were.
+ * All of AWS goes wrong in these ways, one after the other, each for so long; in each of them etcds are killed, in the last an
+ * appliance with its own. All come back as what they were.
  */
 export async function everyCallFails(
   context: TestContext,
-  kinds: readonly FaultKind[],
+  size: number,
+  outages: readonly Outage[],
   eachMs: number,
 ): Promise<void> {
-  const fleet = await fleetForTest(context, { size: 3, environment });
+  const fleet = await fleetForTest(context, { size, environment });
   const { sandbox, whole, serves, during, leader, followers, writesGoOn, machine } = fleet;
   const { kill } = sandbox.hypervisor;
-  await whole(3);
+  await whole(size);
   const first = await leader();
   const members = await memberIds(fleet, first.address);
   const changed = (): Promise<readonly string[]> => otherMembers(fleet, members, first.address);
   let lift = (): void => undefined;
-  for (const [index, kind] of kinds.entries()) {
+  for (const { kind, killed } of outages) {
     const liftLast = lift;
     lift = faultsOf(fleet, kind, ['*']);
     liftLast();
     const endMs = performance.now() + eachMs;
-    const victim = index % 2 === 0 ? (await followers())[0] : await leader();
-    await kill(victim?.instanceId ?? '', 'etcd');
-    await serves(3);
-    await writesGoOn();
+    for (const role of killed) {
+      const { instanceId } = await memberOf(fleet, role);
+      await kill(instanceId, 'etcd');
+      await serves(size);
+      await writesGoOn();
+    }
     await during(Math.max(0, endMs - performance.now()), changed);
+    // A way to go wrong that nobody met would prove nothing.
+    await untilHit(fleet, 'DescribeAutoScalingGroups');
     // Names may be added on what was read before: that none is taken away while the fleet is unknown is the simulator's to show.
-    if (SILENCES.has(kind)) await untilAskedForRecords(fleet);
+    if (SILENCES.has(kind)) await untilHit(fleet, 'ListResourceRecordSets');
   }
   // Metadata are the instance's own, and answer again: all else that this appliance needs to know, it has kept.
-  const [last = 'error'] = kinds.slice(-1);
+  const last = outages.at(-1)?.kind ?? 'error';
   faultsOf(fleet, last, ['ec2', 'autoscaling', 'route53']);
   lift();
   const { instanceId } = (await followers())[0] ?? first;
   const before = await machine(instanceId);
   await Promise.all([kill(instanceId, 'appliance'), kill(instanceId, 'etcd')]);
-  await serves(3);
+  await serves(size);
   expect((await machine(instanceId)).etcd?.pid).not.toBe(before.etcd?.pid);
   await writesGoOn();
   expect(await changed()).toEqual([]);
   sandbox.cloud.faults.liftAll();
-  await whole(3);
+  await whole(size);
   await untilMembers(fleet, first.address, members);
   await fleet.verify();
 }
 
 /** Route 53 refuses every connection for so long, while an instance is terminated. */
-export async function namesCannotBeWritten(context: TestContext, outageMs: number): Promise<void> {
-  const fleet = await fleetForTest(context, { size: 3, environment });
+export async function namesCannotBeWritten(
+  context: TestContext,
+  size: number,
+  outageMs: number,
+): Promise<void> {
+  const fleet = await fleetForTest(context, { size, environment });
   const { sandbox, whole, until, followers, writesGoOn } = fleet;
-  await whole(3);
+  await whole(size);
   const outage = fleet.fault({ service: 'route53', kind: 'refuse' });
   const endMs = performance.now() + outageMs;
   const [victim] = await followers();
@@ -95,18 +110,18 @@ export async function namesCannotBeWritten(context: TestContext, outageMs: numbe
   );
   await writesGoOn();
   // Changes may be tried, by who read the records before: they compare, so they do no harm late.
-  await untilAskedForRecords(fleet);
+  await untilHit(fleet, 'ListResourceRecordSets');
   expect(fleet.watch.removed()).toEqual([victim?.status?.memberId]);
   sandbox.cloud.faults.lift(outage.id);
-  await whole(3);
+  await whole(size);
   await fleet.verify();
 }
 
 /** A member is silent while AWS lies in every way, `looks` times in each. */
-export async function awsLies(context: TestContext, looks: number): Promise<void> {
-  const fleet = await fleetForTest(context, { size: 3, environment });
+export async function awsLies(context: TestContext, size: number, looks: number): Promise<void> {
+  const fleet = await fleetForTest(context, { size, environment });
   const { sandbox, whole, until, leader, followers, writesGoOn, hits } = fleet;
-  await whole(3);
+  await whole(size);
   const { address, instanceId } = await leader();
   const members = await memberIds(fleet, address);
   const [silent] = await followers();
@@ -129,7 +144,7 @@ export async function awsLies(context: TestContext, looks: number): Promise<void
   await writesGoOn();
   await untilMembers(fleet, address, members);
   for (const what of ['etcd', 'appliance'] as const) await thaw(silent?.instanceId ?? '', what);
-  await whole(3);
+  await whole(size);
   await untilMembers(fleet, address, members);
   await fleet.verify();
 }
