@@ -18,6 +18,8 @@ export interface FakeZone {
   breakDown(reason: string | null): void;
   /** Until called with null: no change is taken, and all can be read. */
   denyChanges(message: string | null): void;
+  /** Until called with false: every list is as it would be now, whatever is changed since. */
+  listAsNow(on: boolean): void;
   /** A record of somebody else's (an alias) stands at this name: no list of ours shows it, and nothing can be made there. */
   occupy(name: string | null): void;
   /** A person changes records, past every failure; the batch must fit. */
@@ -36,6 +38,8 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
   let broken: string | null = null;
   let denied: string | null = null;
   let occupied: string | null = null;
+  /** What is listed; null: what is there. */
+  let shown: readonly RecordSet[] | null = null;
   let calls = 0;
   const failures: ZoneFailure[] = [];
   const taken: (readonly RecordChange[])[] = [];
@@ -80,7 +84,7 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
         await Promise.resolve();
         signal.throwIfAborted();
         if (broken !== null) return unknown(broken);
-        return known(all().filter((set) => set.name === name || set.name.endsWith(`.${name}`)));
+        return known((shown ?? all()).filter((set) => set.name === name || set.name.endsWith(`.${name}`)));
       },
       change: async (changes, signal) => {
         calls += 1;
@@ -100,6 +104,9 @@ export function createFakeZone(zoneName: string, zoneId = 'ZFAKE'): FakeZone {
     },
     denyChanges: (message) => {
       denied = message;
+    },
+    listAsNow: (on) => {
+      shown = on ? all() : null;
     },
     occupy: (name) => {
       occupied = name;

@@ -138,19 +138,28 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     expect(world.reasons).toContain('start:discard-never-voter');
   });
 
-  it('a leader that AWS does not answer: another keeps house, and a lost member is replaced', async () => {
-    const history = await formed({ seed, desired: 3 });
-    const blind = leader(history);
-    await history.happens({ kind: 'aws', weather: 'unknown', lastsMs: 10 * MINUTE_MS }, blind);
-    const lost = first(others(history, blind));
-    await history.happens({ kind: 'lose' }, lost);
-    await history.waitFor(
-      'the lost member is evicted',
-      () => !membersOf(history).includes(lost.id),
-      4 * MINUTE_MS,
-    );
-    await history.settled(12 * MINUTE_MS);
-  });
+  it.each([
+    ['no EC2 and no Auto Scaling', { kind: 'aws', weather: 'unknown', lastsMs: 10 * MINUTE_MS }],
+    [
+      'nothing of AWS',
+      { kind: 'partition', shape: 'node', traffic: ['aws'], share: 0, lastsMs: 10 * MINUTE_MS },
+    ],
+  ] as const)(
+    'a leader that reaches %s: another keeps house, and a lost member is replaced',
+    async (_what, fault) => {
+      const history = await formed({ seed, desired: 3 });
+      const blind = leader(history);
+      await history.happens(fault, blind);
+      const lost = first(others(history, blind));
+      await history.happens({ kind: 'lose' }, lost);
+      await history.waitFor(
+        'the lost member is evicted',
+        () => !membersOf(history).includes(lost.id),
+        4 * MINUTE_MS,
+      );
+      await history.settled(12 * MINUTE_MS);
+    },
+  );
 
   it('a leader that its group does not list any more: another keeps house, and it stays a member', async () => {
     const history = await formed({ seed, desired: 3 });

@@ -12,9 +12,10 @@ export type Traffic = 'peer' | 'client' | 'http' | 'aws' | 'imds';
 
 /**
  * `node`: one machine is cut from all others. `group`: the machines fall into two parts. `one-way`: what one machine sends
- * to the others is lost, and not what they send to it. `bridge`: two parts that only one machine reaches both of.
+ * to the others is lost, and not what they send to it. `deaf`: the other way round. `bridge`: two parts that only one machine
+ * reaches both of.
  */
-export type PartitionShape = 'node' | 'group' | 'one-way' | 'bridge';
+export type PartitionShape = 'node' | 'group' | 'one-way' | 'deaf' | 'bridge';
 
 /** How AWS answers: not at all; wholly, but with instances missing; as it was when this began; after a long time; a refusal. */
 export type AwsWeather = 'unknown' | 'self-only' | 'half' | 'stale' | 'empty' | 'late' | 'throttled';
@@ -97,9 +98,12 @@ interface IncidentParams {
   readonly aws: { readonly who: Who | null; readonly weather: AwsWeather; readonly lastsMs: number };
   /** The machine's metadata do not answer. */
   readonly metadata: { readonly who: Who; readonly lastsMs: number };
-  /** Route 53: `times` changes go wrong, or it is `down` or `denied` (it can be read, and not changed) for so long. */
+  /**
+   * Route 53: `times` changes go wrong, or it is `down`, or `denied` (it can be read, and not changed), or `stale` (its lists are
+   * as they were when this began) for so long.
+   */
   readonly zone: {
-    readonly failure: 'lost' | 'unknown' | 'busy' | 'down' | 'denied';
+    readonly failure: 'lost' | 'unknown' | 'busy' | 'down' | 'denied' | 'stale';
     readonly times: number;
     readonly lastsMs: number;
   };
@@ -231,7 +235,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   unmount: ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
   partition: ({ random, who, lasts }) => ({
     who: who(),
-    shape: random.pick(['node', 'node', 'group', 'one-way', 'bridge']),
+    shape: random.pick(['node', 'node', 'group', 'one-way', 'deaf', 'bridge']),
     traffic: random.pick<readonly Traffic[]>([ALL_TRAFFIC, BETWEEN, ['peer'], ['http'], ['client'], ['aws']]),
     share: rounded(random.fraction()),
     lastsMs: lasts(),
@@ -256,7 +260,7 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
   }),
   metadata: ({ who, lasts }) => ({ who: who(), lastsMs: lasts() }),
   zone: ({ random, lasts }) => ({
-    failure: random.pick(['lost', 'unknown', 'busy', 'down', 'denied']),
+    failure: random.pick(['lost', 'unknown', 'busy', 'down', 'denied', 'stale']),
     times: random.int(1, 4),
     lastsMs: lasts(),
   }),
@@ -370,7 +374,7 @@ export function drawIncident(
 /** How long the incident lasts, 0 where it is a moment; ms. */
 export function lastsMsOf(incident: Incident): number {
   if (incident.kind === 'zone')
-    return incident.failure === 'down' || incident.failure === 'denied' ? incident.lastsMs : 0;
+    return ['down', 'denied', 'stale'].includes(incident.failure) ? incident.lastsMs : 0;
   if (incident.kind === 'claim') return incident.does === 'garble' ? incident.lastsMs : 0;
   // What is done in a step is told when it is done.
   if (incident.kind === 'in-step') return incident.withinMs + incident.afterMs + incident.forMs;

@@ -6,7 +6,7 @@ import { shrinkFailure } from './shrink-failure.ts';
 import { play } from './play.ts';
 import { type Plot, PROFILES, type Profile } from './plot.ts';
 import { createProgress } from './progress.ts';
-import { count, createTally, renderTally, type Tally } from './report.ts';
+import { count, createTally, renderTally, type Tally, whyNotCovering } from './report.ts';
 import { isFailure, type Job, type Result, runJobs } from './runner.ts';
 import { renderVerdict, tell } from './timeline.ts';
 
@@ -171,7 +171,10 @@ async function run(options: Options): Promise<boolean | null> {
   }
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
-  return (await simulate(options, stop.signal)).failures.length === 0;
+  const tally = await simulate(options, stop.signal);
+  const uncovered = options.profile === 'mixed' ? whyNotCovering(tally) : null;
+  if (uncovered !== null) console.error(uncovered);
+  return tally.failures.length === 0 && uncovered === null;
 }
 
 const given = readCommandLine(readOptions, USAGE);

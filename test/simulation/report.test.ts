@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { coverageOf } from './codes.ts';
-import { count, createTally, renderTally } from './report.ts';
+import { count, createTally, renderTally, whyNotCovering } from './report.ts';
 import type { Result } from './runner.ts';
 
 const RESULT: Result = {
@@ -34,6 +34,25 @@ describe('the report of many histories', () => {
 
   it('can be had of nothing', () => {
     expect(renderTally(createTally(), 1)).toContain('faults        none');
+  });
+});
+
+describe('whether enough was seen', () => {
+  const after = (histories: number, reasons: readonly string[]): string | null => {
+    const tally = createTally();
+    tally.histories = histories;
+    for (const it of reasons) tally.reasons.add(it);
+    return whyNotCovering(tally);
+  };
+  const all = coverageOf([]).missing.map((it) => `start:${it}`);
+
+  it('is said of many histories, and not of a few', () => {
+    expect(after(19_999, [])).toBe(null);
+    expect(after(20_000, all)).toBe(null);
+    expect(after(20_000, all.slice(1))).toBe(`20000 histories never gave ${all[0]?.slice(6)}`);
+    expect(after(20_000, [...all, 'start:name-taken'])).toBe(
+      'thought to be out of reach, and given: name-taken',
+    );
   });
 });
 

@@ -75,6 +75,17 @@ export function renderTally(tally: Tally, tookMs: number): string {
   return lines.join('\n');
 }
 
+/** From so many histories of all kinds on, each reason that can be given has been: the rarest comes once in some thousands. */
+const COVERING = 20_000;
+
+/** Null where there are too few histories to say, or they gave the reasons that `codes.ts` says can be given, and no others. */
+export function whyNotCovering({ histories, reasons }: Tally): string | null {
+  if (histories < COVERING) return null;
+  const { missing, surprising } = coverageOf(reasons);
+  if (missing.length > 0) return `${histories} histories never gave ${missing.join(', ')}`;
+  return surprising.length === 0 ? null : `thought to be out of reach, and given: ${surprising.join(', ')}`;
+}
+
 function listed(counts: ReadonlyMap<string, number>): string {
   const entries = [...counts].toSorted(([, a], [, b]) => b - a);
   return entries.map(([name, times]) => `${name} ${times}`).join(', ') || 'none';

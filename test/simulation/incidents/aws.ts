@@ -26,6 +26,11 @@ export const AWS_INCIDENTS: Strikes<'aws' | 'zone'> = {
         zone.denyChanges('AccessDenied');
         clock.after(lastsMs, () => zone.denyChanges(null));
         return true;
+      case 'stale':
+        announce(world, `Route 53 lists what it has now for ${lastsMs} ms`);
+        zone.listAsNow(true);
+        clock.after(lastsMs, () => zone.listAsNow(false));
+        return true;
       case 'lost':
       case 'unknown':
       case 'busy':

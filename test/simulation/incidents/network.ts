@@ -77,6 +77,8 @@ function routeOf(world: World, machine: Machine, { shape, traffic, share }: Inci
       };
     case 'one-way':
       return { traffic, concerns: (from) => from === own, what: `what ${machine.id} sends is lost` };
+    case 'deaf':
+      return { traffic, concerns: (_from, to) => to === own, what: `what is sent to ${machine.id} is lost` };
     case 'group':
       return {
         traffic,
