@@ -8,6 +8,7 @@ import {
   foundingClaim,
   groupsWithVoters,
   readClaim,
+  regionOfGroup,
 } from '../../../src/core/claim.ts';
 import { allMarks, readMark } from '../../../src/core/mark.ts';
 import { clusterLabel, hostName, markName, namesOf } from '../../../src/core/names.ts';
@@ -48,7 +49,13 @@ describe('a claim', () => {
 
   it('is read back as it was written', () => {
     const unplaced = formed({ voters: [{ ...voter(1), region: null }, voter(2)] });
-    for (const claim of [forming(), forming({ etcd: '3.5' }), formed(), unplaced]) {
+    for (const claim of [
+      forming(),
+      forming({ etcd: '3.5' }),
+      forming({ etcd: '10.12' }),
+      formed(),
+      unplaced,
+    ]) {
       expect(readClaim(NAME, [recordOf(claim)])).toEqual({ kind: 'claim', claim, record: recordOf(claim) });
     }
   });
@@ -99,6 +106,10 @@ describe('a claim', () => {
     ['founders that start any minor', changed('etcd=', 'etcd=any')],
     ['a voter without an address', changed(/voters=\S+/, 'voters=0123456789abcdef/i-1/eu-west-1/')],
     ['a voter without an id', changed(/voters=\S+/, 'voters=0123456789abcdef//eu-west-1/10.0.0.1')],
+    [
+      'a voter whose region is no atom',
+      changed(/voters=\S+/, 'voters=0123456789abcdef/i-1/%E0%A4%A/10.0.0.1'),
+    ],
     ['a voter without a member id', changed(/voters=[0-9a-f]{16}/, 'voters=1')],
     ['a voter with a word more', changed(/\/10\.0\.0\.1/, '/10.0.0.1/x')],
     ['a stack that is no atom', changed('stack=etcd-main', 'stack=%E0%A4%A')],
@@ -215,6 +226,10 @@ describe('the groups that are refreshed', () => {
     expect(groupsWithVoters(formed({ groups }))).toEqual([GROUP]);
     const both = [voter(1), { ...voter(2), region: 'us-east-1' }];
     expect(groupsWithVoters(formed({ groups, voters: both }))).toEqual(groups);
+  });
+
+  it('are in no region where they are no ARNs', () => {
+    expect(regionOfGroup('etcd-main')).toBe('');
   });
 
   it('are all while the region of a voter is not known', () => {
