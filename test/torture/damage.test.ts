@@ -1,16 +1,24 @@
 import { describe, test } from 'vitest';
 import { DAMAGES, dataAreDamaged, type Damage } from '../e2e/damage.ts';
 import { fleetForFile } from '../e2e/harness.ts';
+import type { Role } from '../e2e/roles.ts';
 
-/* One fleet of three, whose data are damaged in every way, at a follower and at the leader. */
-const fleet = fleetForFile({ size: 3 });
+const ROLES: readonly Role[] = ['follower', 'leader'];
+const CASES = (Object.keys(DAMAGES) as Damage[]).map((damage, index) => ({ damage, index }));
 
-describe.each(Object.keys(DAMAGES) as Damage[])('%s', (damage) => {
-  test.for(['follower', 'leader'] as const)('of the %s', async (role) => {
+/* A fleet of three, whose data are damaged in every way, at a follower and at the leader; and one of five, at one of the two. */
+describe.each([3, 5])('of %i', (size) => {
+  const fleet = fleetForFile({ size });
+
+  test.for(
+    CASES.flatMap(({ damage, index }) =>
+      (size === 3 ? ROLES : ROLES.slice(index % 2, (index % 2) + 1)).map((role) => ({ damage, role })),
+    ),
+  )('$damage of the $role', async ({ damage, role }) => {
     await dataAreDamaged(fleet(), role, damage);
   });
-});
 
-test('nothing was lost, and there was one cluster all the time', async () => {
-  await fleet().verify({ joinersBeginAgain: true });
+  test('nothing was lost, and there was one cluster all the time', async () => {
+    await fleet().verify({ joinersBeginAgain: true });
+  });
 });
