@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Known } from './core/known.ts';
 import { known, unknown } from './core/known.ts';
 import type { UpgradeObservation, UpgradeRecord } from './core/upgrade.ts';
-import { encodePart, UPGRADE_KEYS } from './core/upgrade-record.ts';
+import { decodeRecord, encodePart, UPGRADE_KEYS } from './core/upgrade-record.ts';
 import { clientUrl } from './core/urls.ts';
 import { strangersCluster } from './daemon/own-cluster.ts';
 import type { OrphanMemory } from './daemon/upgrade-look.ts';
@@ -15,17 +16,22 @@ import type { Peers } from './http/peers.ts';
 export interface ClusterUpgrade extends Disposable {
   /** Everything that a plan rests on, through the first member that answers; no instance's own view, so nobody's turn. */
   look(signal: AbortSignal): Promise<Known<UpgradeObservation>>;
-  /** Writes one of the operator's keys with one put, through the first member that takes it; null empties it. */
+  /** Writes one of the operator's keys with one put, through the first member that takes it. */
   write(
-    part: 'to' | 'paused' | 'failed',
-    value: UpgradeRecord['to' | 'paused' | 'failed'],
+    part: OperatorsPart,
+    value: NonNullable<UpgradeRecord[OperatorsPart]>,
     signal: AbortSignal,
   ): Promise<Known<true>>;
+  /** Empties one of them, where it still says what the caller saw, or nothing by now; false: it says something else, and stays. */
+  empty(part: OperatorsPart, was: UpgradeRecord[OperatorsPart], signal: AbortSignal): Promise<Known<boolean>>;
   /** Tells the appliances that there is something new. One that does not hear it sees it in its next look. */
   ring(signal: AbortSignal): Promise<void>;
   /** More addresses at which members may be: of the claim, where none of those answers that were known before. */
   know(addresses: readonly string[]): void;
 }
+
+/** The keys that an operator writes. */
+type OperatorsPart = 'to' | 'paused' | 'failed';
 
 /** As whom the appliances are asked. */
 const OPERATOR = 'operator';
@@ -48,6 +54,18 @@ export function openClusterUpgrade(options: {
       await throughFirst(admin, memory, signal, async (endpoint) => {
         const put = await admin.put(endpoint, UPGRADE_KEYS[part], encodePart(value), {}, signal);
         return put.known ? known(true) : put;
+      }),
+    empty: async (part, was, signal) =>
+      await throughFirst(admin, memory, signal, async (endpoint) => {
+        const key = UPGRADE_KEYS[part];
+        const now = await admin.read(endpoint, key, { serializable: false }, signal);
+        if (!now.known) return now;
+        // Another member may have taken it, and its answer be lost.
+        if (now.value === null || now.value.value === '') return known(true);
+        const record = decodeRecord([now.value]);
+        if (!record.known || !isDeepStrictEqual(record.value[part], was)) return known(false);
+        const { modRevision } = now.value;
+        return await admin.put(endpoint, key, encodePart(null), { modRevision }, signal);
       }),
     ring: async (signal) => {
       await Promise.all(

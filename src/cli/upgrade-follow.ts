@@ -1,9 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ClusterUpgrade } from '../app-upgrade.ts';
 import { planUpgrade } from '../core/plan-upgrade.ts';
 import type { UpgradeObservation } from '../core/upgrade.ts';
 import { ApplianceError } from '../errors.ts';
-import { createProgress, fingerprintOf, verdictOf } from './upgrade-progress.ts';
+import { createPatience, createProgress, verdictOf } from './upgrade-progress.ts';
 import type { Verdict } from './upgrade-progress.ts';
 import type { RefreshRun } from './upgrade-refresh.ts';
 import { reportOf } from './upgrade-report.ts';
@@ -17,10 +16,17 @@ export interface Followed {
   readonly upgrade: ClusterUpgrade;
   readonly view: UpgradeView;
   readonly orders: readonly Order[];
+  /** The order that stands as far as the caller knows; undefined: it does not. */
+  readonly order: string | null | undefined;
   /** Null: its groups are not known. */
   readonly refreshes: RefreshRun | null;
   /** Addresses of voters, asked anew: of the claim. */
   readonly rediscover: (signal: AbortSignal) => Promise<readonly string[]>;
+  readonly clock: {
+    /** Ms since some moment; never goes back. */
+    now(): number;
+    sleep(ms: number, signal: AbortSignal): Promise<void>;
+  };
 }
 
 /** How an upgrade came to rest. */
@@ -32,7 +38,7 @@ export interface Rest {
 /** A step takes seconds, its stages tenths of them. */
 const LOOK_MS = 500;
 
-/** A leader that steps leaves nobody to ask for a moment: that is no news. */
+/** A leader that steps leaves nobody to ask for a moment: that is no news. Nor is Route 53 asked more often. */
 const QUIET_MS = 5_000;
 
 /** Nobody answers for so long: it cannot be followed any more. */
@@ -40,24 +46,27 @@ const UNSEEN_LIMIT_MS = 60_000;
 
 /** Follows an upgrade until it is done or stands still. Throws `unavailable` where no member answers for a minute. */
 export async function follow(followed: Followed, signal: AbortSignal): Promise<Rest> {
-  const { upgrade, view } = followed;
+  const { upgrade, view, clock } = followed;
   const progress = createProgress();
-  const unchanged = createStopwatch();
-  const unseen = createStopwatch();
-  let order: string | null | undefined;
+  const patience = createPatience();
+  const outOfSight = createOutage(followed);
+  let { order } = followed;
   for (;;) {
     const seen = await upgrade.look(signal);
+    await outOfSight(seen.known ? null : seen.reason, signal);
     if (seen.known) {
-      unseen.restart();
       const report = await reportNow(followed, seen.value, signal);
-      const standing = report.record?.to ?? null;
-      if (order !== undefined && order !== standing) view.note(newOrder(standing));
-      order = standing;
+      // Keys that cannot be read say nothing of the order.
+      if (report.record !== null) {
+        const standing = report.record.to;
+        if (order !== undefined && order !== standing) view.note(newOrder(standing));
+        order = standing;
+      }
       view.show(report, progress(seen.value));
-      const verdict = verdictOf(report, unchanged.since(fingerprintOf(report)));
+      const verdict = verdictOf(report, patience(report, clock.now()));
       if (verdict.kind !== 'goes-on') return { verdict, report };
-    } else await outOfSight(followed, unseen, seen.reason, signal);
-    await delay(LOOK_MS, undefined, { signal });
+    }
+    await clock.sleep(LOOK_MS, signal);
   }
 }
 
@@ -76,37 +85,31 @@ function newOrder(to: string | null): string {
     : `another operator ordered etcd ${to}: that is followed now`;
 }
 
-async function outOfSight(
-  { upgrade, view, rediscover }: Followed,
-  unseen: Stopwatch,
-  reason: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const forMs = unseen.since('unseen');
-  if (forMs >= UNSEEN_LIMIT_MS)
-    throw new ApplianceError(
-      { code: 'unavailable', service: 'etcd' },
-      `the upgrade cannot be followed: ${reason}; it goes on without this command, which can be called again`,
-    );
-  if (forMs < QUIET_MS) return;
-  view.note(`cannot be seen for ${Math.round(forMs / 1000)} s: ${reason}`);
-  upgrade.know(await rediscover(signal));
-}
-
-interface Stopwatch {
-  /** Ms since the key was first given, without another in between. */
-  since(key: string): number;
-  restart(): void;
-}
-
-function createStopwatch(): Stopwatch {
-  let kept: { readonly key: string; readonly at: number } | null = null;
-  return {
-    since: (key) => {
-      const now = performance.now();
-      if (kept?.key !== key) kept = { key, at: now };
-      return now - kept.at;
-    },
-    restart: () => void (kept = null),
+/** Takes why nobody can be seen, look by look, or null. Says it once, asks the claim for others, and gives up after a minute. */
+function createOutage({ upgrade, view, rediscover, clock }: Followed) {
+  let since: number | null = null;
+  let nextAt = 0;
+  let said: string | null = null;
+  return async (reason: string | null, signal: AbortSignal): Promise<void> => {
+    if (reason === null) {
+      since = null;
+      said = null;
+      return;
+    }
+    const now = clock.now();
+    if (since === null) {
+      since = now;
+      nextAt = now + QUIET_MS;
+    }
+    if (now - since >= UNSEEN_LIMIT_MS)
+      throw new ApplianceError(
+        { code: 'unavailable', service: 'etcd' },
+        `the upgrade cannot be followed: ${reason}; it goes on without this command, which can be called again`,
+      );
+    if (now < nextAt) return;
+    if (reason !== said) view.note(`cannot be seen for ${Math.round((now - since) / 1000)} s: ${reason}`);
+    said = reason;
+    nextAt = now + QUIET_MS;
+    upgrade.know(await rediscover(signal));
   };
 }

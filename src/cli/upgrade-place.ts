@@ -13,6 +13,8 @@ export interface Place {
   readonly clusterId: string | null;
   /** ARNs of the groups that its voters are in; empty where it was found by an address. */
   readonly groups: readonly string[];
+  /** Of each voter of the claim, by its instance id; null where the claim does not say. */
+  readonly regions: ReadonlyMap<string, string | null>;
   /** As it is named on a command line. */
   readonly words: string;
 }
@@ -38,8 +40,18 @@ export async function findPlace(
     addresses: [address],
     clusterId: null,
     groups: [],
+    regions: new Map(),
     words: `--endpoint ${address}`,
   };
+}
+
+/** How instances get another image, as a clause for an operator: the command that has groups do it where that can be called. */
+export function refreshAdvice({ groups, clusterId, words }: Place, to: string | null): string {
+  const order = `${to === null ? '' : ` --to ${to}`} --refresh`;
+  if (groups.length > 0) return `etcd-appliance upgrade ${words}${order}`;
+  return clusterId === null
+    ? `etcd-appliance upgrade NAME${order}, with the name of the cluster, whose claim knows the groups, in place of ${words}`
+    : 'terminate the instances one by one, each when the one before is replaced: the claim names no group';
 }
 
 async function findByName(given: string | undefined, config: Config): Promise<Place> {
@@ -65,6 +77,7 @@ async function findByName(given: string | undefined, config: Config): Promise<Pl
       addresses: claim.voters.map((it) => it.address),
       clusterId: claim.clusterId,
       groups: groupsWithVoters(claim),
+      regions: new Map(claim.voters.map((it) => [it.instanceId, it.region])),
       words: given ?? cluster,
     };
   });

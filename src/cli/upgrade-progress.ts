@@ -84,25 +84,55 @@ const BELIEVED_MS = 3_000;
 /** What usually mends itself, and a turn that nobody takes, is given longer than a step may last. */
 const PATIENCE_MS = 150_000;
 
-/** What to make of a report that has said the same for `unchangedMs`. While instances are replaced, all can still change. */
-export function verdictOf(report: Report, unchangedMs: number): Verdict {
+/** For how long a report has said nothing new; ms. */
+export interface Unchanged {
+  /** It has stood still for the same reason, with the same members. */
+  readonly stoodMs: number;
+  /** Nothing has come that was not there before. */
+  readonly idleMs: number;
+}
+
+/** Remembers what reports said, `now` on a clock that never goes back. */
+export function createPatience(): (report: Report, now: number) => Unchanged {
+  const seen = new Set<string>();
+  let newAt = 0;
+  let stands: { readonly key: string; readonly since: number } | null = null;
+  return (report, now) => {
+    const { fingerprint, members } = fingerprintOf(report);
+    // What comes again and again, as a lock that is taken and given back, is no progress.
+    if (!seen.has(fingerprint)) newAt = now;
+    seen.add(fingerprint);
+    const key = report.standing === 'stands' ? `${report.plan.code} ${members}` : null;
+    if (key === null) stands = null;
+    else if (stands?.key !== key) stands = { key, since: now };
+    return { stoodMs: stands === null ? 0 : now - stands.since, idleMs: now - newAt };
+  };
+}
+
+/** What there is to be progress in. Sentences tell of times and sizes, which change without any. */
+function fingerprintOf({ members, plan, lockedBy, refresh }: Report): {
+  readonly fingerprint: string;
+  readonly members: string;
+} {
+  const told = members.map((it) => `${it.instanceId} ${it.runs ?? ''}`).join();
+  const { code, who } = plan;
+  const fingerprint = JSON.stringify([told, code, who, lockedBy, refresh?.percent, refresh?.status]);
+  return { fingerprint, members: told };
+}
+
+/** What to make of a report that has said the same for so long. While instances are replaced, all can still change. */
+export function verdictOf(report: Report, { stoodMs, idleMs }: Unchanged): Verdict {
   const { standing, plan, refresh } = report;
   if (refresh?.active === true) return { kind: 'goes-on' };
   if (standing === 'none') return { kind: 'done' };
   // Who was replaced may still be leaving, and is a member until then.
   const believedMs = refresh === null ? BELIEVED_MS : PATIENCE_MS;
-  if (standing === 'stands' && unchangedMs >= believedMs) return { kind: 'stands', why: plan.sentence };
+  if (standing === 'stands' && stoodMs >= believedMs) return { kind: 'stands', why: plan.sentence };
   const isHeld = report.lockedBy !== null;
-  if (standing !== 'stands' && !isHeld && unchangedMs >= PATIENCE_MS)
+  if (standing !== 'stands' && !isHeld && idleMs >= PATIENCE_MS)
     return {
       kind: 'stands',
-      why: `${plan.sentence}; nothing has changed for ${Math.round(unchangedMs / 1000)} s`,
+      why: `${plan.sentence}; nothing has changed for ${Math.round(idleMs / 1000)} s`,
     };
   return { kind: 'goes-on' };
-}
-
-/** What has to change for there to be progress. */
-export function fingerprintOf({ members, plan, lockedBy, refresh }: Report): string {
-  const versions = members.map((it) => `${it.instanceId} ${it.runs ?? ''}`);
-  return JSON.stringify([versions, plan.code, plan.sentence, lockedBy, refresh?.percent, refresh?.status]);
 }

@@ -3,7 +3,7 @@ import type { UpgradePlan } from '../core/plan-upgrade.ts';
 import type { UpgradeMember, UpgradeObservation, UpgradeRecord } from '../core/upgrade.ts';
 import { standingOf } from '../core/upgrade-standing.ts';
 import type { Standing } from '../core/upgrade-standing.ts';
-import { compareVersions, minorAbove, minorOf, minorsBetween, pickVersion } from '../core/versions.ts';
+import { compareVersions, pickVersion } from '../core/versions.ts';
 import type { Order } from './upgrade-wish.ts';
 
 /** One member as it is shown. */
@@ -117,34 +117,5 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): r
       .map((text, column) => text.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd(),
-  );
-}
-
-/**
- * What images lack for an order: every minor on the way, and the very version where one was named. One clause for each
- * instance; empty where nothing does. Who does not answer is the preflight's business.
- */
-export function lackingOf({ members }: UpgradeObservation, order: string): readonly string[] {
-  return members.flatMap(({ name, version, answer }) => {
-    if (!answer.known) return [];
-    const { installed } = answer.value;
-    const isMinor = minorOf(order) === order;
-    const missing = (version === null ? [order] : [...between(version, order), order]).filter((it) => {
-      const found = pickVersion(installed, it);
-      return found === null || (it === order && !isMinor && found !== order);
-    });
-    const have = [...installed].sort(compareVersions).join(', ') || 'none';
-    return missing.length === 0
-      ? []
-      : [`the image of ${name} has no etcd ${missing.join(' and no ')} (it has ${have})`];
-  });
-}
-
-/** The minors strictly between that of a version and that of another, whichever is the newer. */
-function between(from: string, to: string): readonly string[] {
-  const apart = minorsBetween(from, to) ?? 0;
-  const sign = Math.sign(apart);
-  return Array.from({ length: Math.max(0, Math.abs(apart) - 1) }, (_, index) =>
-    minorAbove(from, sign * (index + 1)),
   );
 }

@@ -118,6 +118,8 @@ function barView(output: NodeJS.WriteStream): UpgradeView {
     },
     note: log,
     end: () => {
+      // It drops the lines that were logged since it last drew.
+      multi?.update();
       multi?.stop();
       multi = null;
       bars.clear();

@@ -5,6 +5,7 @@ import { openClusterUpgrade } from '../app-upgrade.ts';
 import type { ClusterUpgrade } from '../app-upgrade.ts';
 import type { Config } from '../config.ts';
 import { isRefused, known } from '../core/known.ts';
+import type { Lack } from '../core/order-images.ts';
 import { planUpgrade } from '../core/plan-upgrade.ts';
 import type { UpgradePlan } from '../core/plan-upgrade.ts';
 import type { UpgradeObservation } from '../core/upgrade.ts';
@@ -14,16 +15,19 @@ import { CONFIG_OPTION, loadFromEnvironment } from './load.ts';
 import { readerGone } from './reader.ts';
 import { follow } from './upgrade-follow.ts';
 import type { Rest } from './upgrade-follow.ts';
-import { findPlace } from './upgrade-place.ts';
+import { findPlace, refreshAdvice } from './upgrade-place.ts';
 import type { Place } from './upgrade-place.ts';
 import { createRefreshRun } from './upgrade-refresh.ts';
 import type { RefreshRun } from './upgrade-refresh.ts';
-import { lackingOf, reportOf } from './upgrade-report.ts';
+import { clausesOf, hiddenIn, lackingFor, regionsOf } from './upgrade-refuse.ts';
+import { reportOf } from './upgrade-report.ts';
 import type { Report } from './upgrade-report.ts';
 import { createUpgradeView } from './upgrade-view.ts';
 import type { UpgradeView } from './upgrade-view.ts';
 import { ordersOf, readWish, withOrders } from './upgrade-wish.ts';
-import type { Order, UpgradeOptions, Wish } from './upgrade-wish.ts';
+import type { UpgradeOptions, Wish } from './upgrade-wish.ts';
+import { writeOrders } from './upgrade-write.ts';
+import type { Written } from './upgrade-write.ts';
 
 /** `etcd-appliance upgrade`: shows, orders, stops and follows the upgrade of a cluster, from anywhere (design.md section 5). */
 export function addUpgradeCommand(program: Command): void {
@@ -98,19 +102,19 @@ async function run(task: Task, signal: AbortSignal): Promise<ExitCode> {
   if (wish.refresh && place.groups.length === 0)
     throw new ApplianceError(
       { code: 'usage' },
-      '--refresh has to know the groups, which the claim names: name the cluster instead of --endpoint',
+      `--refresh has to know the groups, which the claim names: ${refreshAdvice(place, wish.to)}`,
     );
   using upgrade = openClusterUpgrade({ ...place, statusPort: config.statusPort });
   const view = createUpgradeView(wish.json, process.stdout);
   try {
-    const seen = await firstLook(upgrade, signal);
+    const seen = await firstLook(upgrade, wish, signal);
     const intent = intentOf(wish, seen);
-    const lacking = refuse(task, seen, intent);
+    const lacking = lackingFor(place, wish, intent.after, intent.plan);
     if (wish.dryRun) return dryRun(task, intent, lacking, view);
     using groups = place.groups.length === 0 ? null : openRefreshes(place.groups);
-    const refreshes = groups === null ? null : createRefreshRun(groups);
+    const refreshes = groups === null ? null : createRefreshRun(groups, goOnAdvice(place, intent));
     if (wish.refresh && lacking.length > 0) await refreshes?.check(signal);
-    await write(upgrade, intent.orders, signal);
+    await writeOrders(upgrade, intent, place.words, signal);
     if (wish.refresh) await startRefresh(task, refreshes, lacking, signal);
     if (!wish.follow) return showOnce(task, intent, view);
     const rest = await follow(
@@ -119,8 +123,13 @@ async function run(task: Task, signal: AbortSignal): Promise<ExitCode> {
         upgrade,
         view,
         orders: intent.orders,
+        order: orderOf(intent),
         refreshes,
         rediscover: async () => await rediscover(task),
+        clock: {
+          now: () => performance.now(),
+          sleep: async (ms, until) => await delay(ms, undefined, { signal: until }),
+        },
       },
       signal,
     );
@@ -134,21 +143,25 @@ async function run(task: Task, signal: AbortSignal): Promise<ExitCode> {
 const FIRST_LOOK_LIMIT_MS = 10_000;
 const LOOK_AGAIN_MS = 500;
 
-/** The cluster as it is; a leader that steps down right now leaves it unseen for a moment. */
-async function firstLook(upgrade: ClusterUpgrade, signal: AbortSignal): Promise<UpgradeObservation> {
+/** The cluster as it is; a leader that steps down, or an appliance that starts right now, leaves it unseen for a moment. */
+async function firstLook(
+  upgrade: ClusterUpgrade,
+  { refresh }: Wish,
+  signal: AbortSignal,
+): Promise<UpgradeObservation> {
   const until = performance.now() + FIRST_LOOK_LIMIT_MS;
   for (;;) {
     const seen = await upgrade.look(signal);
-    if (seen.known) return seen.value;
-    if (isRefused(seen) || performance.now() >= until)
+    const isOver = performance.now() >= until;
+    if (seen.known && (isOver || !refresh || hiddenIn(seen.value).length === 0)) return seen.value;
+    if (!seen.known && (isOver || isRefused(seen)))
       throw new ApplianceError({ code: 'unavailable', service: 'etcd' }, seen.reason);
     await delay(LOOK_AGAIN_MS, undefined, { signal });
   }
 }
 
 /** What is to be written, and the plan of the appliances once that is done. */
-interface Intent {
-  readonly orders: readonly Order[];
+interface Intent extends Written {
   readonly after: UpgradeObservation;
   readonly plan: UpgradePlan;
 }
@@ -160,44 +173,30 @@ function intentOf(wish: Wish, seen: UpgradeObservation): Intent {
         { code: 'conflict', what: 'upgrade' },
         `nothing was written: ${seen.record.reason}`,
       );
-    return { orders: [], after: seen, plan: planUpgrade(seen) };
+    return { orders: [], before: null, after: seen, plan: planUpgrade(seen) };
   }
-  const orders = ordersOf(wish, seen.record.value, new Date().toISOString());
-  const after = { ...seen, record: known(withOrders(seen.record.value, orders)) };
-  return { orders, after, plan: planUpgrade(after) };
+  const before = seen.record.value;
+  const orders = ordersOf(wish, before, new Date().toISOString());
+  const after = { ...seen, record: known(withOrders(before, orders)) };
+  return { orders, before, after, plan: planUpgrade(after) };
 }
 
-/** What images lack, as clauses. Throws `conflict` for an order that nobody could follow: it is not written. */
-function refuse({ place, wish }: Task, seen: UpgradeObservation, { plan }: Intent): readonly string[] {
-  const barring = (code: string) => plan.checks.find((it) => !it.ok && it.code === code);
-  const lacks = barring('upgrade-lacks');
-  const { to } = wish;
-  if (to === null) return lacks === undefined ? [] : [lacks.sentence];
-  const { code, sentence } = plan.action.reason;
-  const impossible =
-    code === 'upgrade-unknown' || code === 'upgrade-apart' ? sentence : barring('upgrade-release')?.sentence;
-  if (impossible !== undefined)
-    throw new ApplianceError(
-      { code: 'conflict', what: 'upgrade' },
-      `nothing was written: etcd ${to} cannot be ordered: ${impossible}`,
-    );
-  const lacking = lackingOf(seen, to);
-  if (lacking.length > 0 && !wish.refresh && !wish.dryRun)
-    throw new ApplianceError(
-      { code: 'conflict', what: 'upgrade' },
-      `nothing was written: ${lacking.join('; ')}. Give the group an image that has it, then: ${refreshCommand(place, to)}`,
-    );
-  return lacking;
+/** The order that stands once all is written; undefined: it is not known. */
+function orderOf({ after }: Intent): string | null | undefined {
+  return after.record.known ? after.record.value.to : undefined;
 }
 
-function refreshCommand({ words }: Place, to: string | null): string {
-  return `etcd-appliance upgrade ${words}${to === null ? '' : ` --to ${to}`} --refresh`;
+/** What is to be done where the groups are not all refreshed; a clause. */
+function goOnAdvice(place: Place, intent: Intent): string {
+  const order = orderOf(intent) ?? null;
+  const again = `go on with: ${refreshAdvice(place, null)}`;
+  return order === null ? again : `the order for etcd ${order} stands until --abort takes it back; ${again}`;
 }
 
 function dryRun(
   { place, wish }: Task,
   { orders, after, plan }: Intent,
-  lacking: readonly string[],
+  lacking: readonly Lack[],
   view: UpgradeView,
 ): ExitCode {
   const report = reportOf(place.cluster, after, plan, { orders, dryRun: true, refresh: null });
@@ -206,33 +205,20 @@ function dryRun(
   if (lacking.length > 0) {
     const refresh = wish.refresh
       ? 'the group would be refreshed'
-      : `it takes ${refreshCommand(place, wish.to)}`;
-    speak(wish, `${lacking.join('; ')}: ${refresh}`);
+      : `it takes ${refreshAdvice(place, wish.to)}`;
+    speak(wish, `${clausesOf(lacking)}: ${refresh}`);
   }
   return isBarred(report) || (lacking.length > 0 && !wish.refresh) ? EXIT.failed : EXIT.done;
 }
 
-/** Each order is one put. Throws `unavailable`: whether that one was taken is not known, and calling again mends it. */
-async function write(upgrade: ClusterUpgrade, orders: readonly Order[], signal: AbortSignal): Promise<void> {
-  for (const { part, value, sentence } of orders) {
-    const put = await upgrade.write(part, value, signal);
-    if (!put.known)
-      throw new ApplianceError(
-        { code: 'unavailable', service: 'etcd' },
-        `whether it was written is not known (${sentence}): ${put.reason}; call it again`,
-      );
-  }
-  if (orders.length > 0) await upgrade.ring(signal);
-}
-
 async function startRefresh(
-  { wish }: Task,
+  { place, wish }: Task,
   refreshes: RefreshRun | null,
-  lacking: readonly string[],
+  lacking: readonly Lack[],
   signal: AbortSignal,
 ): Promise<void> {
   if (lacking.length === 0) speak(wish, 'every image has what it takes: no instance is replaced');
-  else await refreshes?.start(signal);
+  else await refreshes?.start(regionsOf(place, lacking), signal);
 }
 
 function showOnce({ place, wish }: Task, intent: Intent, view: UpgradeView): ExitCode {
@@ -278,7 +264,7 @@ function end({ place, wish }: Task, { verdict, report }: Rest): ExitCode {
   const hints: Readonly<Record<string, string>> = {
     'upgrade-paused': `go on with: etcd-appliance upgrade ${place.words} --resume`,
     'upgrade-failed': `try again with: etcd-appliance upgrade ${place.words} --resume`,
-    'upgrade-lacks': `once the group has that image: ${refreshCommand(place, null)}`,
+    'upgrade-lacks': `once the group has that image: ${refreshAdvice(place, null)}`,
   };
   const hint = hints[code] ?? 'it goes on by itself once that is mended';
   process.stderr.write(`etcd-appliance: the upgrade stands still: ${verdict.why}; ${hint}\n`);

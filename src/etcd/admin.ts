@@ -61,7 +61,12 @@ export interface EtcdAdmin extends UpgradeCalls, Disposable {
     endpoint: string,
     key: string,
     value: string,
-    options: { readonly leaseId?: string; readonly fence?: Fence },
+    options: {
+      readonly leaseId?: string;
+      readonly fence?: Fence;
+      /** The key itself still stands as it was written then; else Known(false), and nothing was written. */
+      readonly modRevision?: string;
+    },
     signal: AbortSignal,
   ): Promise<Known<boolean>>;
 }
@@ -217,11 +222,14 @@ function keys({ ask }: Caller): Pick<EtcdAdmin, 'read' | 'readPrefix' | 'createK
         const { succeeded } = signed(answer);
         return succeeded ? { createRevision: answer.header.revision } : null;
       }),
-    put: async (endpoint, key, value, { leaseId, fence }, signal) =>
+    put: async (endpoint, key, value, { leaseId, fence, modRevision }, signal) =>
       ask(endpoint, signal, async (client, options) => {
         const lease = leaseId === undefined ? {} : { lease: decimalId(leaseId) };
         const request = { key: Buffer.from(key), value: Buffer.from(value), ...lease };
-        const compare = fence === undefined ? [] : [createdAt(fence.key, fence.createRevision)];
+        const compare = [
+          ...(fence === undefined ? [] : [createdAt(fence.key, fence.createRevision)]),
+          ...(modRevision === undefined ? [] : [writtenAt(key, modRevision)]),
+        ];
         const answer = await client.kv.txn({ compare, success: [{ request_put: request }] }, options);
         return signed(answer).succeeded;
       }),
@@ -231,6 +239,10 @@ function keys({ ask }: Caller): Pick<EtcdAdmin, 'read' | 'readPrefix' | 'createK
 /** Create revision 0: the key does not exist. */
 function createdAt(key: string, revision: string) {
   return { target: 'Create', result: 'Equal', key: Buffer.from(key), create_revision: revision } as const;
+}
+
+function writtenAt(key: string, revision: string) {
+  return { target: 'Mod', result: 'Equal', key: Buffer.from(key), mod_revision: revision } as const;
 }
 
 function keyValue(kv: IKeyValue): KeyValue {

@@ -1,9 +1,10 @@
+import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createProgress, verdictOf } from '../../src/cli/upgrade-progress.ts';
-import { lackingOf, renderReport, reportOf } from '../../src/cli/upgrade-report.ts';
+import { createPatience, createProgress, verdictOf } from '../../src/cli/upgrade-progress.ts';
+import { renderReport, reportOf } from '../../src/cli/upgrade-report.ts';
 import type { Report } from '../../src/cli/upgrade-report.ts';
-import { lineView } from '../../src/cli/upgrade-view.ts';
+import { createUpgradeView, lineView } from '../../src/cli/upgrade-view.ts';
 import { ordersOf, readEndpoint, readWish, withOrders } from '../../src/cli/upgrade-wish.ts';
 import type { UpgradeOptions } from '../../src/cli/upgrade-wish.ts';
 import { known, unknown } from '../../src/core/known.ts';
@@ -168,26 +169,6 @@ describe('what is written', () => {
   });
 });
 
-describe('what images lack', () => {
-  it('names each instance, each minor on the way, and a version that is not there', () => {
-    const seen = cluster({}, [
-      member('i-0a'),
-      member('i-0b', { answer: unknown('silence') }),
-      member('i-0c', { version: null }),
-    ]);
-    expect(lackingOf(seen, '3.5')).toEqual([]);
-    expect(lackingOf(seen, '3.5.35')).toEqual([]);
-    expect(lackingOf(seen, '3.5.34')).toEqual([
-      'the image of i-0a has no etcd 3.5.34 (it has 3.4.39, 3.5.35)',
-      'the image of i-0c has no etcd 3.5.34 (it has 3.4.39, 3.5.35)',
-    ]);
-    expect(lackingOf(seen, '3.7')[0]).toBe(
-      'the image of i-0a has no etcd 3.6 and no 3.7 (it has 3.4.39, 3.5.35)',
-    );
-    expect(lackingOf(cluster(), '4.0')).toHaveLength(3);
-  });
-});
-
 describe('the report', () => {
   it('shows members, images, the plan and each line of the preflight', () => {
     const text = renderReport(report(cluster({ to: '3.5' }, undefined, { auth: known(true) })));
@@ -265,20 +246,21 @@ describe('the progress of a member', () => {
 describe('the verdict', () => {
   const standing = (changes: Partial<Report>): Report => report(cluster(), changes);
   const plan = { kind: 'none', code: 'x', sentence: 'why', who: null };
+  const verdict = (it: Report, ms: number) => verdictOf(it, { stoodMs: ms, idleMs: ms });
 
-  it('is done at once', () => expect(verdictOf(report(cluster()), 0)).toEqual({ kind: 'done' }));
+  it('is done at once', () => expect(verdict(report(cluster()), 0)).toEqual({ kind: 'done' }));
 
   it('believes what only an operator mends when it stands', () => {
     const it_ = standing({ standing: 'stands', plan });
-    expect(verdictOf(it_, 2_999)).toEqual({ kind: 'goes-on' });
-    expect(verdictOf(it_, 3_000)).toEqual({ kind: 'stands', why: 'why' });
+    expect(verdict(it_, 2_999)).toEqual({ kind: 'goes-on' });
+    expect(verdict(it_, 3_000)).toEqual({ kind: 'stands', why: 'why' });
   });
 
   it('has patience with what mends itself, and with a step under way as long as it lasts', () => {
     for (const one of ['waits', 'moves'] as const) {
-      expect(verdictOf(standing({ standing: one, plan }), 149_000)).toEqual({ kind: 'goes-on' });
-      expect(verdictOf(standing({ standing: one, plan }), 150_000)).toMatchObject({ kind: 'stands' });
-      expect(verdictOf(standing({ standing: one, plan, lockedBy: 'i-0a' }), 1e9)).toEqual({
+      expect(verdict(standing({ standing: one, plan }), 149_000)).toEqual({ kind: 'goes-on' });
+      expect(verdict(standing({ standing: one, plan }), 150_000)).toMatchObject({ kind: 'stands' });
+      expect(verdict(standing({ standing: one, plan, lockedBy: 'i-0a' }), 1e9)).toEqual({
         kind: 'goes-on',
       });
     }
@@ -287,14 +269,53 @@ describe('the verdict', () => {
   it('lets those leave whom a refresh replaced', () => {
     const refresh = { id: 'r', status: 'Successful', active: false, percent: 100, why: null, group: 'g' };
     const ended = standing({ standing: 'stands', plan, refresh });
-    expect(verdictOf(ended, 149_000)).toEqual({ kind: 'goes-on' });
-    expect(verdictOf(ended, 150_000)).toMatchObject({ kind: 'stands' });
+    expect(verdict(ended, 149_000)).toEqual({ kind: 'goes-on' });
+    expect(verdict(ended, 150_000)).toMatchObject({ kind: 'stands' });
   });
 
   it('waits for a refresh, whatever the plan says meanwhile', () => {
     const refresh = { id: 'r', status: 'InProgress', active: true, percent: 0, why: null, group: 'g' };
     for (const one of ['none', 'stands'] as const)
-      expect(verdictOf(standing({ standing: one, plan, refresh }), 1e9)).toEqual({ kind: 'goes-on' });
+      expect(verdict(standing({ standing: one, plan, refresh }), 1e9)).toEqual({ kind: 'goes-on' });
+  });
+});
+
+describe('patience', () => {
+  const says = (code: string, sentence: string, changes: Partial<Report> = {}): Report =>
+    report(cluster(), { standing: 'moves', ...changes, plan: { kind: 'none', code, sentence, who: null } });
+
+  it('ends where a lock is taken and given back for ever, with other words each time', () => {
+    const patience = createPatience();
+    const idle = Array.from({ length: 8 }, (_, turn) => {
+      const locked = says('upgrade-locked', `i-0b steps since ${turn}`, { lockedBy: 'i-0b' });
+      const free = says('upgrade-step', 'i-0b steps');
+      return patience(turn % 2 === 0 ? free : locked, turn * 1_000).idleMs;
+    });
+    expect(idle).toEqual([0, 0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000]);
+  });
+
+  it('begins anew with each member that comes to another etcd, and with each whose turn it is for the first time', () => {
+    const patience = createPatience();
+    expect(patience(report(cluster()), 0).idleMs).toBe(0);
+    expect(patience(report(cluster()), 9_000).idleMs).toBe(9_000);
+    expect(patience(report(cluster({}, [member('i-0a', { version: '3.5.35' })])), 10_000).idleMs).toBe(0);
+    const clears = (who: string): Report => ({
+      ...says('upgrade-clear', 'x'),
+      plan: { kind: 'clear', code: 'upgrade-clear', sentence: 'x', who },
+    });
+    expect(patience(clears('i-0a'), 20_000).idleMs).toBe(0);
+    expect(patience(clears('i-0b'), 30_000).idleMs).toBe(0);
+  });
+
+  it('believes what stands for one reason, whatever size its words name, and not across two', () => {
+    const patience = createPatience();
+    const stands = (code: string, sentence: string, now: number) =>
+      patience(says(code, sentence, { standing: 'stands' }), now).stoodMs;
+    expect(stands('upgrade-disk', '120 MB left', 0)).toBe(0);
+    expect(stands('upgrade-disk', '119 MB left', 3_000)).toBe(3_000);
+    expect(stands('upgrade-alarm', 'no space', 4_000)).toBe(0);
+    expect(patience(says('upgrade-locked', 'x'), 5_000).stoodMs).toBe(0);
+    expect(stands('upgrade-alarm', 'no space', 6_000)).toBe(0);
   });
 });
 
@@ -312,5 +333,69 @@ describe('lines', () => {
     expect(text).toBe(
       `plan: i-0b steps from 3.4.39 to 3.5.35 since ${AT}\ni-0b leaves DNS: etcd 3.4.39, to 3.5.35\n`,
     );
+  });
+});
+
+/** A terminal of 100 columns that keeps what is written to it. */
+class Terminal extends Writable {
+  readonly isTTY = true;
+  readonly columns = 100;
+  text = '';
+  override _write(chunk: Buffer, _: string, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+  cursorTo(): void {}
+  moveCursor(): void {}
+  clearLine(): void {}
+  clearScreenDown(): void {}
+}
+
+describe('bars on a terminal', () => {
+  const step = { by: 'i-0b', from: '3.4.39', to: '3.5.35', at: AT };
+
+  /** What a terminal has been given, look by look. */
+  function shown(looks: readonly (readonly [UpgradeObservation, Partial<Report>?])[], note?: string): string {
+    const terminal = new Terminal();
+    const view = createUpgradeView(false, terminal as unknown as NodeJS.WriteStream);
+    const progress = createProgress();
+    for (const [seen, changes] of looks) view.show(report(seen, changes), progress(seen));
+    if (note !== undefined) view.note(note);
+    view.end();
+    view.end();
+    return terminal.text;
+  }
+
+  it('one a member, with its stage, below the whole report', () => {
+    const text = shown([
+      [cluster({ to: '3.5' })],
+      [cluster({ to: '3.5', step }, undefined, { lockedBy: 'i-0b' })],
+    ]);
+    expect(text).toMatch(/^demo\.example\.org: cluster version 3\.4\.0; ordered: 3\.5\n/);
+    expect(text).toMatch(/i-0a \[-+\] waits: etcd 3\.4\.39, to 3\.5\.35/);
+    expect(text).toMatch(/plan: i-0b steps from 3\.4\.39 to 3\.5\.35 since /);
+    expect(text).toMatch(/i-0b \[=+-+\] leaves DNS: etcd 3\.4\.39, to 3\.5\.35/);
+  });
+
+  it('full for who is done, and gone with a member that was replaced', () => {
+    const [one, other] = [member('i-0a', { version: '3.5.35' }), member('i-0b')];
+    const both = shown([[cluster({ to: '3.5' }, [one, other])]]);
+    expect(both).toMatch(/i-0a \[=+\] done: etcd 3\.5\.35/);
+    const last = shown([[cluster({ to: '3.5' }, [one, other])], [cluster({ to: '3.5' }, [other])]]);
+    expect(last.lastIndexOf('i-0b [')).toBeGreaterThan(last.lastIndexOf('i-0a ['));
+  });
+
+  it('with lines above them for what is said beside them, each once, and the cursor given back', () => {
+    const refresh = { id: 'r', status: 'InProgress', active: true, percent: 10, why: null, group: 'g' };
+    const text = shown(
+      [
+        [cluster(), { refresh }],
+        [cluster(), { refresh }],
+      ],
+      'another operator ordered etcd 3.6',
+    );
+    expect(text.match(/instance refresh of g: InProgress, 10 %\n/g)).toHaveLength(1);
+    expect(text).toContain('another operator ordered etcd 3.6\n');
+    expect(text.lastIndexOf('\u001B[?25h')).toBeGreaterThan(text.lastIndexOf('\u001B[?25l'));
   });
 });
