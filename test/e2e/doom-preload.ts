@@ -26,10 +26,17 @@ const lastCalls = new WeakMap<object, { readonly doom: Doom; readonly step: stri
 
 function readDoom(): Doom | null {
   try {
-    return JSON.parse(readFileSync(join(STATE_DIR, 'doom.json'), 'utf8')) as Doom;
+    const doom = JSON.parse(readFileSync(join(STATE_DIR, 'doom.json'), 'utf8')) as Doom;
+    return doom.afterwards !== undefined && isFulfilled(doom)
+      ? { ...doom.afterwards, id: `${doom.id}-then` }
+      : doom;
   } catch {
     return null;
   }
+}
+
+function isFulfilled({ id }: Doom): boolean {
+  return existsSync(join(STATE_DIR, `doom-${id}`));
 }
 
 /** A step is about to be taken. `call`: by whose answer it is known to be done. */
@@ -39,8 +46,8 @@ function onStep(step: string, call: object | null): void {
   // Whoever joins asks whether one is under way: no step, but of those that it is meant for.
   if (step === 'Downgrade' && doom.step !== step) return;
   // Also after the crash: what comes after the step is known by nothing else.
-  appendFileSync(join(STATE_DIR, `doom-${doom.id}.steps`), `${step}\n`);
-  if (step !== doom.step || existsSync(join(STATE_DIR, `doom-${doom.id}`))) return;
+  appendFileSync(join(STATE_DIR, `doom-${doom.id}.steps`), `${INSTANCE_ID} ${step}\n`);
+  if (step !== doom.step || isFulfilled(doom)) return;
   if (counted.doom !== doom.id) counted = { doom: doom.id, times: 0 };
   counted.times += 1;
   if (counted.times !== doom.nth) return;
@@ -50,27 +57,33 @@ function onStep(step: string, call: object | null): void {
 
 function onAnswer(call: object): void {
   const last = lastCalls.get(call);
-  if (last !== undefined) end(last.doom, `after ${last.step}`);
+  // Of an etcd that was started right now nothing is written down yet.
+  const started = call instanceof ChildProcess ? call.pid : undefined;
+  if (last !== undefined) end(last.doom, `after ${last.step}`, started);
 }
 
-function end(doom: Doom, where: string): void {
+function end(doom: Doom, where: string, etcdPid?: number): void {
   try {
     // Of all instances and of all lives of one, only the first that gets here ends.
     writeFileSync(join(STATE_DIR, `doom-${doom.id}`), `${INSTANCE_ID} ${where}`, { flag: 'wx' });
   } catch {
     return;
   }
-  if (doom.withEtcd) killEtcd();
+  if (doom.withEtcd) killEtcd(etcdPid);
   process.kill(process.pid, 'SIGKILL');
 }
 
-function killEtcd(): void {
+function killEtcd(startedPid?: number): void {
   try {
-    const text = readFileSync(join(HOME, 'data/etcd-process.json'), 'utf8');
-    process.kill((JSON.parse(text) as { readonly pid: number }).pid, 'SIGKILL');
+    process.kill(startedPid ?? writtenPid(), 'SIGKILL');
   } catch {
     // None runs.
   }
+}
+
+function writtenPid(): number {
+  const text = readFileSync(join(HOME, 'data/etcd-process.json'), 'utf8');
+  return (JSON.parse(text) as { readonly pid: number }).pid;
 }
 
 subscribe('http2.client.stream.created', (message) => {

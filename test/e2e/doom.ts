@@ -17,6 +17,8 @@ export interface Doom {
   readonly instanceIds: readonly string[];
   /** Its etcd ends with it, as both do in a container. */
   readonly withEtcd: boolean;
+  /** What stands once this one was fulfilled: for the next life of who ended, from its first step on. */
+  readonly afterwards?: Omit<Doom, 'id' | 'afterwards'>;
 }
 
 /** What appliances load to be mortal at a step. */
@@ -24,12 +26,14 @@ export const DOOM_PRELOAD = fileURLToPath(new URL('doom-preload.ts', import.meta
 
 let dooms = 0;
 
-/** A doom that stands. */
+/** A doom that stands, or the last of two that do. */
 export interface StandingDoom {
   /** Where it was fulfilled: `i-… before MemberAdd`; null: not so far. */
   readonly fulfilled: () => string | null;
   /** Names of all steps that those it is meant for came to, until it is lifted. */
   readonly seen: () => readonly string[];
+  /** The steps that this instance came to in the same time, each as often as it did. */
+  readonly stepsOf: (instanceId: string) => readonly string[];
   readonly lift: () => Promise<void>;
 }
 
@@ -41,11 +45,16 @@ export async function doom({ sandbox }: Fleet, what: Omit<Doom, 'id'>): Promise<
   const path = join(stateDir, 'doom.json');
   await writeFile(`${path}.new`, JSON.stringify({ id, ...what } satisfies Doom));
   await rename(`${path}.new`, path);
+  const last = what.afterwards === undefined ? id : `${id}-then`;
   const read = (file: string): string | null => (existsSync(file) ? readFileSync(file, 'utf8') : null);
+  const lines = (): readonly string[] =>
+    (read(join(stateDir, `doom-${last}.steps`)) ?? '').split('\n').filter((it) => it !== '');
+  const stepsOf: StandingDoom['stepsOf'] = (instanceId) =>
+    lines().flatMap((it) => (it.startsWith(`${instanceId} `) ? [it.slice(instanceId.length + 1)] : []));
   return {
-    fulfilled: () => read(join(stateDir, `doom-${id}`)),
-    seen: () =>
-      [...new Set((read(join(stateDir, `doom-${id}.steps`)) ?? '').split('\n'))].filter((it) => it !== ''),
+    fulfilled: () => read(join(stateDir, `doom-${last}`)),
+    seen: () => [...new Set(lines().map((it) => it.replace(/^\S+ /, '')))],
+    stepsOf,
     lift: () => rm(path, { force: true }),
   };
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { TestContext } from 'vitest';
+import { expect, type TestContext } from 'vitest';
 import type { UpgradeRecord } from '../../src/core/upgrade.ts';
 import {
   decodeRecord,
@@ -11,8 +11,16 @@ import { clientUrl } from '../../src/etcd/flags.ts';
 import { ETCD_DIRECTORY, temporaryDirectory } from '../tools.ts';
 import { type Fleet, type FleetOptions, fleetForTest } from './harness.ts';
 import { type ImagePart, imageWith } from './upgrade-images.ts';
+import type { View } from './view.ts';
 
 const calm = new AbortController().signal;
+
+/**
+ * No upgrade of several members is an outage, whatever fails beside it. How short the gap is says the bench (0.5 s); this is
+ * beyond several elections on a machine that is busy, and below what a lost quorum would take to come back by the appliance's
+ * own limits: the lock's lease (60 s), and the time that a step has (2 min).
+ */
+const LONGEST_GAP_MS = 30_000;
 
 /** A fleet whose launch template changes: images are folders of etcds, as `ETCD_DIR` names them. */
 export interface UpgradeFleet extends Fleet {
@@ -49,6 +57,7 @@ export async function upgradeFleet(
   const fleet = await fleetForTest(context, { ...options, environment });
   await fleet.whole(options.size);
   await untilAllRun(fleet, from);
+  fleet.writers.resetGap();
   const launchWith = (variables: Readonly<Record<string, string>>): void =>
     void Object.assign(environment, variables);
   return { ...fleet, size: options.size, firstImage, launchWith, image };
@@ -77,6 +86,29 @@ export async function missingInVersions(fleet: Fleet, wanted: string): Promise<r
     }),
   );
   return told.flat();
+}
+
+/** What is seen of an instance that must be there. */
+export async function viewOf(fleet: Fleet, instanceId: string): Promise<View> {
+  const view = (await fleet.view()).find((it) => it.instanceId === instanceId);
+  if (view === undefined) throw new Error(`${instanceId} is not there`);
+  return view;
+}
+
+/** Until this instance's etcd says that it is of a version that begins so. */
+export async function untilRuns(fleet: Fleet, instanceId: string, version: string): Promise<void> {
+  await fleet.until(`${instanceId} runs ${version}`, async () => {
+    const { status } = await viewOf(fleet, instanceId);
+    return status?.version.startsWith(version) === true ? [] : [status?.version ?? 'nothing'];
+  });
+}
+
+/** Where a downgrade that is under way leads; null: none is, or nobody says so. */
+export async function loweredTo(fleet: Fleet): Promise<string | null> {
+  const told = await Promise.all(
+    (await fleet.view()).map(async ({ address }) => await fleet.admin.versions(clientUrl(address), calm)),
+  );
+  return told.map((it) => (it.known ? it.value.downgradeTarget : null)).find((it) => it !== null) ?? null;
 }
 
 /** The record of the upgrade, through any member that answers; null: none does, or it cannot be read. */
@@ -176,10 +208,12 @@ export async function untilSaid(fleet: Fleet, words: string, limitMs?: number): 
   );
 }
 
-/** Until all run it and all is whole; and no write was lost on the way, and no register went back. */
+/** Until all run it and all is whole; and no write was lost on the way, none had to wait for long, and no register went back. */
 export async function upgradedTo(fleet: UpgradeFleet, wanted: string, limitMs = 240_000): Promise<void> {
   await untilAllRun(fleet, wanted, limitMs);
   await fleet.whole(fleet.size, limitMs);
   await fleet.writesGoOn();
+  // Who is alone, or one of two, cannot restart without one.
+  if (fleet.size > 2) expect(fleet.writers.longestGapMs()).toBeLessThan(LONGEST_GAP_MS);
   await fleet.verify({ joinersBeginAgain: true });
 }

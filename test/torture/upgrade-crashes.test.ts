@@ -1,78 +1,82 @@
 import { describe, test } from 'vitest';
 import {
-  appliancesCrash,
+  bothCrash,
   CLEARING,
-  type FaultPoint,
-  holderFreezes,
+  DOWN,
+  leaderCrashes,
   LOWERING,
-} from '../e2e/upgrade-faults.ts';
+  pointsOf,
+  resumingCrashes,
+  stepperCrashes,
+  turned,
+  WORK,
+} from '../e2e/upgrade-crashes.ts';
 
-const ALONE = { withEtcd: false } as const;
-const WITH_ETCD = { withEtcd: true } as const;
-
-/* A step, call by call: the lock, its record, the leadership, the names, etcd, the names, the record, the lock. */
-const POINTS: readonly FaultPoint[] = [
-  { role: 'follower', step: 'LeaseGrant', nth: 1, when: 'after', ...ALONE },
-  { role: 'follower', step: 'Txn', nth: 1, when: 'after', ...ALONE },
-  { role: 'follower', step: 'Txn', nth: 2, when: 'after', ...WITH_ETCD },
-  { role: 'follower', step: 'ChangeResourceRecordSets', nth: 1, when: 'before', ...ALONE },
-  { role: 'follower', step: 'ChangeResourceRecordSets', nth: 1, when: 'after', ...ALONE },
-  { role: 'follower', step: 'start of etcd', nth: 1, when: 'before', ...ALONE },
-  { role: 'follower', step: 'start of etcd', nth: 1, when: 'after', ...ALONE },
-  { role: 'follower', step: 'start of etcd', nth: 1, when: 'after', ...WITH_ETCD },
-  { role: 'follower', step: 'ChangeResourceRecordSets', nth: 2, when: 'before', ...ALONE },
-  { role: 'follower', step: 'ChangeResourceRecordSets', nth: 2, when: 'after', ...WITH_ETCD },
-  { role: 'follower', step: 'Txn', nth: 3, when: 'before', ...ALONE },
-  { role: 'follower', step: 'LeaseRevoke', nth: 1, when: 'before', ...ALONE },
-  { role: 'leader', step: 'MoveLeader', nth: 1, when: 'before', ...ALONE },
-  { role: 'leader', step: 'MoveLeader', nth: 1, when: 'after', ...ALONE },
-  { role: 'leader', step: 'MoveLeader', nth: 1, when: 'after', ...WITH_ETCD },
-];
-
-/* Before 3.6 each member starts twice on its own version, to clear its log, and steps with its third start. */
-const CLEARS: readonly FaultPoint[] = [
-  { role: 'member', step: 'start of etcd', nth: 1, when: 'before', ...ALONE },
-  { role: 'member', step: 'start of etcd', nth: 1, when: 'after', ...ALONE },
-  { role: 'member', step: 'start of etcd', nth: 1, when: 'after', ...WITH_ETCD },
-  { role: 'member', step: 'Txn', nth: 6, when: 'after', ...ALONE },
-  { role: 'member', step: 'start of etcd', nth: 2, when: 'before', ...ALONE },
-  { role: 'member', step: 'start of etcd', nth: 2, when: 'after', ...ALONE },
-];
-
-/* Before 3.7 one asks whether etcd may go down, tells it to, and, when all have their snapshots, that it need not. */
-const LOWERS: readonly FaultPoint[] = [
-  { role: 'member', step: 'Downgrade', nth: 1, when: 'after', ...ALONE },
-  { role: 'member', step: 'Downgrade', nth: 2, when: 'before', ...ALONE },
-  { role: 'member', step: 'Downgrade', nth: 2, when: 'after', ...ALONE },
-  { role: 'member', step: 'Downgrade', nth: 3, when: 'before', ...WITH_ETCD },
-  { role: 'member', step: 'Downgrade', nth: 3, when: 'after', ...ALONE },
-];
+const STEP = pointsOf(WORK.step);
+const HAND_OVER = pointsOf(['MoveLeader']);
+/* What begins and ends every work is in that of a step; of eight writes that clear a log, one is enough. */
+const CLEARS = pointsOf(WORK.clear, [4, 7, 13, 14, 15, 16]);
+const BRINGS = pointsOf(WORK.bringSnapshot, [3, 4, 5, 6, 7]);
+const GOES_DOWN = pointsOf(WORK.down, [3, 4, 5, 6, 10, 11, 12, 13, 14]);
+const GOES_BACK = pointsOf(WORK.wayBack, [4, 5, 6, 7, 8, 9, 10]);
+const STARTS_AND_RESUMES = ['start of etcd', ...WORK.resume];
 
 describe.concurrent('the appliance that steps crashes', () => {
-  test.for(POINTS)('$when $step $nth of a $role, its etcd with it: $withEtcd', async (point, context) => {
-    await appliancesCrash(context, point);
-  });
+  test.for([...STEP, ...turned(STEP)])(
+    '$when $step $nth, its etcd with it: $withEtcd',
+    async (point, context) => {
+      await stepperCrashes(context, point, WORK.step);
+    },
+  );
+
+  test.for([...HAND_OVER, ...turned(HAND_OVER)])(
+    'as the leader: $when $step, its etcd with it: $withEtcd',
+    async (point, context) => {
+      await leaderCrashes(context, point);
+    },
+  );
 
   test.for(CLEARS)(
     'to 3.6, clearing its log: $when $step $nth, its etcd with it: $withEtcd',
     async (point, context) => {
-      await appliancesCrash(context, point, CLEARING);
+      await stepperCrashes(context, point, WORK.clear, CLEARING);
     },
   );
 
-  test.for(LOWERS)(
+  test.for(BRINGS)(
     'to 3.7, for snapshots: $when $step $nth, its etcd with it: $withEtcd',
     async (point, context) => {
-      await appliancesCrash(context, point, LOWERING);
+      await stepperCrashes(context, point, WORK.bringSnapshot, LOWERING);
+    },
+  );
+
+  test.for(GOES_DOWN)(
+    'down to 3.5: $when $step $nth, its etcd with it: $withEtcd',
+    async (point, context) => {
+      await stepperCrashes(context, point, WORK.down, DOWN);
     },
   );
 });
 
-describe.concurrent(
-  'the appliance that steps is frozen, loses its lock, and does nothing more under it',
-  () => {
-    test.for(['clearing', 'lowering'] as const)('%s', async (moment, context) => {
-      await holderFreezes(context, moment);
-    });
-  },
-);
+describe.concurrent('the new etcd ends at its start, and the appliance crashes on the way back', () => {
+  test.for(GOES_BACK)('of three: $when $step $nth', async (point, context) => {
+    await bothCrash(context, 3, point);
+  });
+
+  test.for(pointsOf(WORK.wayBack, [4, 6]))('of one: $when $step $nth', async (point, context) => {
+    await bothCrash(context, 1, point);
+  });
+});
+
+describe.concurrent('who crashed in its step crashes again, as it goes on with it', () => {
+  test.for(pointsOf(WORK.resume))('$when $step $nth, its etcd with it: $withEtcd', async (point, context) => {
+    await resumingCrashes(context, point, WORK.resume, false);
+  });
+
+  test.for(pointsOf(STARTS_AND_RESUMES, [0, 1, 4]))(
+    'whose etcd had died, too: $when $step $nth, its etcd with it: $withEtcd',
+    async (point, context) => {
+      await resumingCrashes(context, point, STARTS_AND_RESUMES, true);
+    },
+  );
+});

@@ -1,10 +1,10 @@
 import { describe, test } from 'vitest';
+import { DOWN } from '../e2e/upgrade-crashes.ts';
+import { oldEtcdCrashes, replacedWhileDown } from '../e2e/upgrade-down.ts';
 import {
   anotherDies,
   awsIsAway,
-  bothCrash,
   binaryIsLost,
-  holderFreezes,
   newEtcdCrashes,
   noWayBack,
   oneImageLacks,
@@ -18,13 +18,6 @@ describe.concurrent('in the middle of an upgrade', () => {
     await steppingEnds(context, end);
   });
 
-  test.for(['before-stop', 'after-start'] as const)(
-    'who steps is frozen %s, loses its lock, and does nothing more under it',
-    async (moment, context) => {
-      await holderFreezes(context, moment);
-    },
-  );
-
   test.for([3, 5])('of %i, another dies', async (size, context) => {
     await anotherDies(context, size);
   });
@@ -33,13 +26,6 @@ describe.concurrent('in the middle of an upgrade', () => {
     'the new etcd ends at its start: taken back, until it is %s',
     async (then, context) => {
       await newEtcdCrashes(context, then);
-    },
-  );
-
-  test.for([1, 3] as const)(
-    'the new etcd of %i ends at its start, and so does the appliance',
-    async (size, context) => {
-      await bothCrash(context, size);
     },
   );
 
@@ -65,5 +51,23 @@ describe.concurrent('in the middle of an upgrade', () => {
 
   test('two operators order different versions', async (context) => {
     await twoOrder(context);
+  });
+});
+
+describe.concurrent('in the middle of a downgrade', () => {
+  test.for(['terminateInstance', 'powerCut'] as const)('who steps ends by %s', async (end, context) => {
+    await steppingEnds(context, end, DOWN);
+  });
+
+  test.for([
+    { moment: 'lowered', end: 'terminateInstance' },
+    { moment: 'stepped', end: 'terminateInstance' },
+    { moment: 'stepped', end: 'powerCut' },
+  ] as const)('$moment, another ends by $end, and is replaced', async ({ moment, end }, context) => {
+    await replacedWhileDown(context, moment, end);
+  });
+
+  test('the old etcd ends at its start', async (context) => {
+    await oldEtcdCrashes(context);
   });
 });
