@@ -3,18 +3,24 @@ import { expect, type TestContext } from 'vitest';
 import type { FaultRequest } from '../../src/sandbox/model.ts';
 import { createRandom } from '../../src/sandbox/random.ts';
 import { type Fleet, fleetForTest } from './harness.ts';
+import { holdNewcomers } from './newcomers.ts';
 
 /* Births in which everything goes wrong that may, drawn from a seed. */
 
 type Random = () => number;
 
-/** How long AWS troubles a birth; when the last blow has fallen, too, it must end well. */
-const TROUBLE_MS = 8_000;
+/** By so much at the most an appliance may be later than its machine, each by its own time. */
+const LATEST_MS = 3_000;
+/** How long AWS troubles a birth, whose last appliance may be late; when the last blow has fallen, too, it must end well. */
+const TROUBLE_MS = 8_000 + LATEST_MS;
 const BLOWS = 6;
 /** Where there is no process to strike yet: in bad weather an etcd may start only when that is over. */
 const TRY_AGAIN_MS = 100;
 const WAIT_MS = 30_000;
-const SIZES = [1, 3, 3, 3, 5] as const;
+/** A cluster of one is born by itself: seldom. */
+const SIZES = [1, 3, 3, 3, 3, 5, 5, 5] as const;
+/** More than are ever started. */
+const LATE = 9;
 
 /** What AWS does to a fleet that is being born, each with how many of its calls. */
 const WEATHER: readonly (Pick<FaultRequest, 'kind'> & Partial<FaultRequest>)[] = [
@@ -27,6 +33,8 @@ const WEATHER: readonly (Pick<FaultRequest, 'kind'> & Partial<FaultRequest>)[] =
   { kind: 'error', rate: 0.3 },
   { kind: 'throttle', service: 'route53', rate: 0.4 },
   { kind: 'reset', rate: 0.2 },
+  { kind: 'hang', rate: 0.2 },
+  { kind: 'hang', service: 'route53', rate: 0.5 },
   { kind: 'malformed', rate: 0.2 },
   { kind: 'lost-answer', service: 'route53', rate: 0.5 },
   { kind: 'error', service: 'route53', code: 'PriorRequestNotComplete', rate: 0.5 },
@@ -47,17 +55,24 @@ function note(blows: Blows, kind: string, hits: number): void {
 }
 
 /**
- * All appliances of a new group start at once, while AWS lies or fails and processes are killed and frozen. At no moment
+ * All appliances of a new group start at once or one after the other, while AWS lies or fails and processes are killed and frozen. At no moment
  * are there two clusters; and when the trouble is over there is one, with all that it acknowledged. It need not be of the first
  * epoch: a founder whose etcd is killed before it wrote anything does not found again. What hit is added to `blows`.
  */
 export async function troubledBirth(context: TestContext, seed: number, blows: Blows): Promise<void> {
   const random = createRandom(seed);
   const size = pick(random, SIZES);
+  const latenessMs = Array.from({ length: LATE }, () => random() * LATEST_MS);
   const fleet = await fleetForTest(context, {
     size,
     environment: { BOOTSTRAP_WAIT: pick(random, ['2s', '120s']) },
     settings: { launchDelayMs: Math.round(random() * 300), route53BusyMs: pick(random, [0, 0, 400]) },
+    beforeStart: (sandbox) => {
+      holdNewcomers(sandbox, async (_, before) => {
+        note(blows, 'late appliance', 1);
+        await delay(latenessMs[before] ?? 0);
+      });
+    },
   });
   const weather = [pick(random, WEATHER), pick(random, WEATHER)];
   for (const fault of weather) fleet.fault(fault);

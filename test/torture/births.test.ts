@@ -24,6 +24,6 @@ test('what was drawn did hit', () => {
     `${kinds.map(([kind, { drawn, hits }]) => `${kind}: drawn ${drawn}, hits ${hits}`).join('\n')}\n`,
   );
   expect(kinds.filter(([, { drawn, hits }]) => drawn >= OFTEN && hits === 0)).toEqual([]);
-  for (const kind of [/^(kill|freeze) /, / of /])
+  for (const kind of [/^(kill|freeze) /, / of /, /^late /])
     expect(kinds.some(([name, { hits }]) => kind.test(name) && hits > 0)).toBe(true);
 });
