@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'vitest';
+import { expect, type TestContext } from 'vitest';
 import { OPERATOR_ACCESS_KEY } from '../../src/sandbox/caller.ts';
 import { program } from './build.ts';
 import type { Fleet } from './harness.ts';
@@ -30,4 +30,11 @@ export function operatorOf({ onTestFinished }: TestContext, { sandbox }: Fleet) 
     const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
     return { child, ended };
   };
+}
+
+/** An operator orders a version or a minor, and follows until every member runs it; fails where it is said otherwise. */
+export async function ordered(context: TestContext, fleet: Fleet, to: string): Promise<void> {
+  const { code, out, err } = await operatorOf(context, fleet)(['--to', to]).ended;
+  expect({ code, err }, out.join('\n')).toEqual({ code: 0, err: [] });
+  expect(out.at(-1)).toContain(`done: every member runs what it aims at (etcd ${to}.`);
 }

@@ -3,8 +3,8 @@ import type { Report } from '../../src/cli/upgrade-report.ts';
 import { encodePart, UPGRADE_KEYS, UPGRADE_PREFIX } from '../../src/core/upgrade-record.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
 import type { Fleet } from '../e2e/harness.ts';
-import { operatorOf } from '../e2e/operator.ts';
-import { upgradeFleet } from '../e2e/upgrades.ts';
+import { operatorOf, ordered } from '../e2e/operator.ts';
+import { upgradedTo, upgradeFleet } from '../e2e/upgrades.ts';
 
 const calm = new AbortController().signal;
 
@@ -81,6 +81,17 @@ describe.concurrent('an operator', () => {
     expect(await minorsOf(fleet)).toEqual(['3.5', '3.5', '3.5']);
     await fleet.whole(3);
     await fleet.verify();
+  });
+
+  test.for([
+    { from: '3.4', to: '3.7', size: 3 },
+    { from: '3.4', to: '3.5', size: 5 },
+    { from: '3.7', to: '3.5', size: 3 },
+    { from: '3.6', to: '3.5', size: 5 },
+  ])('orders $size from $from to $to, and follows', async ({ from, to, size }, context) => {
+    const fleet = await upgradeFleet(context, { size, from });
+    await ordered(context, fleet, to);
+    await upgradedTo(fleet, to);
   });
 
   test('has the group replaced, where its image lacks what is ordered', async (context) => {

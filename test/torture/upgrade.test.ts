@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { asPatch, type ImagePart } from '../e2e/upgrade-images.ts';
 import { configureInPlace, refresh, replaceOneByOne, watchLaunches } from '../e2e/upgrade-ways.ts';
@@ -10,6 +12,7 @@ describe.concurrent('in place', () => {
     { from: '3.5', to: '3.6', size: 3 },
     { from: '3.6', to: '3.7', size: 3 },
     { from: '3.4', to: '3.5', size: 1 },
+    { from: '3.5', to: '3.6', size: 1 },
     { from: '3.4', to: '3.7', size: 1 },
     { from: '3.4', to: '3.5', size: 5 },
   ])('$size from $from to $to', async ({ from, to, size }, context) => {
@@ -31,9 +34,16 @@ describe.concurrent('in place', () => {
     await upgradedTo(fleet, '3.7');
   });
 
-  test('a patch release', async (context) => {
+  test('five that were born on 3.5 to 3.7, whose logs hold what that dies of', async (context) => {
+    const fleet = await upgradeFleet(context, { size: 5, from: '3.5' });
+    await configureInPlace(fleet, { ETCD_VERSION: '3.7' });
+    await upgradedTo(fleet, '3.7');
+    expect(await isLogged(fleet, 'every member has taken a snapshot of its log')).toBe(true);
+  });
+
+  test.for([1, 3, 5])('a patch release, of %i', async (size, context) => {
     const patch = await nextPatch();
-    const fleet = await upgradeFleet(context, { size: 3, from: '3.5' });
+    const fleet = await upgradeFleet(context, { size, from: '3.5' });
     await configureInPlace(fleet, { ETCD_DIR: await fleet.image(['3.5', patch]) });
     await upgradedTo(fleet, patch.version);
   });
@@ -45,7 +55,26 @@ describe.concurrent('in place', () => {
     await order(fleet, null);
     await upgradedTo(fleet, '3.7');
   });
+
+  test.for([
+    { from: '3.6', to: '3.5', size: 1 },
+    { from: '3.7', to: '3.6', size: 1 },
+    { from: '3.6', to: '3.5', size: 5 },
+    { from: '3.7', to: '3.6', size: 5 },
+  ])('$size down from $from to $to by an order', async ({ from, to, size }, context) => {
+    const fleet = await upgradeFleet(context, { size, from });
+    await order(fleet, to);
+    await upgradedTo(fleet, to);
+  });
 });
+
+/** Whether an appliance of an instance that is there has these words in its log. */
+async function isLogged({ sandbox, view }: UpgradeFleet, words: string): Promise<boolean> {
+  const { stateDir } = sandbox.addresses;
+  const paths = (await view()).map(({ instanceId }) => join(stateDir, instanceId, 'appliance.log'));
+  const logs = await Promise.all(paths.map(async (it) => await readFile(it, 'utf8')));
+  return logs.some((it) => it.includes(words));
+}
 
 /** What stands in for the patch release after the prepared one. */
 async function nextPatch(): Promise<Exclude<ImagePart, string>> {
@@ -86,6 +115,17 @@ describe.concurrent('by new images', () => {
     await upgradedTo(fleet, '3.7');
   });
 
+  test('one from 3.4 to 3.5, with a second one beside it meanwhile', async (context) => {
+    const fleet = await upgradeFleet(context, { size: 1, from: '3.4', image: ['3.4'] });
+    const { cloud, addresses } = fleet.sandbox;
+    const old = await fleet.leader();
+    fleet.launchWith({ ETCD_DIR: await fleet.image(['3.4', '3.5']), ETCD_VERSION: '3.5' });
+    cloud.setDesired(addresses.group, 2);
+    await fleet.whole(2);
+    cloud.terminateInstance(old.instanceId, { decrement: true });
+    await upgradedTo(fleet, '3.5');
+  });
+
   test('images without the old minor, whose instances join one minor above', async (context) => {
     const fleet = await upgradeFleet(context, { size: 3, from: '3.4', image: ['3.4'] });
     fleet.launchWith({ ETCD_DIR: await fleet.image(['3.5']), ETCD_VERSION: '3.5' });
@@ -110,6 +150,7 @@ describe.concurrent('by an instance refresh', () => {
     { from: '3.4', to: '3.5', size: 3, order: 'new-first' as const },
     { from: '3.4', to: '3.5', size: 3, order: 'old-first' as const },
     { from: '3.5', to: '3.7', size: 3, order: 'old-first' as const },
+    { from: '3.4', to: '3.7', size: 3, order: 'new-first' as const },
     { from: '3.6', to: '3.7', size: 1, order: 'new-first' as const },
     { from: '3.5', to: '3.6', size: 5, order: 'new-first' as const },
     { from: '3.5', to: '3.6', size: 5, order: 'old-first' as const },
