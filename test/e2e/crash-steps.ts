@@ -5,23 +5,31 @@ import { doom, type Doom } from './doom.ts';
 import type { Fleet } from './harness.ts';
 import type { View } from './view.ts';
 
-/* Crashes between any two steps of a join, an eviction and a leave, on fleets whose appliances load DOOM_PRELOAD. */
+/* Crashes between any two steps of a join, an eviction, an eviction of who kept house, and a leave, on fleets whose appliances load DOOM_PRELOAD. */
+
+const LOCK = 'Txn _self_maintenance_lock';
+const PUBLISHED = 'Txn _appliance/published';
+const NAMES = 'ChangeResourceRecordSets names';
+const CLAIM_AND_NAMES = 'ChangeResourceRecordSets claim and names';
 
 /** What an appliance is doing when it crashes, and all steps that it takes for it; the last of a join and of a leave is taken where there are hooks. */
 export const STEPS = {
   join: [
     'MemberAdd',
     'start of etcd',
-    'ChangeResourceRecordSets',
+    'ChangeResourceRecordSets claim',
     'MemberPromote',
     'CompleteLifecycleAction',
   ],
-  evict: ['Txn', 'MemberRemove', 'ChangeResourceRecordSets'],
+  /** The last of the names are the successor's. */
+  evict: ['MemberRemove', CLAIM_AND_NAMES, PUBLISHED, NAMES],
+  /** The housekeeper is who ended: who leads now keeps house, and evicts it. */
+  inherit: ['LeaseGrant', LOCK, 'MemberRemove', CLAIM_AND_NAMES, PUBLISHED],
   leave: [
     'RecordLifecycleActionHeartbeat',
     'LeaseGrant',
-    'Txn',
-    'ChangeResourceRecordSets',
+    'Txn _leaving/',
+    NAMES,
     'LeaseRevoke',
     'MoveLeader',
     'MemberRemove',
@@ -30,12 +38,18 @@ export const STEPS = {
 } as const;
 export type Work = keyof typeof STEPS;
 
+/** Another keeps house in the place of who crashed. */
+const KEEPING_HOUSE = ['LeaseGrant', LOCK, 'Txn _appliance/housekeeping-wanted', 'LeaseRevoke'];
+
 /** What those who were meant do besides, when one of them crashed: to be up again, and to keep house in its place. */
 const GETTING_UP: Readonly<Record<Work, readonly string[]>> = {
-  join: [],
+  // Its member is in the cluster, and it may have no data of it: then it begins again.
+  join: ['MemberRemove'],
   // Who starts asks whether its launch is completed.
-  evict: ['start of etcd', 'LeaseGrant', 'CompleteLifecycleAction'],
-  leave: ['start of etcd'],
+  evict: ['start of etcd', 'CompleteLifecycleAction', ...KEEPING_HOUSE],
+  inherit: ['start of etcd', 'CompleteLifecycleAction', NAMES, ...KEEPING_HOUSE],
+  // In its next life it may keep house again, before it learns that it is to leave.
+  leave: ['start of etcd', PUBLISHED, ...KEEPING_HOUSE],
 };
 
 /** Replaces an instance, and crashes who joins, evicts or leaves for it once, right before or after a step. */
@@ -44,16 +58,16 @@ export async function crashAt(
   work: Work,
   how: Pick<Doom, 'step' | 'when' | 'withEtcd'>,
 ): Promise<void> {
-  const { sandbox, view, leader, followers, until, whole, writesGoOn, watch } = fleet;
+  const { sandbox, view, followers, until, whole, writesGoOn, watch } = fleet;
   const before = await view();
   const [follower] = await followers();
   // The leader, which keeps house, leaves in more steps; who is evicted must not be who evicts.
-  const victim = work === 'leave' ? await leader() : follower;
+  const isKeeper = work === 'leave' || work === 'inherit';
+  const victim = isKeeper ? await leaderInTheHouse(fleet) : follower;
   if (victim === undefined) throw new Error('nobody to replace');
-  if (work === 'leave') await untilKeepsHouse(fleet, victim);
   const removed = watch.removed();
-  const standing = await doom(fleet, { nth: 1, ...how, ...meantFor(work, victim, before) });
-  if (work === 'evict') sandbox.cloud.powerCut(victim.instanceId);
+  const standing = await doom(fleet, { nth: 1, inFull: true, ...how, ...meantFor(work, victim, before) });
+  if (work === 'evict' || work === 'inherit') sandbox.cloud.powerCut(victim.instanceId);
   // By the group, which has the hook wait; EC2's own call would not.
   else sandbox.cloud.terminateInstance(victim.instanceId, { decrement: false });
   // A launch is completed a moment after all is whole.
@@ -73,18 +87,27 @@ export async function crashAt(
   expect(standing.seen().filter((step) => !known.includes(step))).toEqual([]);
 }
 
-/** The lock follows leadership by a few seconds. */
-async function untilKeepsHouse({ admin, until }: Fleet, { instanceId, address }: View): Promise<void> {
+/**
+ * The leader, when its appliance keeps house: the lock follows leadership by a few seconds. From a leader that did not see AWS for a
+ * while it does not come back by itself: then leadership follows the lock.
+ */
+async function leaderInTheHouse({ admin, until, leader, view }: Fleet): Promise<View> {
+  let found: View | null = null;
+  const calm = new AbortController().signal;
   await until('the leader keeps house', async () => {
-    const key = await admin.read(
-      clientUrl(address),
-      PUBLISHED_KEY,
-      { serializable: false },
-      new AbortController().signal,
-    );
+    const now = await leader();
+    const key = await admin.read(clientUrl(now.address), PUBLISHED_KEY, { serializable: false }, calm);
     const by = key.known && key.value !== null ? decodePublished(key.value.value)?.by : undefined;
-    return by === instanceId ? [] : [`${by ?? 'nobody'} does`];
+    if (by === now.instanceId) {
+      found = now;
+      return [];
+    }
+    const keeper = (await view()).find(({ instanceId }) => instanceId === by)?.status;
+    if (keeper != null) await admin.moveLeader(clientUrl(now.address), keeper.memberId, calm);
+    return [`${by ?? 'nobody'} does`];
   });
+  if (found === null) throw new Error('nobody keeps house');
+  return found;
 }
 
 /** Joiners are whoever is new; who evicts is whoever of the old keeps house. */
@@ -94,6 +117,7 @@ function meantFor(work: Work, victim: View, before: readonly View[]): Pick<Doom,
     case 'join':
       return { meant: 'others', instanceIds: old };
     case 'evict':
+    case 'inherit':
       return { meant: 'these', instanceIds: old.filter((id) => id !== victim.instanceId) };
     case 'leave':
       return { meant: 'these', instanceIds: [victim.instanceId] };

@@ -3,7 +3,9 @@ import { subscribe } from 'node:diagnostics_channel';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { ClientRequest } from 'node:http';
 import { basename, dirname, join } from 'node:path';
+import type { Writable } from 'node:stream';
 import type { Doom } from './doom.ts';
+import { keyOfTxn, recordsOfChange } from './step-names.ts';
 
 /*
  * Loaded into an appliance before anything of its own (node --import), as nothing of the appliance's knows: ends its
@@ -39,9 +41,10 @@ function isFulfilled({ id }: Doom): boolean {
   return existsSync(join(STATE_DIR, `doom-${id}`));
 }
 
-/** A step is about to be taken. `call`: by whose answer it is known to be done. */
-function onStep(step: string, call: object | null): void {
+/** A step is about to be taken. `call`: by whose answer it is known to be done; `about`: what it changes. */
+function onStep(brief: string, call: object | null, about: string | null = null): void {
   const doom = readDoom();
+  const step = doom?.inFull === true && about !== null ? `${brief} ${about}` : brief;
   if (doom === null || doom.instanceIds.includes(INSTANCE_ID) !== (doom.meant === 'these')) return;
   // Whoever joins asks whether one is under way: no step, but of those that it is meant for.
   if (step === 'Downgrade' && doom.step !== step) return;
@@ -90,8 +93,20 @@ subscribe('http2.client.stream.created', (message) => {
   const { stream, headers } = message as { readonly stream: object; readonly headers: object };
   const path = String((headers as Readonly<Record<string, unknown>>)[':path']);
   const rpc = CHANGING_RPC.exec(path)?.[1];
-  if (rpc !== undefined) onStep(rpc, stream);
+  if (rpc === 'Txn') beforeWrite(stream as Writable, (message) => onStep(rpc, stream, keyOfTxn(message)));
+  else if (rpc !== undefined) onStep(rpc, stream);
 });
+
+/** Has a look at what is written first, before it is: until then nothing was asked. */
+function beforeWrite(stream: Writable, look: (message: Uint8Array) => void): void {
+  const write = stream.write;
+  stream.write = function (this: Writable, ...args: readonly unknown[]) {
+    stream.write = write;
+    look(args[0] as Uint8Array);
+    return Reflect.apply(write, this, args) as boolean;
+  } as typeof write;
+}
+
 subscribe('http2.client.stream.finish', (message) =>
   onAnswer((message as { readonly stream: object }).stream),
 );
@@ -102,17 +117,21 @@ subscribe('http.client.response.finish', (message) =>
 const sendRequest = ClientRequest.prototype.end;
 ClientRequest.prototype.end = function (this: ClientRequest, ...args: readonly unknown[]) {
   const step = stepOf(this, args[0]);
-  if (step !== null) onStep(step, this);
+  if (step !== null) onStep(step.brief, this, step.about);
   return Reflect.apply(sendRequest, this, args) as ClientRequest;
 } as typeof sendRequest;
 
-/** The name of the call where it changes something at AWS; null for all else. */
-function stepOf(request: ClientRequest, body: unknown): string | null {
+/** The name of the call, and what it is about, where it changes something at AWS; null for all else. */
+function stepOf(
+  request: ClientRequest,
+  body: unknown,
+): { readonly brief: string; readonly about: string | null } | null {
   if (request.method !== 'POST') return null;
-  if (request.path.includes('/rrset')) return 'ChangeResourceRecordSets';
   const text = typeof body === 'string' || Buffer.isBuffer(body) ? body.toString() : '';
+  if (request.path.includes('/rrset'))
+    return { brief: 'ChangeResourceRecordSets', about: recordsOfChange(text) };
   const action = /(?:^|&)Action=(\w+)/.exec(text)?.[1];
-  return action === undefined || ASKING_ACTION.test(action) ? null : action;
+  return action === undefined || ASKING_ACTION.test(action) ? null : { brief: action, about: null };
 }
 
 /** Node's own, which its types do not show. */

@@ -15,6 +15,8 @@ export interface Doom {
   /** Whom it is meant for: these instances, or all others. */
   readonly meant: 'these' | 'others';
   readonly instanceIds: readonly string[];
+  /** Whether names of steps say what they are about: `Txn _self_maintenance_lock`, `ChangeResourceRecordSets claim`. */
+  readonly inFull?: boolean;
   /** Its etcd ends with it, as both do in a container. */
   readonly withEtcd: boolean;
   /** What stands once this one was fulfilled: for the next life of who ended, from its first step on. */
