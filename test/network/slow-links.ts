@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { closeServer, listen } from '../../src/sandbox/listen.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
-import { textOf } from '../e2e/fields.ts';
+import { holdNewcomers } from '../e2e/newcomers.ts';
 import { divert } from './wires.ts';
 
 /** What instances ask of each other: the appliance's face, etcd's clients, raft. */
@@ -27,22 +27,28 @@ interface SlowInstance {
   readonly ways: readonly Way[];
 }
 
+/** Links that are slow, for as long as they are not disposed of. */
+export interface SlowLinks extends AsyncDisposable {
+  /** From now on, one way. */
+  readonly delay: (ms: number) => void;
+}
+
 /**
- * Makes all links between instances slow: whatever one says to another arrives `delayMs` later, and so does the answer.
+ * Makes all links between instances slow: whatever one says to another arrives `firstMs` later, and so does the answer.
  * For a sandbox in namespaces whose instances are still to come. (A proxy does it: not every kernel has netem.)
  */
-export function slowLinks(sandbox: Sandbox, delayMs: number): AsyncDisposable {
+export function slowLinks(sandbox: Sandbox, firstMs: number): SlowLinks {
+  let delayMs = firstMs;
   const host = sandbox.addresses.dns.address;
   const made = new AsyncDisposableStack();
   const present: SlowInstance[] = [];
 
   const join = async (instanceId: string): Promise<void> => {
-    if (present.some((one) => one.instanceId === instanceId)) return;
     const { instances } = sandbox.cloud.describe();
     const address = instances.find((one) => one.instanceId === instanceId)?.address ?? '';
     const ways = await Promise.all(
       PORTS.map(async (port) => {
-        const proxy = made.use(await startProxy({ address, port }, host, delayMs));
+        const proxy = made.use(await startProxy({ address, port }, host, () => delayMs));
         return { from: { address, port }, to: proxy.place };
       }),
     );
@@ -55,24 +61,29 @@ export function slowLinks(sandbox: Sandbox, delayMs: number): AsyncDisposable {
       });
     };
     for (const peer of present.filter((one) => runs(one.instanceId))) {
-      for (const way of ways) await slow(peer.instanceId, way);
-      for (const way of peer.ways) await slow(instanceId, way);
+      await Promise.all([
+        ...ways.map(async (way) => slow(peer.instanceId, way)),
+        ...peer.ways.map(async (way) => slow(instanceId, way)),
+      ]);
     }
     present.push({ instanceId, ways });
   };
   let joining: Promise<unknown> = Promise.resolve();
-  // The first that a machine does, long before it asks a peer.
-  sandbox.cloud.events.subscribe(({ type, fields }) => {
-    if (type !== 'process-start' || fields['process'] !== 'appliance') return;
-    joining = joining.then(() => join(textOf(fields, 'instanceId')));
+  // On a busy machine its etcd could be connected before its links are slow, and stay so.
+  holdNewcomers(sandbox, async (instanceId) => {
+    joining = joining.then(async () => join(instanceId));
+    await joining;
   });
   made.defer(async () => {
     await joining;
   });
-  return made;
+  return {
+    delay: (ms) => (delayMs = ms),
+    [Symbol.asyncDispose]: async () => made.disposeAsync(),
+  };
 }
 
-async function startProxy(target: Place, host: string, delayMs: number): Promise<Proxy> {
+async function startProxy(target: Place, host: string, delayMs: () => number): Promise<Proxy> {
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const peer = connect(target.port, target.address);
@@ -96,8 +107,15 @@ async function startProxy(target: Place, host: string, delayMs: number): Promise
 }
 
 /** What is said, the end of it and a broken connection all come over so much later, in their order. */
-function pipeLate(from: Socket, to: Socket, delayMs: number): void {
-  from.on('data', (chunk: Buffer) => setTimeout(() => to.write(chunk), delayMs));
-  from.on('end', () => setTimeout(() => to.end(), delayMs));
-  from.on('close', (broken) => setTimeout(() => (broken ? to.resetAndDestroy() : to.end()), delayMs));
+function pipeLate(from: Socket, to: Socket, delayMs: () => number): void {
+  let lastMs = 0;
+  const later = (act: () => void): void => {
+    const now = performance.now();
+    // Nothing overtakes what was said while the link was slower.
+    lastMs = Math.max(lastMs, now + delayMs());
+    setTimeout(act, lastMs - now);
+  };
+  from.on('data', (chunk: Buffer) => later(() => void to.write(chunk)));
+  from.on('end', () => later(() => void to.end()));
+  from.on('close', (broken) => later(() => void (broken ? to.resetAndDestroy() : to.end())));
 }
