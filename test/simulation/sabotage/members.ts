@@ -169,7 +169,7 @@ export const MEMBER_BUGS: readonly Bug[] = [
     when: ({ database }) => (database?.restoreMs ?? 0) > 40_000,
     source: bugIn<typeof planLiveness>(
       'planLiveness',
-      (original) => (seen) => original({ ...seen, restores: false }),
+      (original) => (seen) => original({ ...seen, restores: false, idleMs: null }),
     ),
   },
   {

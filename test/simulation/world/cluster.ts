@@ -165,7 +165,8 @@ function tellStop(world: World, machine: Machine): void {
   world.tell({
     kind: 'etcd-stopped',
     id: machine.id,
-    clusterId: cluster?.id ?? '',
+    // Who still reads its database has not said of which cluster it is.
+    clusterId: cluster?.id ?? machine.disk.etcd?.clusterId ?? '',
     served: serves && member !== undefined && process.node?.leader != null,
     ...(member !== undefined && isWaiting(machine, process) && { waits: nameOf(member) }),
     ...(busy === null ? {} : { busy }),
