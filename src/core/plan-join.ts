@@ -1,19 +1,21 @@
 import type { BirthAnswer } from './birth.ts';
-import type { Claim } from './claim.ts';
-import type { InstanceEvidence } from './fleet.ts';
+import type { Claim, StandingClaim } from './claim.ts';
+import { claimRecord } from './claim.ts';
+import type { Fleet, InstanceEvidence } from './fleet.ts';
 import { isTerminatedForCertain } from './fleet.ts';
 import type { Known } from './known.ts';
 import { valueOr } from './known.ts';
 import type { Member, MemberList } from './members.ts';
 import { isStarted } from './members.ts';
+import { namesOf } from './names.ts';
 import { GONE_GROUP_EVIDENCE_MS, PROMOTE_WITHOUT_CLAIM_MS } from './numbers.ts';
-import type { StandingClaim } from './claim.ts';
 import { joinableFleet, planBirth } from './plan-birth.ts';
 import { hostOf } from './urls.ts';
 import { planFounding } from './plan-founding.ts';
 import { planObstacle } from './plan-obstacle.ts';
 import { reason } from './reason.ts';
 import type { RecordSet } from './records.ts';
+import { swap } from './records.ts';
 import { ask, wait, whyNotLetIn } from './start-actions.ts';
 import type { QuorumAnswer, StartAction, StartObservation } from './start.ts';
 
@@ -37,11 +39,37 @@ export function planJoin(
   if ('kind' in fleet) return fleet;
   const obstacle = planObstacle(seen, claim);
   if (obstacle !== null) return obstacle;
+  const entry = planGroupEntry(seen, fleet, standing);
+  if (entry !== null) return entry;
   return {
     kind: 'join',
     endpoint: quorum.endpoint,
     claim,
     reason: reason('join', `joins cluster ${quorum.list.clusterId} as a learner`),
+  };
+}
+
+/**
+ * Who joins from a group that the claim does not name enters it there first: were all members lost before anybody who keeps house
+ * had seen it, the next instance would take the stack for deleted, and its data for gone. A zone that takes no changes costs no
+ * redundancy for long, here as little as at a promotion. Null: nothing is to be entered.
+ */
+function planGroupEntry(
+  seen: StartObservation,
+  fleet: Fleet,
+  { claim, record }: StandingClaim,
+): StartAction | null {
+  const group = fleet.instances.find((it) => it.id === seen.self.id)?.group;
+  if (group === undefined || claim.groups.includes(group)) return null;
+  if (seen.waitedMs >= PROMOTE_WITHOUT_CLAIM_MS) return null;
+  const entered = { ...claim, groups: [...claim.groups, group].sort() };
+  return {
+    kind: 'register',
+    changes: swap(record, claimRecord(namesOf(seen.cluster).claim, entered)),
+    mark: null,
+    readAgain: false,
+    hint: null,
+    reason: reason('enter-group', `enters its group ${group} into the claim, before it joins`),
   };
 }
 

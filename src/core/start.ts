@@ -137,6 +137,7 @@ export type StartCode =
   | 'preflight-failed'
   | RetentionCode
   | 'member-without-data'
+  | 'enter-group'
   | 'join'
   | 'join-unread';
 

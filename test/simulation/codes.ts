@@ -71,6 +71,7 @@ const START: Readonly<Record<StartCode, Reach>> = {
   'discard-never-born': 'reached',
   'discard-older': 'reached',
   'member-without-data': 'reached',
+  'enter-group': 'reached',
   join: 'reached',
   'join-unread': 'reached',
 };

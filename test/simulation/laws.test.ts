@@ -254,6 +254,13 @@ const CASES: Readonly<
       [records(formed('c')), records(LATER)],
       [records(null, GARBAGE)],
       [records(formed('c')), { kind: 'released' }, records(null), records(formed('d', LATER))],
+      [
+        records(formed('c')),
+        { kind: 'regrouped' },
+        membership({ change: 'add' }),
+        { kind: 'voters-left', intact: 1, voters: 3 },
+        records(formed('d', LATER)),
+      ],
     ],
     good: [
       [records(FORMING), records(LATER), records(formed('d', LATER)), records(formed('d', LATER))],
@@ -264,6 +271,12 @@ const CASES: Readonly<
         records(null),
         { kind: 'voters-left', intact: 1, voters: 3 },
         records(formed('d')),
+      ],
+      [
+        records(formed('c')),
+        { kind: 'regrouped' },
+        { kind: 'voters-left', intact: 1, voters: 3 },
+        records(formed('d', LATER)),
       ],
       [records(formed('c')), { kind: 'garbled' }, records(null, GARBAGE), records(formed('c'))],
     ],

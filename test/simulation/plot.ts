@@ -136,7 +136,19 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
     mayLoseMajority: 0,
   },
   network: {
-    weights: { partition: 10, slow: 4, loss: 4, freeze: 2, kill: 2, lose: 1, scale: 1, aws: 1, refresh: 1 },
+    weights: {
+      partition: 10,
+      slow: 4,
+      loss: 4,
+      freeze: 2,
+      kill: 2,
+      // Who leaves in order, while not all hear each other.
+      refresh: 4,
+      terminate: 1,
+      scale: 1,
+      lose: 1,
+      aws: 1,
+    },
     firstAt: ANY_TIME,
     mayLoseMajority: 0,
   },

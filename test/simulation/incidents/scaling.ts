@@ -127,6 +127,7 @@ export const SCALING_INCIDENTS: Strikes<
     if (world.aws.fleet().groups.some((it) => it.arn === by)) return false;
     announce(world, `a stack update replaces the group of ${region} by another`);
     world.aws.replaceGroup(old, by);
+    world.tell({ kind: 'regrouped' });
     replaceAll(
       world,
       refreshed(world).filter((it) => it.region === region),

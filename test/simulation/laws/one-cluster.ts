@@ -3,7 +3,8 @@ import type { LawCheck } from './law.ts';
 
 /**
  * Law 1: no name is ever promised to two clusters. No stack is deleted here; a claim that a person released comes back, unless
- * a majority's data went, too; one that he made unreadable stays so until he puts it back.
+ * a majority's data went, too; one that he made unreadable stays so until he puts it back. And where he replaced the group, and
+ * the data went before anybody joined from the new one, that looks like a stack that was made anew.
  */
 export const onePromise: LawCheck = {
   law: 1,
@@ -13,11 +14,15 @@ export const onePromise: LawCheck = {
     let released = false;
     let garbled = false;
     let majorityLost = false;
+    /** There is a group from which nobody has joined. */
+    let unseen = false;
     return (it) => {
       if (it.kind === 'released') released = true;
       if (it.kind === 'garbled') garbled = true;
       if (it.kind === 'voters-left' && it.intact * 2 <= it.voters) majorityLost = true;
-      if (released && majorityLost) promised = null;
+      if (it.kind === 'regrouped') unseen = true;
+      if (it.kind === 'membership' && it.change === 'add') unseen = false;
+      if ((released || unseen) && majorityLost) promised = null;
       if (it.kind !== 'records') return;
       const reading = claimReading(it.after);
       if (reading.kind === 'unreadable' && !garbled) report(`the claim cannot be read: ${reading.why}`);

@@ -38,7 +38,7 @@ export const BIRTH_BUGS: readonly Bug[] = [
     name: 'every birth has the same token',
     law: 1,
     profile: 'birth',
-    when: duringBirth(['lose', 'wipe', 'terminate', 'damage'], 2),
+    when: duringBirth(['lose', 'wipe', 'unmount']),
     source: bugIn<typeof foundingClaim>('foundingClaim', (original) => (birth) => ({
       ...original(birth),
       token: 'token',

@@ -101,7 +101,7 @@ export const MEMBER_BUGS: readonly Bug[] = [
     name: 'who still names the last leader counts for who leaves',
     law: 5,
     profile: 'network',
-    when: duringCut(['terminate', 'scale', 'refresh', 'spot'], 2_000),
+    when: duringCut(['terminate', 'scale', 'refresh'], 2_000),
     source: bugIn<typeof whyNotFollowing>('whyNotFollowing', () => async () => await Promise.resolve(null)),
   },
   {

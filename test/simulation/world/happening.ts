@@ -209,6 +209,8 @@ export type Happening =
     }
   /** A person deleted the claim, alone or with all records of the cluster. */
   | { readonly kind: 'released' }
+  /** A person replaced a group by another. */
+  | { readonly kind: 'regrouped' }
   /** A person wrote into the claim what nobody can read. */
   | { readonly kind: 'garbled' }
   /** Instances that are meant to stay and whose members serve, at this moment; comes at least every few virtual seconds. */

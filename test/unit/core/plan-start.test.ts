@@ -66,6 +66,7 @@ const codes = declared<StartCode>({
   'discard-never-born': true,
   'discard-older': true,
   'member-without-data': true,
+  'enter-group': true,
   join: true,
   'join-unread': true,
 });

@@ -1,5 +1,6 @@
 import { known } from '../../../src/core/known.ts';
 import type { AsideEntry, DataIdentity } from '../../../src/core/local-data.ts';
+import { PROMOTE_WITHOUT_CLAIM_MS } from '../../../src/core/numbers.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
 import { serverSet } from '../../fixtures/core/dns.ts';
@@ -40,6 +41,15 @@ const asideOf = (label: string, more: Partial<DataIdentity>, at = '2026-01-01'):
   at,
   reason: 'removed-while-away',
 });
+const OTHERS_GROUP = formed({ groups: [OTHER_GROUP] });
+/** A newcomer beside a cluster whose claim names another group than its own. */
+const fromOtherGroup = (waitedMs: number) =>
+  beside(OTHERS_GROUP, {
+    quorum: answers([2, 3]),
+    fleet: EMPTY_FLEET.fleet,
+    preflight: null,
+    waitedMs,
+  });
 const lostClaim = (claim = forming()) => ({ ...claim, lost: [idOf(1)] });
 
 /** No data here, and a claim that is not a birth's. */
@@ -253,6 +263,19 @@ const joining: readonly StartCase[] = [
   {
     name: 'none | absent, quorum answers: joins as new',
     seen: beside(formed(), { quorum: answers([2, 3]), fleet: EMPTY_FLEET.fleet, preflight: null }),
+    kind: 'join',
+    code: 'join',
+  },
+  {
+    name: 'none | absent, quorum answers, and the claim does not name the own group: it is entered first',
+    seen: fromOtherGroup(0),
+    kind: 'register',
+    code: 'enter-group',
+    changes: swapped(recordOf(OTHERS_GROUP), recordOf(formed({ groups: [GROUP, OTHER_GROUP].sort() }))),
+  },
+  {
+    name: 'none | absent, quorum answers, and the own group could not be entered for two minutes: joins all the same',
+    seen: fromOtherGroup(PROMOTE_WITHOUT_CLAIM_MS),
     kind: 'join',
     code: 'join',
   },
