@@ -61,6 +61,7 @@ describe.concurrent('in the middle of a downgrade', () => {
 
   test.for([
     { moment: 'lowered', end: 'terminateInstance' },
+    { moment: 'lowered', end: 'powerCut' },
     { moment: 'stepped', end: 'terminateInstance' },
     { moment: 'stepped', end: 'powerCut' },
   ] as const)('$moment, another ends by $end, and is replaced', async ({ moment, end }, context) => {
