@@ -17,7 +17,7 @@ export function keptLog(): {
 } {
   const lines: LogLine[] = [];
   const keep = (level: LogLine['level']) => (fields: object, message: string) =>
-    void lines.push({ level, message, error: '', fields: { ...fields } });
+    void lines.push({ level, message, error: '', fields: { ...fields }, plain: false });
   const log = { debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
   return { lines, deps: { log, onLine: (line) => void lines.push(parseLogLine(line)) } };
 }

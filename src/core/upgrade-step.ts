@@ -29,7 +29,8 @@ export function stepLimitMs(dbSizesBytes: readonly number[]): number {
 
 /** Why a binary counts as one that does not come up; null: it may yet. */
 export function whyNotUp({ version, failures, lastWords, late, limitMs }: Attempt): string | null {
-  if (failures >= MOST_FAILURES) return `etcd ${version} does not come up: ${lastWords}`;
+  if (failures >= MOST_FAILURES)
+    return `etcd ${version} does not come up${lastWords === '' ? ', and does not say why' : `: ${lastWords}`}`;
   return late === null ? null : `etcd ${version} is not well within ${limitMs / 1000} s: ${late}`;
 }
 

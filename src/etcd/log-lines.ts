@@ -8,6 +8,8 @@ export interface LogLine {
   readonly error: string;
   /** All other fields, without time and stack trace. */
   readonly fields: Readonly<Record<string, unknown>>;
+  /** It is no line of etcd's log, nor a part of one. */
+  readonly plain: boolean;
 }
 
 const LEVELS: Readonly<Record<string, LogLine['level']>> = {
@@ -29,7 +31,8 @@ export function parseLogLine(text: string): LogLine {
   const record = jsonObject(text);
   if (record === null) {
     const level = PLAIN_FATAL.test(text) ? 'panic' : 'warn';
-    return { level, message: text.replace(/^panic: /, ''), error: '', fields: {} };
+    const plain = !text.startsWith('{');
+    return { level, message: text.replace(/^panic: /, ''), error: '', fields: {}, plain };
   }
   const { level, msg, error, ts, stacktrace, errorVerbose, ...fields } = record;
   void ts;
@@ -40,6 +43,7 @@ export function parseLogLine(text: string): LogLine {
     message: typeof msg === 'string' ? msg : text,
     error: typeof error === 'string' ? error : '',
     fields,
+    plain: false,
   };
 }
 
@@ -52,6 +56,8 @@ export interface Verdict extends Pick<EtcdExit, 'saysRemoved' | 'saysDamaged' | 
   readonly namelessLog: boolean;
   /** Go's runtime stopped it, and where is not told yet: the first function of etcd's in the stack says it. */
   readonly stoppedByRuntime: boolean;
+  /** The last line, where it is none of etcd's log; else empty. */
+  readonly plainWords: string;
   /** It took a snapshot from the leader and put it in place. */
   readonly seeded: boolean;
   /** Defragmentations that were begun and are not over. */
@@ -69,6 +75,7 @@ export const NO_VERDICT: Verdict = {
   lastWords: '',
   namelessLog: false,
   stoppedByRuntime: false,
+  plainWords: '',
   seeded: false,
   defragments: 0,
   restores: false,
@@ -89,6 +96,7 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
     saysFull: verdict.saysFull || (isGrave && NO_ROOM.test(`${line.message} ${line.error}`)),
     saysDamaged: verdict.saysDamaged ?? damageAfter(verdict, line, isLast),
     stoppedByRuntime: isRuntimeError(line) || (verdict.stoppedByRuntime && !OWN_FUNCTION.test(line.message)),
+    plainWords: plainWordsAfter(verdict, line),
     namelessLog: verdict.namelessLog || isNameless(line),
     seeded: verdict.seeded || line.message === SEEDED,
     defragments: Math.max(0, verdict.defragments + defragmentsIn(line)),
@@ -169,10 +177,27 @@ function isNameless(line: LogLine): boolean {
   return line.message === 'restarting local member' && /^0+$/.test(String(line.fields['local-member-id']));
 }
 
+/** What came before a line of the log was no last word. */
+function plainWordsAfter({ plainWords }: Verdict, { plain, message }: LogLine): string {
+  if (!plain) return '';
+  return message.trim() === '' ? plainWords : shortened(message.trim());
+}
+
+/**
+ * What an etcd that has ended said last: the first of its fatal words, else the plain line that it ended with, whose first words
+ * nobody knows (a shell's, the loader's); empty: neither.
+ */
+export function lastWordsOf({ lastWords, plainWords }: Verdict): string {
+  return lastWords === '' ? plainWords : lastWords;
+}
+
 const LONGEST_WORDS = 300;
 
 function words(line: LogLine): string {
-  const text = line.error === '' ? line.message : `${line.message}: ${line.error}`;
+  return shortened(line.error === '' ? line.message : `${line.message}: ${line.error}`);
+}
+
+function shortened(text: string): string {
   return text.length > LONGEST_WORDS ? `${text.slice(0, LONGEST_WORDS)}…` : text;
 }
 

@@ -1,7 +1,7 @@
 import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { judge, NO_VERDICT, parseLogLine } from '../../src/etcd/log-lines.ts';
+import { judge, lastWordsOf, NO_VERDICT, parseLogLine } from '../../src/etcd/log-lines.ts';
 import { followLog } from '../../src/etcd/log-tail.ts';
 import { eventually, temporaryDirectory } from '../tools.ts';
 
@@ -19,6 +19,7 @@ describe("etcd's log lines", () => {
       message: 'slow',
       error: '',
       fields: { caller: 'a.go:1', took: '1s' },
+      plain: false,
     });
     expect(parseLogLine('{broken')).toMatchObject({ level: 'warn', message: '{broken' });
     expect(parseLogLine('panic: no')).toMatchObject({ level: 'panic', message: 'no' });
@@ -95,6 +96,23 @@ describe("etcd's log lines", () => {
       saysDamaged: 'database',
       lastWords: 'failed to open database: invalid database',
     });
+  });
+
+  const LOADER = "/lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by etcd)";
+  const info = JSON.stringify({ level: 'info', msg: 'closed etcd server' });
+
+  test.each([
+    ['a plain line of whomever', [LOADER], LOADER],
+    ['the last of several, blank ones aside', ['etcd: line 2: starting', `${LOADER} `, '', ' '], LOADER],
+    ['a plain line behind the log', [info, LOADER], LOADER],
+    ['at most so much of it', ['x'.repeat(10_000)], `${'x'.repeat(300)}…`],
+    ['the fatal words before it', [fatal('no space left'), LOADER], 'discovery failed: no space left'],
+    ["Go's words, and not its stack", ['panic: no', 'goroutine 1 [running]:', '\tmain.go:1 +0x1'], 'no'],
+    ['nothing, where the log went on', ['[WARNING] Deprecated flag', info], ''],
+    ['nothing of a line that was cut off', ['{"level":"info","msg":"clos'], ''],
+    ['nothing, where nothing was said', [], ''],
+  ])('give as the last words %s', (_, lines, expected) => {
+    expect(lastWordsOf(verdictOf(...lines))).toBe(expected);
   });
 
   test('name a start that its peers know other members than', () => {

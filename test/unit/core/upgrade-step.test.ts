@@ -41,6 +41,11 @@ const attempts: readonly (readonly [name: string, attempt: Attempt, expected: st
   ['one end may be an accident', { ...TRIED, failures: 1, lastWords: 'out of memory' }, null],
   ['two are none', { ...TRIED, failures: 2, lastWords: 'panic' }, 'etcd 3.6.16 does not come up: panic'],
   [
+    'two without a word are none either',
+    { ...TRIED, failures: 2 },
+    'etcd 3.6.16 does not come up, and does not say why',
+  ],
+  [
     'its time is over',
     { ...TRIED, late: 'it is a learner' },
     'etcd 3.6.16 is not well within 120 s: it is a learner',
