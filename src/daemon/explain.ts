@@ -52,7 +52,7 @@ export async function explain(context: Context, signal: AbortSignal): Promise<Pl
     await observeMember(
       context,
       local.identity,
-      { servedFormingMs: 0, answeredOnce: true, silentMs: 0 },
+      { servedFormingMs: 0, answeredOnce: true, silentMs: 0, late: { askedAt: 0 } },
       signal,
     ),
   );

@@ -43,6 +43,8 @@ interface Memory {
   /** When it was last seen to defragment its database, or to put a snapshot in place; null: it was not. */
   busyAt: number | null;
   servedFormingSince: number | null;
+  /** When others were last asked for the members, while it had not served yet. */
+  readonly late: { askedAt: number };
   readonly formingWatch: FormingWatch;
 }
 
@@ -64,6 +66,7 @@ export async function watchMember(
     seededSince: null,
     busyAt: null,
     servedFormingSince: null,
+    late: { askedAt: Number.NEGATIVE_INFINITY },
     formingWatch: createFormingWatch(context),
   };
   let exit: EtcdExit | null = null;
@@ -105,7 +108,12 @@ async function tick(
   const seen = await observeMember(
     context,
     identity,
-    { servedFormingMs, answeredOnce: memory.answeredOnce, silentMs: silentMs(context, memory) },
+    {
+      servedFormingMs,
+      answeredOnce: memory.answeredOnce,
+      silentMs: silentMs(context, memory),
+      late: memory.late,
+    },
     signal,
   );
   const serves = seen.list.known && !seen.identity.formed;

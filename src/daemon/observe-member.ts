@@ -21,10 +21,15 @@ export interface MemberMemory {
   readonly answeredOnce: boolean;
   /** For how long it has answered nothing; ms. */
   readonly silentMs: number;
+  /** When others were last asked for the members in its place. */
+  readonly late: { askedAt: number };
 }
 
-/** A joiner that has said nothing for this long is late; why, the voters may know. */
-const JOINER_LATE_MS = 10_000;
+/** A member that has said nothing since it was started is late after this; why, the others may know. */
+const LATE_MS = 10_000;
+
+/** A voter may wait for its quorum for days: the others are asked this often. */
+const LATE_VOTER_INTERVAL_MS = 30_000;
 
 /** A voter of a formed epoch decides nothing on who else is a member: it reads the list anew this often. */
 const LIST_INTERVAL_MS = 10_000;
@@ -117,22 +122,26 @@ async function listWithoutStatus(
 ): Promise<Known<MemberList>> {
   return isRefused(status) && identity.voter
     ? (await votersList(context, false, null, signal)).list
-    : await listOfLateJoiner(context, identity, status.reason, memory, signal);
+    : await listOfLate(context, identity, status.reason, memory, signal);
 }
 
 /**
- * The members as the voters have them, for a joiner that has not served for long: one that was removed before it had the log
- * hears of it from nobody, and would wait for its snapshot for ever.
+ * The members as the others have them, for one that has not served since it was started: a joiner that was removed before it had
+ * the log hears of it from nobody, and would wait for its snapshot for ever; so would who was started on the data of a removed
+ * voter, because nobody answered then, for those whom its log names.
  */
-async function listOfLateJoiner(
+async function listOfLate(
   context: Context,
   identity: DataIdentity,
   why: string,
-  { answeredOnce, silentMs }: MemberMemory,
+  { answeredOnce, silentMs, late }: MemberMemory,
   signal: AbortSignal,
 ): Promise<Known<MemberList>> {
-  if (answeredOnce || silentMs < JOINER_LATE_MS || identity.voter) return unknown(why);
-  await context.register.read(JOINER_LATE_MS, signal);
+  const now = context.ports.clock.now();
+  const intervalMs = identity.voter ? LATE_VOTER_INTERVAL_MS : 0;
+  if (answeredOnce || silentMs < LATE_MS || now - late.askedAt < intervalMs) return unknown(why);
+  late.askedAt = now;
+  await context.register.read(Math.max(LATE_MS, intervalMs), signal);
   return (await votersList(context, true, null, signal)).list;
 }
 

@@ -679,6 +679,12 @@ const CASES: Readonly<
     good: [
       [records(null, named(1), host(1)), told('i-2', 'go'), membership({ by: 'i-2' })],
       [records(null, both), told('i-2', 'go'), 10_000, membership({ by: 'i-2' })],
+      [
+        { kind: 'lists-old', lastsMs: 1_000 },
+        records(null, both),
+        told('i-2', 'go'),
+        membership({ by: 'i-2' }),
+      ],
       [records(null, both), told('i-2', 'go'), membership({ by: 'i-2', outOfSpace: true })],
     ],
   },

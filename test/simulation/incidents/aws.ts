@@ -28,6 +28,7 @@ export const AWS_INCIDENTS: Strikes<'aws' | 'zone'> = {
         return true;
       case 'stale':
         announce(world, `Route 53 lists what it has now for ${lastsMs} ms`);
+        world.tell({ kind: 'lists-old', lastsMs });
         zone.listAsNow(true);
         clock.after(lastsMs, () => zone.listAsNow(false));
         return true;

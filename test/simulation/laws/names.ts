@@ -73,7 +73,10 @@ export const namesResolve: LawCheck = {
 /** A leaver that is still named after this goes all the same; less what a clock may be fast; ms. */
 const UNNAMED_FIRST_MS = 5_500;
 
-/** Law 9: who leaves in order leaves the names of clients before it leaves the members. */
+/** Between two looks of who keeps house at Route 53, and the word that it publishes of them; ms. */
+const READ_MS = 15_000;
+
+/** Law 9: who leaves in order leaves the names of clients before it leaves the members, as far as what is read says who is named. */
 export const leavesNamesFirst: LawCheck = {
   law: 9,
   check: 'leaves-names-first',
@@ -82,12 +85,15 @@ export const leavesNamesFirst: LawCheck = {
     /** Host names of those who were told to go. */
     const hosts = new Set<string>();
     let named: ReadonlySet<string> = new Set();
+    let oldUntil = Number.NEGATIVE_INFINITY;
     return (it, atMs) => {
+      if (it.kind === 'lists-old') oldUntil = Math.max(oldUntil, atMs + it.lastsMs + READ_MS);
       if (it.kind === 'told' && it.to === 'go') hosts.add(hostName(CLUSTER, it.id));
       if (it.kind === 'told' && it.to === 'go' && !told.has(it.id)) told.set(it.id, atMs);
       if (it.kind === 'records') named = clientsIn(it.after);
       if (it.kind !== 'membership' || it.change !== 'remove' || it.by !== it.member.name) return;
       const since = told.get(it.by);
+      if (atMs < oldUntil) return;
       // Who lost its data does not leave; and a set is not emptied for those who leave together.
       if (it.outOfSpace === true || !it.hasData || [...named].every((one) => hosts.has(one))) return;
       if (it.member.learner || since === undefined || atMs - since >= UNNAMED_FIRST_MS) return;

@@ -209,6 +209,8 @@ export type Happening =
     }
   /** A person deleted the claim, alone or with all records of the cluster. */
   | { readonly kind: 'released' }
+  /** For so long, what is read of Route 53 is as it is now; ms. */
+  | { readonly kind: 'lists-old'; readonly lastsMs: number }
   /** A person replaced a group by another. */
   | { readonly kind: 'regrouped' }
   /** A person wrote into the claim what nobody can read. */
