@@ -606,6 +606,12 @@ const CASES: Readonly<
       ],
       // A learner that was never promoted.
       [records(voters(1)), records(voters(1, 2)), records(voters(1))],
+      [
+        records(voters(1, 2)),
+        { kind: 'released' },
+        membership({ change: 'promote', by: 'i-2' }),
+        records(voters(1)),
+      ],
       // Whoever formed the cluster had read the voters a moment before.
       [
         { kind: 'told', id: 'i-2', to: 'go' },

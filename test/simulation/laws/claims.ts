@@ -77,6 +77,8 @@ export const claimComplete: LawCheck = {
         voters.delete(it.member.id);
         removed.add(it.member.id);
       }
+      // What is written in its place was read before, and one may have become a voter since.
+      if (it.kind === 'released') last = null;
       if (it.kind !== 'records') return;
       const reading = claimReading(it.after);
       if (reading.kind !== 'claim' || reading.claim.state !== 'formed') return;
