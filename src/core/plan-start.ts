@@ -1,5 +1,6 @@
 import type { Claim } from './claim.ts';
 import { readClaim } from './claim.ts';
+import { isJoinable } from './fleet.ts';
 import type { DataIdentity } from './local-data.ts';
 import { namesOf } from './names.ts';
 import { DAMAGED_STARTS, FORMING_LIMIT_MS } from './numbers.ts';
@@ -89,10 +90,9 @@ function planDataWithoutClaim(seen: StartObservation, identity: DataIdentity): S
 }
 
 /** Data that are not noted as formed, of a claim that is gone, and of no cluster that is known to serve. */
-function planUnbornWithoutClaim(
-  { fleet, claimStoodMs }: StartObservation,
-  { epoch }: DataIdentity,
-): StartAction {
+function planUnbornWithoutClaim(seen: StartObservation, identity: DataIdentity): StartAction {
+  const { fleet, births, claimStoodMs } = seen;
+  const { epoch } = identity;
   // Without a claim nothing but the fleet says whom to ask, and these data may be a voter's of a cluster that serves.
   if (fleet === undefined) return ask(['fleet', 'quorum']);
   const gone = `the claim of epoch ${epoch} is gone`;
@@ -101,7 +101,30 @@ function planUnbornWithoutClaim(
   // Only a later epoch proves that one was never born: an empty answer may be a stale one.
   if (claimStoodMs < FORMING_LIMIT_MS)
     return wait('own-data-no-claim', `${gone}: waits whether it comes back`);
+  // It may have been formed, and lost its quorum: who has that noted beside its data says so, and silence says nothing.
+  if (births === undefined) return ask(['births']);
+  const lived = holderOfFormed(births, identity);
+  if (lived !== undefined)
+    return startData(
+      'own-data-no-claim',
+      `${gone}, and it was formed, as is noted beside the data of ${lived}`,
+    );
+  const silent = fleet.value.instances.find(
+    (it) => isJoinable(it) && it.id !== seen.self.id && births.get(it.id)?.known !== true,
+  );
+  if (silent !== undefined)
+    return wait('own-data-no-claim', `${gone}, and ${silent.id} does not say whether it was formed`);
   return setAside('never-born', `${gone}, it was never formed, and none of the fleet serves it`);
+}
+
+/** An instance that says of data of the same epoch that they are noted as formed. */
+function holderOfFormed(
+  births: NonNullable<StartObservation['births']>,
+  { token }: DataIdentity,
+): string | undefined {
+  for (const [id, answer] of births)
+    if (answer.known && answer.value.data?.formed === true && answer.value.data.token === token) return id;
+  return undefined;
 }
 
 /**

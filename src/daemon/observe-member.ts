@@ -1,9 +1,16 @@
+import type { Fleet } from '../core/fleet.ts';
 import type { Known, Unknown } from '../core/known.ts';
 import { isRefused, known, unknown } from '../core/known.ts';
 import type { DataIdentity } from '../core/local-data.ts';
 import type { MemberList, MemberStatus } from '../core/members.ts';
 import { votersOf } from '../core/members.ts';
-import { CLAIM_READ_INTERVAL_MS, LOOK_INTERVAL_MS, STARTING_ASK_MS } from '../core/numbers.ts';
+import {
+  BUSY_AWS_INTERVAL_MS,
+  CLAIM_READ_INTERVAL_MS,
+  FORMING_LIMIT_MS,
+  LOOK_INTERVAL_MS,
+  STARTING_ASK_MS,
+} from '../core/numbers.ts';
 import type { MemberObservation } from '../core/plan-member.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
@@ -44,7 +51,7 @@ export async function observeMember(
   memory: MemberMemory,
   signal: AbortSignal,
 ): Promise<MemberObservation> {
-  const { ports, register, fleetView, state } = context;
+  const { ports, register, state } = context;
   const own = clientUrl(ports.self.address);
   const status = await askStatus(context, own, memory.answeredOnce, signal);
   state.ownStatus = status;
@@ -64,7 +71,7 @@ export async function observeMember(
     list,
     leaderIndex: learner ? await leaderIndex(context, leader, signal) : unknown('not needed'),
     claim: register.claim(),
-    fleet: fleetView.last(),
+    fleet: await groupsKnown(context, identity, signal),
     formingClusterId: identity.formed ? null : formingClusterId(context),
     servedFormingMs: memory.servedFormingMs,
     claimStoodMs: register.claimStoodMs(),
@@ -72,6 +79,18 @@ export async function observeMember(
     registerSilentMs: register.silentMs(),
     leaving: state.phase === 'leaving',
   };
+}
+
+/** The fleet as it was last seen; where a claim may have to be written for the own cluster, which names the groups, as it is. */
+async function groupsKnown(
+  { register, fleetView }: Context,
+  { formed }: DataIdentity,
+  signal: AbortSignal,
+): Promise<Known<Fleet>> {
+  const claim = register.claim();
+  const isUnclaimed =
+    claim.known && claim.value.kind === 'none' && register.claimStoodMs() >= FORMING_LIMIT_MS;
+  return !formed && isUnclaimed ? await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal) : fleetView.last();
 }
 
 interface ListOf {

@@ -6,7 +6,16 @@ import type { StartAction, StartCode, StartObservation } from '../../../src/core
 import { covered, declared } from '../../fixtures/core/codes.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
 import { answers, beside, EMPTY_FLEET, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
-import { DARK, diskWith, EMPTY_DISK, fleet, forming, instance } from '../../fixtures/core/world.ts';
+import {
+  birthsOf,
+  DARK,
+  diskWith,
+  EMPTY_DISK,
+  fleet,
+  forming,
+  instance,
+  nothingHeld,
+} from '../../fixtures/core/world.ts';
 import { birthCases } from './start-birth.cases.ts';
 import { claimCases } from './start-claim.cases.ts';
 import { dataCases } from './start-data.cases.ts';
@@ -134,7 +143,12 @@ describe('planFormingAnew', () => {
       start({ ...lonely, ...OVERDUE, quorum: answers([1, 2, 3]) }),
       'own-data',
     ],
-    ['there was no claim for long, and nobody serves', start({ ...lonely, ...OVERDUE }), 'never-born'],
+    ['there was no claim for long, and nobody serves', start({ ...lonely, ...OVERDUE }), 'ask'],
+    [
+      'there was no claim for long, nobody serves, and nobody holds anything',
+      start({ ...lonely, ...OVERDUE, births: birthsOf([4, nothingHeld(4)]) }),
+      'never-born',
+    ],
     ['the claim is of another stack', beside(forming({ stack: 'other' }), lonely), 'own-data-forming'],
     ['the claim is of another epoch', beside(forming({ token: 'token-2' }), lonely), 'own-data-forming'],
   ];

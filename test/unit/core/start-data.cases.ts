@@ -5,6 +5,7 @@ import type { StartCase } from '../../fixtures/core/start-case.ts';
 import { answers, beside, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
 import {
   addressOf,
+  birthsOf,
   CLUSTER,
   clusterIdOf,
   DARK,
@@ -17,11 +18,15 @@ import {
   identity,
   idOf,
   member,
+  nothingHeld,
 } from '../../fixtures/core/world.ts';
 
 const OWN = diskWith();
 const WHOLE = known(fleet([1, 2, 3]));
 const UNBORN = diskWith({ formed: false });
+/** A founder's data, whose claim was deleted before it was formed, as far as it knows. */
+const RELEASED = { local: UNBORN, quorum: NOBODY, claimStoodMs: 180_000, fleet: WHOLE } as const;
+const HELD = { token: 'token-1', clusterId: clusterIdOf(), formed: false };
 const ANOTHERS = diskWith({ instanceId: idOf(9) });
 const NAMELESS = { ...EMPTY_DISK, present: true };
 const NEXT = formed({ epoch: 2, token: 'token-2', clusterId: clusterIdOf('token-2') });
@@ -169,8 +174,44 @@ const withoutClaim: readonly StartCase[] = [
     code: 'own-data-no-claim',
   },
   {
+    name: 'no claim for the forming limit, and nobody of the fleet was asked whether its epoch was formed',
+    seen: start(RELEASED),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['births'],
+  },
+  {
     name: 'no claim for the forming limit, and the own epoch was never formed (an operator released it)',
-    seen: start({ local: UNBORN, quorum: NOBODY, claimStoodMs: 180_000, fleet: WHOLE }),
+    seen: start({ ...RELEASED, births: birthsOf([2, nothingHeld(2)], [3, nothingHeld(3, { data: HELD })]) }),
+    kind: 'set-aside',
+    code: 'never-born',
+  },
+  {
+    name: 'no claim for the forming limit, and one of the fleet does not say whether the own epoch was formed',
+    seen: start({ ...RELEASED, births: birthsOf([2, nothingHeld(2)], [3, DARK]) }),
+    kind: 'wait',
+    code: 'own-data-no-claim',
+    says: [idOf(3)],
+  },
+  {
+    name: 'no claim for the forming limit, and another has it noted that the own epoch was formed: its quorum is away',
+    seen: start({
+      ...RELEASED,
+      births: birthsOf([2, DARK], [3, nothingHeld(3, { data: { ...HELD, formed: true } })]),
+    }),
+    kind: 'start-data',
+    code: 'own-data-no-claim',
+    says: [idOf(3)],
+  },
+  {
+    name: 'no claim for the forming limit, and another has data of another epoch that was formed',
+    seen: start({
+      ...RELEASED,
+      births: birthsOf(
+        [2, nothingHeld(2)],
+        [3, nothingHeld(3, { data: { ...HELD, token: 'token-2', formed: true } })],
+      ),
+    }),
     kind: 'set-aside',
     code: 'never-born',
   },

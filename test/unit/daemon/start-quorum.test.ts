@@ -76,7 +76,10 @@ it('waits while the fleet is unknown: then nobody knows whom to ask', async () =
   bench.aws.breakDown('AWS does not answer');
   await bench.clock.advance(10_000);
   expect(await plan()).toBe('own-data-no-claim');
-  for (const index of [1, 2]) bench.etcd.kill(bench.host(index).self.address);
+  for (const index of [1, 2]) {
+    bench.etcd.kill(bench.host(index).self.address);
+    bench.aws.terminated(bench.host(index).self.id);
+  }
   bench.aws.breakDown(null);
   await bench.clock.advance(10_000);
   expect(await plan()).toBe('never-born');
