@@ -113,9 +113,10 @@ function flap(world: World, route: Route, share: number, lastsMs: number): void 
   if (random.chance(share)) {
     const oneWay = random.chance(0.5);
     const concerns = (from: Place, to: Place): boolean => route.concerns(from, to) && (!oneWay || from < to);
-    clock.after(ms, network.cut({ traffic: ['peer'], concerns }));
-    // Each is a fault of its own, however long the whole lasts: nobody can have seen it who looked before it.
+    // Each is a fault of its own, however long the whole lasts: nobody can have seen it who looked before it. It is told before
+    // what it brings about.
     world.tell({ kind: 'fault', lastsMs: ms });
+    clock.after(ms, network.cut({ traffic: ['peer'], concerns }));
   }
   clock.after(ms, () => flap(world, route, share, lastsMs - ms));
 }
