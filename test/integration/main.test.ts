@@ -79,7 +79,10 @@ describe('exit codes', () => {
     { words: ['etcd', 'install'], said: "missing required argument 'version'" },
     { words: ['upgrade', '--to', 'newest'], said: '--to "newest" is no version of etcd' },
     { words: ['upgrade', 'demo', '--endpoint', '10.0.0.1'], said: 'contradict each other' },
-    { words: ['upgrade', '--refresh', '--endpoint', '10.0.0.1'], said: 'upgrade NAME --refresh, with the name of the cluster' },
+    {
+      words: ['upgrade', '--refresh', '--endpoint', '10.0.0.1'],
+      said: 'upgrade NAME --refresh, with the name of the cluster',
+    },
     { words: ['sandbox', 'cut', '--region', 'eu-west-1', '--only', 'i-1'], said: 'a whole region' },
     { words: ['sandbox', 'scale', ''], said: '"" is no number' },
     { words: ['sandbox', 'events', '--since', ' '], said: '" " is no number' },
