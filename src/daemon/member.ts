@@ -23,6 +23,9 @@ const LONG_SILENCE_MS = 10_000;
 /** Asks of an etcd that is silent follow each other in less, deadline and pause together; after more, this process stood still. */
 const LISTENING_GAP_MS = 10_000;
 
+/** A member's own word counts for as long: its status, the list of the voters and the leader's index are asked one after the other. */
+const OWN_WORD_MS = 10_000;
+
 /** What one life of the etcd process came to. */
 export interface MemberLife {
   readonly exit: EtcdExit;
@@ -105,6 +108,7 @@ async function tick(
   }
   const forming = memory.servedFormingSince;
   const servedFormingMs = forming === null ? 0 : context.ports.clock.now() - forming;
+  const askedAt = context.ports.clock.now();
   const seen = await observeMember(
     context,
     identity,
@@ -126,6 +130,8 @@ async function tick(
   // An operator may have promoted it.
   if (seen.status.known && !seen.status.value.learner) await noteVoter(context, seen.identity, signal);
   const action = planMember(seen);
+  // Law 5: it is promoted on its own word, given just now; and this process may have stood still since.
+  if (action.kind === 'promote' && context.ports.clock.now() - askedAt > OWN_WORD_MS) return true;
   context.chronicle.plan('member', [action.reason]);
   await act(context, action, etcd, identity, signal);
   if (action.kind !== 'none') return true;

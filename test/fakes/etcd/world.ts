@@ -200,7 +200,11 @@ export function createEtcdWorld(deps: EtcdWorldDeps): EtcdWorld {
   });
   const booted = (node: EtcdNode): void => {
     clusterFor(node).sees(node.files);
-    const running = nodesOf(node.files.clusterId).map((it) => it.process.version);
+    // Who was removed while it was cut off may run on, and speaks to nobody.
+    const members = clusterFor(node);
+    const running = nodesOf(node.files.clusterId)
+      .filter((it) => members.find(it.files.memberId) !== undefined)
+      .map((it) => it.process.version);
     watch.runs?.(node.process.name, running);
     stir(node.files.clusterId);
   };

@@ -45,7 +45,7 @@ export const UPGRADE_INCIDENTS: Strikes<
     for (const [at, it] of machines.entries())
       world.clock.after(at * CONFIGURED_EVERY_MS, () => {
         it.image.versions = together(it.image.versions, installs);
-        it.image.wanted = wanted;
+        it.image.wanted = fitting(world, it.image.versions, wish);
         if (it.state === 'up') terminateAppliance(world, it, 'stop');
         world.tell({ kind: 'fault', lastsMs: 0 });
         if (it === machines.at(-1)) world.busy -= 1;
