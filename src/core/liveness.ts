@@ -8,13 +8,13 @@ export interface LivenessObservation {
   readonly silentMs: number;
   /** Whether this very process ever answered. */
   readonly answeredOnce: boolean;
-  /** For a joiner in its first run: for how long its snapshot has been in place; null: no joiner, or none is; ms. */
+  /** For a joiner in its first run: for how long its snapshot was in place when it was last asked; null: no joiner, or none is; ms. */
   readonly seededMs: number | null;
   /** Whether it defragments its database: it answers no client meanwhile. */
   readonly defragments: boolean;
   /** Whether it puts a snapshot of the leader in place: it answers no client meanwhile. */
   readonly restores: boolean;
-  /** For how long it has done neither, since it was last seen to; null: it was not, in this run; ms. */
+  /** For how long it was seen to do neither, when it was last asked, after it had; null: it had not, in this run; ms. */
   readonly idleMs: number | null;
   /** Whether the members are in several regions. */
   readonly far: boolean;
@@ -57,7 +57,9 @@ export function planLiveness(seen: LivenessObservation): LivenessVerdict {
     reason: reason(code, sentence),
   });
   const publicationMs = seen.far ? FAR_SEEDED_SILENCE_MS : SEEDED_SILENCE_MS;
-  if (!seen.answeredOnce && !seen.restores && (seen.seededMs ?? 0) >= publicationMs) {
+  // The snapshot is in place once etcd is done with it, however long that took.
+  const placedMs = Math.min(seen.seededMs ?? 0, seen.idleMs ?? Number.POSITIVE_INFINITY);
+  if (!seen.answeredOnce && !seen.restores && placedMs >= publicationMs) {
     return verdict(
       'dead',
       'publication-lost',

@@ -43,8 +43,9 @@ interface Memory {
   answeredOnce: boolean;
   /** Since when a joiner's snapshot has been in place; null: no joiner, or none is. */
   seededSince: number | null;
-  /** When it was last seen to defragment its database, or to put a snapshot in place; null: it was not. */
-  busyAt: number | null;
+  /** Since when it is seen neither to defragment its database nor to put a snapshot in place, as it was before; null: it was not, or is. */
+  idleSince: number | null;
+  wasBusy: boolean;
   servedFormingSince: number | null;
   /** When others were last asked for the members, while it had not served yet. */
   readonly late: { askedAt: number };
@@ -67,7 +68,8 @@ export async function watchMember(
     listenedAt: clock.now(),
     answeredOnce: false,
     seededSince: null,
-    busyAt: null,
+    idleSince: null,
+    wasBusy: false,
     servedFormingSince: null,
     late: { askedAt: Number.NEGATIVE_INFINITY },
     formingWatch: createFormingWatch(context),
@@ -126,7 +128,7 @@ async function tick(
     await takeLeavingBack(context, signal);
     tellLeader(context, signal);
   }
-  if (await restartIfDead(context, etcd, memory, signal)) return true;
+  if (await restartIfDead(context, etcd, memory, askedAt, signal)) return true;
   // An operator may have promoted it.
   if (seen.status.known && !seen.status.value.learner) await noteVoter(context, seen.identity, signal);
   const action = planMember(seen);
@@ -195,25 +197,31 @@ function whyNotServing(seen: MemberObservation): string | null {
   return seen.identity.formed ? null : 'its epoch is not formed yet';
 }
 
-/** A process that lives and has failed its liveness is killed: its exit starts it again. */
+/** A process that lives and has failed its liveness is killed: its exit starts it again. `askedAt`: when its last ask began. */
 async function restartIfDead(
   context: Context,
   etcd: RunningEtcd,
   memory: Memory,
+  askedAt: number,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { clock, probe, self } = context.ports;
   if (context.state.joining && etcd.seeded()) memory.seededSince ??= clock.now();
   const defragments = etcd.defragments();
   const restores = etcd.restores();
-  if (defragments || restores) memory.busyAt = clock.now();
+  const busy = defragments || restores;
+  memory.wasBusy ||= busy;
+  // It was done at some time since the last look.
+  if (busy) memory.idleSince = null;
+  else if (memory.wasBusy) memory.idleSince ??= clock.now();
   const facts = {
-    seededMs: memory.seededSince === null ? null : clock.now() - memory.seededSince,
+    // An ask that began before it was done says nothing of what came after.
+    seededMs: memory.seededSince === null ? null : Math.max(0, askedAt - memory.seededSince),
     silentMs: silentMs(context, memory),
     answeredOnce: memory.answeredOnce,
     defragments,
     restores,
-    idleMs: memory.busyAt === null ? null : clock.now() - memory.busyAt,
+    idleMs: memory.wasBusy ? Math.max(0, askedAt - (memory.idleSince ?? askedAt)) : null,
     far: context.options.far === true,
   };
   let verdict = planLiveness({ ...facts, peersAnswered: null });

@@ -68,6 +68,18 @@ const cases: readonly Case[] = [
     code: 'liveness-failed',
   },
   {
+    name: 'a joiner that was done with a large snapshot a moment ago',
+    seen: { ...seen(20_000, false, null, 20_000), idleMs: 100 },
+    kind: 'alive',
+    code: 'alive',
+  },
+  {
+    name: 'a joiner that was done with a large snapshot, and has not served since',
+    seen: { ...seen(20_000, false, null, 20_000), idleMs: 19_000 },
+    kind: 'dead',
+    code: 'publication-lost',
+  },
+  {
     name: 'it puts a snapshot of ten million keys in place',
     seen: { ...seen(14 * MINUTE, true, null), restores: true },
     kind: 'alive',
