@@ -51,7 +51,7 @@ const START: Readonly<Record<StartCode, Reach>> = {
   'records-without-claim': 'reached',
   'instance-holds-data': 'reached',
   'fleet-incomplete': 'reached',
-  'birth-versions': 'reached',
+  'birth-versions': unreachable('the images of a plot have what the first machines have'),
   'not-my-turn': 'reached',
   birth: 'reached',
   'birth-of-majority': 'reached',
