@@ -1,3 +1,5 @@
+import type { Instance } from './fleet.ts';
+
 /** What of etcd an instance has, and what it is to be born with. */
 export interface EtcdAtHand {
   /** Versions that are installed. */
@@ -30,4 +32,13 @@ export interface BirthAnswer {
   readonly etcd: EtcdAtHand | null;
   /** Epoch of the claim last seen by this appliance; 0 for none. */
   readonly epoch: number;
+}
+
+/** Whether an answer is that instance's: its address may be another's by now, and what that one holds says nothing of this one. */
+export function isWordOf(
+  answer: Pick<BirthAnswer, 'instanceId' | 'stack'>,
+  { id }: Pick<Instance, 'id'>,
+  stack: string,
+): boolean {
+  return answer.instanceId === id && answer.stack === stack;
 }

@@ -232,6 +232,11 @@ export function claimWithVoter(claim: Claim, voter: ClaimedVoter): Claim {
   return { ...claim, voters: sortedVoters([...others, voter]) };
 }
 
+/** The claim with a group more, written before somebody joins from it. */
+export function claimWithGroup(claim: Claim, arn: string): Claim {
+  return { ...claim, groups: [...new Set([...claim.groups, arn])].sort() };
+}
+
 /** Region of a group's ARN, `arn:aws:autoscaling:<region>:…`; empty where it is no ARN. */
 export function regionOfGroup(arn: string): string {
   return arn.split(':')[3] ?? '';

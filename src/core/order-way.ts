@@ -1,3 +1,4 @@
+import { isTakenBack } from './upgrade-downgrade.ts';
 import { edgeUp, hasWayDown, isBadRelease, whyNotSteppedTo } from './upgrade-edges.ts';
 import type { UpgradeMember, UpgradeObservation } from './upgrade.ts';
 import { compareVersions, minorAbove, minorOf, minorsBetween } from './versions.ts';
@@ -74,12 +75,6 @@ function whyNoLeg({ from, to }: Leg, seen: UpgradeObservation, order: string): s
   return hasWayDown(from) || isTakenBack(seen, to)
     ? null
     : `etcd has no way from ${from} down to ${minorOf(order)}`;
-}
-
-/** What not all have done, and the cluster has not, is only taken back. */
-function isTakenBack({ members, versions }: UpgradeObservation, to: string): boolean {
-  const begun = members.some((it) => it.version !== null && minorOf(it.version) === to);
-  return begun && versions.known && minorOf(versions.value.cluster) === to;
 }
 
 function whyNotTo(order: string, { from, leastTo }: Leg): string | null {

@@ -1,4 +1,5 @@
 import type { BirthAnswer, EtcdAtHand } from './birth.ts';
+import { isWordOf } from './birth.ts';
 import { birthVersion, largestShare } from './birth-version.ts';
 import type { Claim, Founder, StandingClaim } from './claim.ts';
 import { claimRecord, foundingClaim, formingLimitMs } from './claim.ts';
@@ -15,7 +16,7 @@ import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
 import type { RecordChange, RecordSet } from './records.ts';
 import { swap } from './records.ts';
-import { ask, clearMark, wait, whyNotLetIn } from './start-actions.ts';
+import { ask, clearMark, wait, whyNotLetIn, writeClaim } from './start-actions.ts';
 import type { QuorumAnswer, StartAction, StartCode, StartObservation } from './start.ts';
 
 /**
@@ -96,17 +97,15 @@ function adoptCluster(
     fleet,
     before: replaced?.claim ?? null,
   });
-  return {
-    kind: 'register',
-    changes: swap(replaced?.record ?? null, claimRecord(namesOf(seen.cluster).claim, claim)),
-    mark: null,
-    readAgain: false,
-    hint: null,
-    reason: reason(
+  return writeClaim(
+    seen.cluster,
+    replaced?.record ?? null,
+    claim,
+    reason(
       'cluster-without-claim',
       `cluster ${quorum.list.clusterId} answers with a quorum and has no claim: it is older than the claim, which is written for it`,
     ),
-  };
+  );
 }
 
 /** An instance that may found, with the nonce of its mark; null: it makes its mark itself. */
@@ -207,8 +206,7 @@ function sortCandidates(
     const answer = births.get(instance.id);
     if (answer === undefined || !answer.known) {
       silent.push(`${instance.id} (${instance.address}: ${answer?.reason ?? 'not asked'})`);
-    } else if (answer.value.instanceId !== instance.id || answer.value.stack !== seen.self.stack) {
-      // The address is another's by now: what that one holds says nothing of this one.
+    } else if (!isWordOf(answer.value, instance, seen.self.stack)) {
       silent.push(`${instance.id} (${instance.address}: ${answer.value.instanceId} answers there)`);
     } else if (holdsSomething(answer.value, deadToken)) {
       holders.push(instance.id);

@@ -1,12 +1,11 @@
-import { claimRecord, claimWithLost } from './claim.ts';
+import { claimWithLost } from './claim.ts';
 import { markRecord, readMark } from './mark.ts';
-import { namesOf } from './names.ts';
 import type { StandingClaim } from './claim.ts';
 import { swap } from './records.ts';
 import { reason } from './reason.ts';
 import type { RecordSet } from './records.ts';
 import { planObstacle } from './plan-obstacle.ts';
-import { wait } from './start-actions.ts';
+import { wait, writeClaim } from './start-actions.ts';
 import type { StartAction, StartObservation } from './start.ts';
 
 /**
@@ -65,12 +64,10 @@ export function planFounding(
 
 function declareLost(seen: StartObservation, standing: StandingClaim, why: string): StartAction {
   const { claim, record } = standing;
-  return {
-    kind: 'register',
-    changes: swap(record, claimRecord(namesOf(seen.cluster).claim, claimWithLost(claim, seen.self.id))),
-    mark: null,
-    readAgain: false,
-    hint: null,
-    reason: reason('data-lost', `does not found epoch ${claim.epoch} again: ${why}`),
-  };
+  return writeClaim(
+    seen.cluster,
+    record,
+    claimWithLost(claim, seen.self.id),
+    reason('data-lost', `does not found epoch ${claim.epoch} again: ${why}`),
+  );
 }

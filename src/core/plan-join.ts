@@ -1,13 +1,12 @@
 import type { BirthAnswer } from './birth.ts';
 import type { Claim, StandingClaim } from './claim.ts';
-import { claimRecord } from './claim.ts';
+import { claimWithGroup } from './claim.ts';
 import type { Fleet, InstanceEvidence } from './fleet.ts';
 import { isTerminatedForCertain } from './fleet.ts';
 import type { Known } from './known.ts';
 import { valueOr } from './known.ts';
 import type { Member, MemberList } from './members.ts';
 import { isStarted } from './members.ts';
-import { namesOf } from './names.ts';
 import { GONE_GROUP_EVIDENCE_MS, PROMOTE_WITHOUT_CLAIM_MS } from './numbers.ts';
 import { joinableFleet, planBirth } from './plan-birth.ts';
 import { hostOf } from './urls.ts';
@@ -15,8 +14,7 @@ import { planFounding } from './plan-founding.ts';
 import { planObstacle } from './plan-obstacle.ts';
 import { reason } from './reason.ts';
 import type { RecordSet } from './records.ts';
-import { swap } from './records.ts';
-import { ask, wait, whyNotLetIn } from './start-actions.ts';
+import { ask, wait, whyNotLetIn, writeClaim } from './start-actions.ts';
 import type { QuorumAnswer, StartAction, StartObservation } from './start.ts';
 
 /** The claim is formed, and no data are here: join the cluster, as a late founder or anew; never give birth to another. */
@@ -62,15 +60,12 @@ function planGroupEntry(
   const group = fleet.instances.find((it) => it.id === seen.self.id)?.group;
   if (group === undefined || claim.groups.includes(group)) return null;
   if (seen.waitedMs >= PROMOTE_WITHOUT_CLAIM_MS) return null;
-  const entered = { ...claim, groups: [...claim.groups, group].sort() };
-  return {
-    kind: 'register',
-    changes: swap(record, claimRecord(namesOf(seen.cluster).claim, entered)),
-    mark: null,
-    readAgain: false,
-    hint: null,
-    reason: reason('enter-group', `enters its group ${group} into the claim, before it joins`),
-  };
+  return writeClaim(
+    seen.cluster,
+    record,
+    claimWithGroup(claim, group),
+    reason('enter-group', `enters its group ${group} into the claim, before it joins`),
+  );
 }
 
 /**

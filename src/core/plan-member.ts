@@ -213,6 +213,16 @@ function planFormation(seen: MemberObservation, status: MemberStatus): MemberAct
   };
 }
 
+/** Whether a founder's claim has been gone for so long that one is written, where its cluster serves. */
+export function isUnclaimed({
+  identity,
+  claim,
+  claimStoodMs,
+}: Pick<MemberObservation, 'identity' | 'claim' | 'claimStoodMs'>): boolean {
+  const isGone = claim.known && claim.value.kind === 'none';
+  return !identity.formed && isGone && claimStoodMs >= FORMING_LIMIT_MS;
+}
+
 /**
  * A founder whose claim somebody deleted before it was marked as formed. Its cluster serves, and so it gets a claim, as one that
  * is older than the claim does; but not before the cluster of a later epoch, which this one may know nothing of, had its time
@@ -221,7 +231,7 @@ function planFormation(seen: MemberObservation, status: MemberStatus): MemberAct
 function planUnclaimed(seen: MemberObservation, status: MemberStatus): MemberAction {
   const { list, fleet, claimStoodMs } = seen;
   if (!list.known) return unlisted(list);
-  if (claimStoodMs < FORMING_LIMIT_MS)
+  if (!isUnclaimed(seen))
     return none(
       'claim-silent',
       `the claim of epoch ${seen.identity.epoch} is gone: waits whether it comes back`,

@@ -100,14 +100,21 @@ function planVoter(seen: MembershipObservation, view: MemberView): Removal | Rea
   const gone = evidence === undefined ? null : evidenceOfEnd(seen, instanceId, evidence);
   if (gone === null) return silent(instanceId, evidence);
   const others = seen.members.filter((it) => !it.member.learner && it.member.id !== member.id);
-  const healthy = others.filter((it) => it.healthy).length;
-  if (healthy < quorumOf(others.length)) {
-    return reason(
-      'quorum-short',
-      `${instanceId} is gone, and stays a member while only ${healthy} of ${others.length} others are healthy`,
-    );
-  }
-  return { kind: 'remove-member', memberId: member.id, instanceId, voter: true, reason: gone };
+  const short = whyShort(instanceId, others.filter((it) => it.healthy).length, others.length);
+  return short ?? { kind: 'remove-member', memberId: member.id, instanceId, voter: true, reason: gone };
+}
+
+/**
+ * Law 5: why a voter on this instance is not removed, though it is gone: the others that are healthy, of so many, would be no
+ * majority. Null: they would.
+ */
+export function whyShort(instanceId: string, healthy: number, others: number): Reason<'quorum-short'> | null {
+  return healthy >= quorumOf(others)
+    ? null
+    : reason(
+        'quorum-short',
+        `${instanceId} is gone, and stays a member while only ${healthy} of ${others} others are healthy`,
+      );
 }
 
 /** Law 6: the instance is terminated for certain, or EC2 says stopped and its group has not listed it for a while. */

@@ -1,3 +1,4 @@
+import { isWordOf } from './birth.ts';
 import type { Claim } from './claim.ts';
 import { readClaim } from './claim.ts';
 import { isJoinable } from './fleet.ts';
@@ -91,7 +92,7 @@ function planDataWithoutClaim(seen: StartObservation, identity: DataIdentity): S
 
 /** Data that are not noted as formed, of a claim that is gone, and of no cluster that is known to serve. */
 function planUnbornWithoutClaim(seen: StartObservation, identity: DataIdentity): StartAction {
-  const { fleet, births, claimStoodMs } = seen;
+  const { fleet, births, claimStoodMs, self } = seen;
   const { epoch } = identity;
   // Without a claim nothing but the fleet says whom to ask, and these data may be a voter's of a cluster that serves.
   if (fleet === undefined) return ask(['fleet', 'quorum']);
@@ -109,9 +110,11 @@ function planUnbornWithoutClaim(seen: StartObservation, identity: DataIdentity):
       'own-data-no-claim',
       `${gone}, and it was formed, as is noted beside the data of ${lived}`,
     );
-  const silent = fleet.value.instances.find(
-    (it) => isJoinable(it) && it.id !== seen.self.id && births.get(it.id)?.known !== true,
-  );
+  const silent = fleet.value.instances.find((it) => {
+    const answer = births.get(it.id);
+    const said = answer?.known === true && isWordOf(answer.value, it, self.stack);
+    return isJoinable(it) && it.id !== self.id && !said;
+  });
   if (silent !== undefined)
     return wait('own-data-no-claim', `${gone}, and ${silent.id} does not say whether it was formed`);
   return setAside('never-born', `${gone}, it was never formed, and none of the fleet serves it`);

@@ -1,5 +1,11 @@
+import type { Claim } from './claim.ts';
+import { claimRecord } from './claim.ts';
 import { offeredMark } from './local-data.ts';
+import { namesOf } from './names.ts';
+import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
+import type { RecordSet } from './records.ts';
+import { swap } from './records.ts';
 import type { QuorumAnswer, StartAction, StartCode, StartFact } from './start.ts';
 
 /** Ask for facts that this tick has not gathered yet. */
@@ -15,6 +21,23 @@ export function wait(code: StartCode, sentence: string): StartAction {
 /** Why no appliance is let in, as etcd says it; null: nobody said so. */
 export function whyNotLetIn(quorum: QuorumAnswer): string | null {
   return quorum.kind === 'nobody' ? (quorum.refused[0]?.reason ?? null) : null;
+}
+
+/** Write the claim in the place of what stands, and nothing else. `before` null: nothing stands. */
+export function writeClaim(
+  cluster: string,
+  before: RecordSet | null,
+  claim: Claim,
+  why: Reason<StartCode>,
+): StartAction {
+  return {
+    kind: 'register',
+    changes: swap(before, claimRecord(namesOf(cluster).claim, claim)),
+    mark: null,
+    readAgain: false,
+    hint: null,
+    reason: why,
+  };
 }
 
 /** Move the data beside the data directory. */

@@ -1,4 +1,5 @@
 import { CLOSE_ENTRIES, UPGRADE_NAMES_WAIT_MS, UPGRADE_PAIR_WAIT_MS } from './numbers.ts';
+import { isTakenBack } from './upgrade-downgrade.ts';
 import { edgeUp, hasWayDown, isBadRelease, whyNotSteppedTo } from './upgrade-edges.ts';
 import type { Edge } from './upgrade-edges.ts';
 import type { Check, CheckCode, Misnamed, UpgradeMember, UpgradeObservation } from './upgrade.ts';
@@ -142,12 +143,9 @@ function release(seen: UpgradeObservation, work: Work, edge: Edge | null): Check
 }
 
 /** Null: etcd has a way down all that was ordered; or it is only taken back what not all have done, and the cluster has not. */
-function whyNoWayDown({ members, versions, record }: UpgradeObservation, { from, to }: Work): string | null {
-  const order = minorOf((record.known ? record.value.to : null) ?? to);
-  if (hasWayDown(minorAbove(order, 1))) return null;
-  const mixed = members.some((it) => it.version !== null && minorOf(it.version) === to);
-  const unmoved = versions.known && minorOf(versions.value.cluster) === to;
-  if (mixed && unmoved && order === to) return null;
+function whyNoWayDown(seen: UpgradeObservation, { from, to }: Work): string | null {
+  const order = minorOf((seen.record.known ? seen.record.value.to : null) ?? to);
+  if (hasWayDown(minorAbove(order, 1)) || (order === to && isTakenBack(seen, to))) return null;
   return `etcd has no way from ${from} down to ${order}: withdraw the order, or restore a backup`;
 }
 

@@ -33,6 +33,15 @@ export function downgradeOf(seen: UpgradeObservation, { candidates, from, to }: 
     : { kind: 'wait', why: `waits until the data of ${late.member.name} are such as etcd ${to} can read` };
 }
 
+/** Whether a step to this minor is only taken back: not all have made the step up from it, and the cluster has not. */
+export function isTakenBack(
+  { members, versions }: Pick<UpgradeObservation, 'members' | 'versions'>,
+  to: string,
+): boolean {
+  const isMixed = members.some((it) => it.version !== null && minorOf(it.version) === to);
+  return isMixed && versions.known && minorOf(versions.value.cluster) === to;
+}
+
 function isStoredAs({ storage }: UpgradeMember, minor: string): boolean {
   return typeof storage === 'string' && minorOf(storage) === minor;
 }

@@ -7,11 +7,11 @@ import { votersOf } from '../core/members.ts';
 import {
   BUSY_AWS_INTERVAL_MS,
   CLAIM_READ_INTERVAL_MS,
-  FORMING_LIMIT_MS,
   LOOK_INTERVAL_MS,
   STARTING_ASK_MS,
 } from '../core/numbers.ts';
 import type { MemberObservation } from '../core/plan-member.ts';
+import { isUnclaimed } from '../core/plan-member.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import { votersList } from './look.ts';
@@ -71,7 +71,7 @@ export async function observeMember(
     list,
     leaderIndex: learner ? await leaderIndex(context, leader, signal) : unknown('not needed'),
     claim: register.claim(),
-    fleet: await groupsKnown(context, identity, signal),
+    fleet: await fleetFor(context, identity, signal),
     formingClusterId: identity.formed ? null : formingClusterId(context),
     servedFormingMs: memory.servedFormingMs,
     claimStoodMs: register.claimStoodMs(),
@@ -81,16 +81,15 @@ export async function observeMember(
   };
 }
 
-/** The fleet as it was last seen; where a claim may have to be written for the own cluster, which names the groups, as it is. */
-async function groupsKnown(
-  { register, fleetView }: Context,
-  { formed }: DataIdentity,
+/** The fleet as it was last seen; where a claim may be written, which names the groups, as it is. */
+async function fleetFor(
+  context: Context,
+  identity: DataIdentity,
   signal: AbortSignal,
 ): Promise<Known<Fleet>> {
-  const claim = register.claim();
-  const isUnclaimed =
-    claim.known && claim.value.kind === 'none' && register.claimStoodMs() >= FORMING_LIMIT_MS;
-  return !formed && isUnclaimed ? await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal) : fleetView.last();
+  const { register, fleetView } = context;
+  const facts = { identity, claim: register.claim(), claimStoodMs: register.claimStoodMs() };
+  return isUnclaimed(facts) ? await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal) : fleetView.last();
 }
 
 interface ListOf {

@@ -1,5 +1,6 @@
-import { quorumOf, votersOf } from '../core/members.ts';
+import { votersOf } from '../core/members.ts';
 import type { Removal } from '../core/plan-membership.ts';
+import { whyShort } from '../core/plan-membership.ts';
 import { planRemoval } from '../core/plan-removal.ts';
 import { reason } from '../core/reason.ts';
 import type { Context } from './context.ts';
@@ -52,9 +53,9 @@ export async function removeMember(
   const member = list.known ? list.value.members.find((it) => it.id === action.memberId) : undefined;
   if (!list.known || member === undefined || member.learner === action.voter) return list.known;
   const others = votersOf(list.value.members).filter((it) => it !== member).length;
-  if (action.voter && healthy < quorumOf(others)) {
-    const sentence = `${action.instanceId} is gone, and stays a member while only ${healthy} of ${others} others are healthy`;
-    context.chronicle.plan('membership', [reason('quorum-short', sentence)]);
+  const short = action.voter ? whyShort(action.instanceId, healthy, others) : null;
+  if (short !== null) {
+    context.chronicle.plan('membership', [short]);
     return false;
   }
   // Law 8: whoever was frozen while it looked has no right any more.

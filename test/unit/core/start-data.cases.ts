@@ -194,6 +194,23 @@ const withoutClaim: readonly StartCase[] = [
     says: [idOf(3)],
   },
   {
+    name: 'no claim for the forming limit, and at the address of one of the fleet another answers',
+    seen: start({ ...RELEASED, births: birthsOf([2, nothingHeld(2)], [3, nothingHeld(2)]) }),
+    kind: 'wait',
+    code: 'own-data-no-claim',
+    says: [idOf(3)],
+  },
+  {
+    name: 'no claim for the forming limit, and at the address of one of the fleet an instance of another stack answers',
+    seen: start({
+      ...RELEASED,
+      births: birthsOf([2, nothingHeld(2)], [3, nothingHeld(3, { stack: 'another' })]),
+    }),
+    kind: 'wait',
+    code: 'own-data-no-claim',
+    says: [idOf(3)],
+  },
+  {
     name: 'no claim for the forming limit, and another has it noted that the own epoch was formed: its quorum is away',
     seen: start({
       ...RELEASED,
