@@ -8,12 +8,15 @@ import { ask, wait } from './start-actions.ts';
 import type { StartAction, StartObservation } from './start.ts';
 
 /**
- * Room for data that are about to be started, and whose etcd ended for want of it; null: there is room, none can be made, or
- * it is not known. Nothing is waited for: these data may be what quorum needs.
+ * Room for a step that the disk must take: data that are about to be started, and whose etcd ended for want of room, or a mark
+ * that is about to be written. Null: the step needs none, there is room, none can be made, or it is not known. Nothing is
+ * waited for: the data may be what quorum needs, and who shows an old mark holds up every birth.
  */
-export function planRoom(seen: StartObservation): StartAction | null {
+export function planRoom(seen: StartObservation, step: StartAction): StartAction | null {
   const { aside } = seen.local;
-  if (!seen.endedFull || aside.length === 0) return null;
+  const marks = step.kind === 'clear-mark' || (step.kind === 'register' && step.mark !== null);
+  const starts = step.kind === 'start-data' && seen.endedFull;
+  if ((!marks && !starts) || aside.length === 0) return null;
   if (seen.room === undefined) return ask(['room']);
   if (!seen.room.known || seen.room.value.freeBytes >= ROOM_FOR_ETCD_BYTES) return null;
   return discardOf(planRetention(aside, standingClaim(seen)));

@@ -20,9 +20,8 @@ export function planStart(seen: StartObservation): StartAction {
   const { identity } = seen.local;
   const moved = registerMoved(identity, seen.self.id, seen.register);
   if (moved !== null) return { kind: 'halt', reason: moved };
-  if (!seen.local.present) return planWithoutData(seen);
-  const action = planOwnData(seen, identity);
-  return action.kind === 'start-data' ? (planRoom(seen) ?? action) : action;
+  const step = seen.local.present ? planOwnData(seen, identity) : planWithoutData(seen);
+  return planRoom(seen, step) ?? step;
 }
 
 /** Data are here: start them, set them aside, or keep them and wait. */
@@ -143,7 +142,8 @@ export function planFormingAnew(seen: StartObservation): StartAction {
   if (reading.kind === 'none') return planDataWithoutClaim(seen, identity);
   if (reading.kind !== 'claim' || reading.claim.stack !== seen.self.stack) return idle;
   if (reading.claim.token !== identity.token) return idle;
-  return planReplacement(seen, seen.zone.value, reading) ?? idle;
+  const step = planReplacement(seen, seen.zone.value, reading) ?? idle;
+  return planRoom(seen, step) ?? step;
 }
 
 function planDataBesideForming(seen: StartObservation, identity: DataIdentity, claim: Claim): StartAction {

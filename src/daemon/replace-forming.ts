@@ -31,7 +31,8 @@ export function createFormingWatch(context: Context): FormingWatch {
       chronicle.plan('forming', [action.reason]);
       if (standing.code !== action.reason.code) standing = { code: action.reason.code, since: now };
       // Once it is replaced, the data are of an epoch that was never born, and the member stops its etcd itself.
-      if (action.kind === 'register') await execute(context, action, seen, signal);
+      if (action.kind === 'register' || action.kind === 'discard')
+        await execute(context, action, seen, signal);
       return action.kind === 'set-aside';
     },
   };

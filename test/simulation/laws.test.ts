@@ -158,9 +158,9 @@ const ownRemoval = (hasData: boolean): Happening => ({
   after: { voters: 2, healthy: 2 },
 });
 
-const promotion = (ownWordMs: number | null, behind: number | null, noted = true): Happening => ({
+const promotion = (ownWordMs: number | null, behind: number | null, noted = true, by = 'i-1'): Happening => ({
   kind: 'promotion-sent',
-  by: 'i-1',
+  by,
   memberId: 'm1',
   ownWordMs,
   behind,
@@ -272,6 +272,7 @@ const CASES: Readonly<
         { kind: 'voters-left', intact: 1, voters: 3 },
         records(formed('d')),
       ],
+      [records(formed('c')), { kind: 'released' }, records(null), { kind: 'freed' }, records(formed('d'))],
       [
         records(formed('c')),
         { kind: 'regrouped' },
@@ -373,6 +374,7 @@ const CASES: Readonly<
       // It was acknowledged after the read began.
       [1_000, written(1), written(2), read(1, 1_500)],
       [1_000, written(1), { kind: 'voters-left', intact: 1, voters: 3 }, read(null, 3_000)],
+      [1_000, written(1), { kind: 'freed' }, read(null, 3_000)],
     ],
   },
   'begins-once': {
@@ -424,9 +426,12 @@ const CASES: Readonly<
       [10_000, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
       // In the middle of a long fault everybody has seen it.
       [fault(60_000), 30_000, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
+      [stop, 1_000, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
     ],
     good: [
       [10_000, removal(null, 1)],
+      // Another was told to stop, and answered until a moment ago.
+      [stop, 999, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
       [fault(0), { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
       // As it ends, somebody thaws with what was true before it.
       [fault(60_000), 62_000, { ...removal(null, 1), after: { voters: 2, healthy: 1 } } as Happening],
@@ -466,8 +471,15 @@ const CASES: Readonly<
       [membership({ change: 'promote', by: 'i-2', behind: 1_001 })],
       [membership({ change: 'promote', by: 'i-1' })],
       [fault(60_000), 30_000, membership({ change: 'promote', by: 'i-2', answers: false })],
+      [promotion(0, 0, true, 'i-2'), 10_000, membership({ change: 'promote', by: 'i-2', answers: false })],
     ],
     good: [
+      // It lay in the log of a leader without a quorum.
+      [
+        promotion(0, 0, true, 'i-2'),
+        10_001,
+        membership({ change: 'promote', by: 'i-2', answers: false, behind: 1_001 }),
+      ],
       // It asked while it served, and was stopped before etcd had a quorum to apply that.
       [told('i-2', 'stop'), membership({ change: 'promote', by: 'i-2', answers: false })],
       [membership({ change: 'promote', by: 'i-2', behind: 1_000 })],

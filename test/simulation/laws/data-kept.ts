@@ -105,7 +105,7 @@ export const votersDataUsed: LawCheck = {
   },
 };
 
-/** Law 2: what etcd acknowledged is there for whoever reads it, unless a majority's disks went. */
+/** Law 2: what etcd acknowledged is there for whoever reads it, unless a majority's disks went, or a person freed the name. */
 export const writesKept: LawCheck = {
   law: 2,
   check: 'writes-kept',
@@ -120,6 +120,7 @@ export const writesKept: LawCheck = {
         acks.push({ atMs, count: it.count });
         written.set(it.key, acks);
       }
+      if (it.kind === 'freed') written.clear();
       if (it.kind !== 'read' || majorityLost) return;
       const before = (written.get(it.key) ?? []).findLast((one) => one.atMs <= it.beganAtMs);
       if (before !== undefined && (it.count ?? 0) < before.count)

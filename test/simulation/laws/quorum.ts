@@ -12,6 +12,12 @@ const IN_THIS_TICK_MS = 30_000;
 /** Between a look at the members right before a removal, and the removal; etcd's own check is for what comes then; ms. */
 const AT_ONCE_MS = 10;
 
+/** An etcd that its appliance has told to stop answers until it ends, and a look takes a moment; ms. */
+const STOPS_MS = 1_000;
+
+/** Etcd answers within its own deadline of some 7 s: what is applied later lay in the log of a leader that had no quorum; ms. */
+const LAY_IN_LOG_MS = 10_000;
+
 /** Law 5: no act after which the healthy voters are fewer than a majority. */
 export const quorumKept: LawCheck = {
   law: 5,
@@ -52,15 +58,21 @@ export const promotedWell: LawCheck = {
   watch: (report) => {
     let faultUntil = Number.NEGATIVE_INFINITY;
     const isUnnoticed = createUnnoticed(NOTICED_MS);
+    const sentAt = new Map<string, number>();
     /** Who was told to stop after it had asked for its promotion: etcd may apply that only when a quorum is back. */
     const stops = new Set<string>();
     return (it, atMs) => {
-      if (it.kind === 'promotion-sent') stops.delete(it.by);
+      if (it.kind === 'promotion-sent') {
+        stops.delete(it.by);
+        sentAt.set(it.by, atMs);
+      }
       if (it.kind === 'told') stops.add(it.id);
       if (it.kind === 'fault') faultUntil = Math.max(faultUntil, atMs + it.lastsMs);
       const unnoticed = isUnnoticed(it, atMs);
       if (it.kind !== 'membership' || it.change !== 'promote') return;
       if (it.by !== it.member.name) report(`${it.member.name} is promoted by ${it.by}, not by itself`);
+      // What it was like when it asked, is looked at below.
+      if (atMs - (sentAt.get(it.by) ?? atMs) > LAY_IN_LOG_MS) return;
       if (!it.answers && !unnoticed && !stops.has(it.by))
         report(`${it.member.name} is promoted, and does not answer`);
       // While clients write a lot, it may fall behind between its own word, which is looked at below, and its promotion.
@@ -86,11 +98,13 @@ export const removalAsked: LawCheck = {
   watch: (report) => {
     const isUnnoticed = createUnnoticed(NOTICED_MS);
     let changedAt = Number.NEGATIVE_INFINITY;
+    let stoppedAt = Number.NEGATIVE_INFINITY;
     return (it, atMs) => {
       const unnoticed = isUnnoticed(it, atMs);
       if (it.kind === 'membership') changedAt = atMs;
+      if (it.kind === 'etcd-stopped') stoppedAt = atMs;
       if (it.kind !== 'removal-sent' || it.member.learner) return;
-      if (unnoticed || atMs - changedAt < AT_ONCE_MS) return;
+      if (unnoticed || atMs - changedAt < AT_ONCE_MS || atMs - stoppedAt < STOPS_MS) return;
       const { before, after } = it;
       if (before.healthy >= quorumOf(before.voters) && after.healthy < quorumOf(after.voters))
         report(

@@ -63,7 +63,10 @@ export function etcdPorts(
 
 /** Processes on a disk that may be full, and whose stops are told. */
 function processPort(world: World, machine: Machine): ProcessPort {
-  const port = world.etcd.machine({ ...machine, binaries: machine.image, isOn: () => machine.powered });
+  const { powerCuts } = machine;
+  // Where power is back already, it is another run of the machine.
+  const isOn = (): boolean => machine.powered && machine.powerCuts === powerCuts;
+  const port = world.etcd.machine({ ...machine, binaries: machine.image, isOn });
   const watched = (running: RunningEtcd): RunningEtcd => ({
     ...running,
     exited: running.exited.then((exit) => (machine.diskFull ? { ...exit, saysFull: true } : exit)),
@@ -117,7 +120,7 @@ export function tellMembership(world: World, change: MembershipChange): void {
     losesMajority: kind === 'remove' && losesMajority(world, cluster, member),
     learners: cluster.members.filter((it) => it.learner).length,
     answers: node !== null && node.files.memberId === member.id && !node.process.frozen,
-    behind: (leader === null ? 0 : lastIndex(leader.files)) - (node?.files.appliedIndex ?? 0),
+    behind: leader === null ? 0 : lastIndex(leader.files) - (node === null ? 0 : lastIndex(node.files)),
     hasData: machine !== undefined && machine.state !== 'gone',
   });
 }

@@ -92,6 +92,7 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
     state: 'up',
     place,
     powered: true,
+    powerCuts: 0,
     shutsDown: false,
     doomed: false,
     diskFull: false,

@@ -178,7 +178,7 @@ export type Happening =
       readonly losesMajority?: boolean;
       /** Learners, this one with it. */
       readonly learners: number;
-      /** Of the member itself: whether its etcd answers now, and how many entries it is behind. */
+      /** Of the member itself: whether its etcd answers now, and how many entries its log is behind the leader's. */
       readonly answers: boolean;
       readonly behind: number;
       /** Whether the machine whose member it is still has that member's data. */
@@ -219,6 +219,8 @@ export type Happening =
   | { readonly kind: 'serving'; readonly ids: readonly string[] }
   /** Clusters of the members whose appliances say that they are ready. */
   | { readonly kind: 'ready'; readonly clusters: readonly string[] }
+  /** The name is free: a person released it, and no machine that runs and is meant to has any data of the cluster. */
+  | { readonly kind: 'freed' }
   /** So many voters' disks are left of those that the formed cluster has. */
   | { readonly kind: 'voters-left'; readonly intact: number; readonly voters: number }
   /** A client's write was acknowledged; each key has one writer, that counts up. */

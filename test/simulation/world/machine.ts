@@ -38,6 +38,8 @@ export interface Machine {
   /** Whose it is: the group means it to serve, keeps it in its warm pool, or a person took it out for a while, or for good. */
   place: 'group' | 'pool' | 'standby' | 'detached';
   powered: boolean;
+  /** How often its power was cut: whatever it was about to do then, it never does. */
+  powerCuts: number;
   /** Its operating system shuts down: nothing is started any more. */
   shutsDown: boolean;
   /** EC2 has begun to take it away: nobody may count on its data. */

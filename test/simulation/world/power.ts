@@ -80,6 +80,7 @@ const TERMINATED = new Error('SIGTERM');
 /** Both processes die at once. Nobody can know of the end of an etcd that served until then. */
 export function cutPower(world: World, machine: Machine): void {
   machine.powered = false;
+  machine.powerCuts += 1;
   if (world.etcd.processAt(machine.address) !== undefined) world.tell({ kind: 'fault', lastsMs: 0 });
   endAppliance(world, machine);
   world.etcd.kill(machine.address);

@@ -1,6 +1,8 @@
+import { ownRecords } from '../../../src/core/own-records.ts';
 import { clusterView, holdings, runningCluster } from './cluster.ts';
 import { intactVoters, promisedClaim } from './convergence.ts';
 import type { Machine } from './machine.ts';
+import { CLUSTER } from './names.ts';
 import { present, type World } from './world.ts';
 
 /** The clock is told of this often; ms. */
@@ -26,6 +28,17 @@ function tellAside(world: World, machine: Machine): void {
     voter: voters.some((it) => it.id === etcd.memberId),
     readable: !etcd.unreadable,
   });
+}
+
+/** Whether nothing that a birth looks at says any more that the cluster lives whose claim a person took away. */
+function isFreed(world: World): boolean {
+  const { claimTaken } = world;
+  if (claimTaken === null || ownRecords(CLUSTER, world.zone.records()).length > 0) return false;
+  const isMeant = (it: Machine): boolean =>
+    it.state === 'up' && it.place === 'group' && it.powered && !it.shutsDown;
+  const holds = (it: Machine): boolean =>
+    holdings(it).some((held) => held.startsWith(`${claimTaken.clusterId ?? ''}/`));
+  return ![...world.machines.values()].some((it) => isMeant(it) && holds(it));
 }
 
 /** Whom clients may be sent to: machines that are meant to stay, whose appliances say that they are ready. */
@@ -106,6 +119,12 @@ export function createWatch(world: World): Watch {
     world.tell({ kind: 'voters-left', intact: intact.names.length, voters: intact.voters });
   };
 
+  const lookAtName = (): void => {
+    if (!isFreed(world)) return;
+    world.claimTaken = null;
+    world.tell({ kind: 'freed' });
+  };
+
   return {
     look() {
       if (seen.length < world.machines.size)
@@ -125,6 +144,7 @@ export function createWatch(world: World): Watch {
         isReadyChanged = true;
       }
       if (isDiskChanged) lookAtVoters();
+      lookAtName();
       lookAtRecords();
       if (isReadyChanged) lookAtReadiness();
       const now = world.clock.now();

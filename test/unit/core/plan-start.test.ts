@@ -14,6 +14,7 @@ import {
   fleet,
   forming,
   instance,
+  identity,
   nothingHeld,
 } from '../../fixtures/core/world.ts';
 import { birthCases } from './start-birth.cases.ts';
@@ -149,6 +150,27 @@ describe('planFormingAnew', () => {
       start({ ...lonely, ...OVERDUE, births: birthsOf([4, nothingHeld(4)]) }),
       'never-born',
     ],
+    [
+      'overdue, and no room for the mark of the next epoch: data of a learner go',
+      beside(forming(), {
+        ...OVERDUE,
+        ...EMPTY_FLEET,
+        quorum: NOBODY,
+        local: {
+          ...lonely.local,
+          aside: [
+            {
+              directory: 'aside/1',
+              identity: identity({ voter: false, formed: false }),
+              at: '',
+              reason: 'removed-while-away',
+            },
+          ],
+        },
+        room: known({ freeBytes: 0, totalBytes: 1e9 }),
+      }),
+      'discard-never-voter',
+    ],
     ['the claim is of another stack', beside(forming({ stack: 'other' }), lonely), 'own-data-forming'],
     ['the claim is of another epoch', beside(forming({ token: 'token-2' }), lonely), 'own-data-forming'],
   ];
@@ -159,6 +181,7 @@ describe('planFormingAnew', () => {
       ask: 'ask',
       'own-data': 'start-data',
       'never-born': 'set-aside',
+      'discard-never-voter': 'discard',
     };
     expect([action.kind, action.reason.code]).toEqual([kinds[code] ?? 'wait', code]);
   });

@@ -2,7 +2,7 @@ import { known } from '../../../src/core/known.ts';
 import type { AsideEntry, DataIdentity } from '../../../src/core/local-data.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import type { StartCase } from '../../fixtures/core/start-case.ts';
-import { answers, beside, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
+import { answers, beside, EMPTY_FLEET, NOBODY, REFUSED, start } from '../../fixtures/core/start.ts';
 import {
   addressOf,
   birthsOf,
@@ -462,11 +462,12 @@ const asideOf = (more: Partial<DataIdentity>): AsideEntry => ({
   reason: 'removed-while-away',
 });
 const LEARNERS = { ...OWN, aside: [asideOf({ voter: false })] };
+const UNBORN_LEARNERS = [asideOf({ voter: false, formed: false })];
 const SHORT = known({ freeBytes: 255 * 1024 * 1024, totalBytes: 100e9 });
 const ENOUGH = known({ freeBytes: 256 * 1024 * 1024, totalBytes: 100e9 });
 const serving = { quorum: answers([1, 2, 3]) };
 
-/** Its etcd ended for want of room: what nobody needs goes, and nothing is waited for. */
+/** Its etcd ended for want of room, or a mark is to be written: what nobody needs goes, and nothing is waited for. */
 const onFullDisk: readonly StartCase[] = [
   {
     name: 'the disk was full, and data are set aside: how much room there is, is asked',
@@ -553,6 +554,64 @@ const onFullDisk: readonly StartCase[] = [
     seen: beside(formed(), { ...serving, local: LEARNERS, room: SHORT }),
     kind: 'start-data',
     code: 'own-data',
+  },
+  {
+    name: 'no data, and a birth to claim: how much room there is for the mark, is asked where data are set aside',
+    seen: start({ ...EMPTY_FLEET, local: { ...EMPTY_DISK, aside: UNBORN_LEARNERS } }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['room'],
+  },
+  {
+    name: 'a birth to claim, and no room for the mark: data of a learner go',
+    seen: start({ ...EMPTY_FLEET, local: { ...EMPTY_DISK, aside: UNBORN_LEARNERS }, room: SHORT }),
+    kind: 'discard',
+    code: 'discard-never-voter',
+  },
+  {
+    name: 'a birth to claim, and room for the mark',
+    seen: start({ ...EMPTY_FLEET, local: { ...EMPTY_DISK, aside: UNBORN_LEARNERS }, room: ENOUGH }),
+    kind: 'register',
+    code: 'birth',
+  },
+  {
+    name: 'an old mark to forget, and no room to write that: data of a learner go',
+    seen: beside(forming({ epoch: 2 }), {
+      local: {
+        ...EMPTY_DISK,
+        mark: { token: 'token-0', nonce: 'n', started: true },
+        aside: [asideOf({ voter: false })],
+      },
+      room: SHORT,
+    }),
+    kind: 'discard',
+    code: 'discard-never-voter',
+  },
+  {
+    name: 'an old mark to forget, no room, and data of a voter that nothing stands for: they stay, and it is tried',
+    seen: beside(forming({ epoch: 2 }), {
+      local: {
+        ...EMPTY_DISK,
+        mark: { token: 'token-0', nonce: 'n', started: true },
+        aside: [asideOf({})],
+      },
+      room: SHORT,
+    }),
+    kind: 'clear-mark',
+    code: 'stale-mark',
+  },
+  {
+    name: 'a claim to write that needs no mark: no look at the disk holds it up',
+    seen: beside(forming({ epoch: 1 }), {
+      local: {
+        ...EMPTY_DISK,
+        mark: { token: 'token-1', nonce: 'n', started: true },
+        aside: [asideOf({ voter: false })],
+      },
+      room: SHORT,
+    }),
+    kind: 'register',
+    code: 'data-lost',
   },
 ];
 
