@@ -21,6 +21,9 @@ export const FORMING_LIMIT_MS = 3 * 60_000;
 /** Where the forming limit stops doubling. */
 export const FORMING_LIMIT_MAX_MS = 30 * 60_000;
 
+/** What Route 53 lists so soon after a change may be from before it: it is asked once more when this is over. */
+export const RECORDS_SETTLE_MS = 10_000;
+
 /** Reading the claim while waiting without a hint: Route 53 takes 5 requests a second from the whole account. */
 export const CLAIM_READ_INTERVAL_MS = 5_000;
 

@@ -122,7 +122,8 @@ function isUnfinished(seen: Look): boolean {
 /**
  * AWS is asked when a member is silent, the member list changed, a learner waits, work was left over or its last answer was
  * none, and else at the housekeeping interval, to see drift; while it does not answer, less and less often. Null: it was not
- * asked. Route 53 is asked with it, and until it has answered: once since the house is kept, and the last question.
+ * asked. Route 53 is asked with it, and until it has answered: once since the house is kept, and the last question; and once
+ * more where its answer may be from before what this one, or who kept house before, wrote last.
  */
 async function askAws(
   context: Context,
@@ -136,7 +137,10 @@ async function askAws(
   const changed = key !== memory.membersKey;
   const leftOver = isUnfinished(seen) || memory.unfinished || fleetView.blindForMs() > 0;
   const busy = leftOver && fleetView.ageMs() >= memory.awsBackoffMs;
-  const unread = !register.lastSince(memory.keptSince).known || register.unread() !== null;
+  const unread =
+    !register.lastSince(memory.keptSince).known ||
+    register.isYoung(memory.keptSince) ||
+    register.unread() !== null;
   const asks = drift || changed || busy;
   const [fleet] = await Promise.all([
     asks ? fleetView.fleet(0, signal) : null,

@@ -3,6 +3,7 @@ import { readClaim } from '../core/claim.ts';
 import type { Known, Unknown } from '../core/known.ts';
 import { known, unknown } from '../core/known.ts';
 import { namesOf } from '../core/names.ts';
+import { RECORDS_SETTLE_MS } from '../core/numbers.ts';
 import type { ChangeOutcome, RecordChange, RecordSet } from '../core/records.ts';
 import { createBackoff } from './backoff.ts';
 import type { Ports } from './ports.ts';
@@ -19,6 +20,11 @@ export interface Register {
   last(): Known<readonly RecordSet[]>;
   /** The same where its question was sent at this time on the clock or later, with what our batches have made of it since. */
   lastSince(at: number): Known<readonly RecordSet[]>;
+  /**
+   * Whether the last known answer was asked for so shortly after a change that it may be from before it, and that time is over
+   * by now. Changes are our batches, and, at this time on the clock, what others wrote until then.
+   */
+  isYoung(at: number): boolean;
   /** The claim in the last known answer. */
   claim(): Known<ClaimReading>;
   /** That claim where one stands there and can be read; null: none does, or nobody knows. */
@@ -49,6 +55,7 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
   let records: Known<readonly RecordSet[]> = unknown('Route 53 was not asked yet');
   let readAt = Number.NEGATIVE_INFINITY;
   let stale = false;
+  let changedAt = Number.NEGATIVE_INFINITY;
   /** Raised where what a list says that is under way may be the past. */
   let generation = 0;
   /** What the records say of the claim: they are read once, and the claim is asked for in every tick of every loop. */
@@ -99,6 +106,10 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
     },
     last: () => records,
     lastSince: (at) => (readAt >= at ? records : unknown('Route 53 has not answered since')),
+    isYoung(at) {
+      const settlesAt = Math.max(at, changedAt) + RECORDS_SETTLE_MS;
+      return readAt >= Math.max(at, changedAt) && readAt < settlesAt && clock.now() >= settlesAt;
+    },
     claim,
     standing() {
       const read = claim();
@@ -112,6 +123,8 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
       const outcome = await zone.change(changes, signal);
       writes.note(changes, outcome);
       generation += 1;
+      // A batch whose answer is lost may have been taken.
+      if (outcome.kind === 'done' || outcome.kind === 'unknown') changedAt = clock.now();
       if (outcome.kind === 'done' && records === before) {
         if (records.known) keep(applied(records.value, changes));
       } else {

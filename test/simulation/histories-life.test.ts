@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { clientUrl } from '../../src/core/urls.ts';
 import { formed, type History, machine } from './history.ts';
 import { clusterIds, clusterView, lockHolderAt, memberOnDisk } from './world/cluster.ts';
 import { standingClaim } from './world/convergence.ts';
 import { off, setDesired, terminate } from './world/group.ts';
 import type { Machine } from './world/machine.ts';
+import { CLUSTER } from './world/names.ts';
+import { portsOf } from './world/ports.ts';
 import { groupIn } from './world/regions.ts';
 import { present } from './world/world.ts';
 
@@ -17,6 +20,11 @@ const MINUTE_MS = 60_000;
 function membersOf({ world }: History): readonly string[] {
   const cluster = clusterView(world, standingClaim(world)?.clusterId ?? null);
   return (cluster?.members ?? []).map((it) => it.name);
+}
+
+/** Addresses that clients are given. */
+function namesOf({ world }: History): readonly string[] {
+  return world.zone.records().find((it) => it.name === CLUSTER && it.type === 'A')?.values ?? [];
 }
 
 /** Whose etcd leads. */
@@ -85,6 +93,31 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     const cluster = clusterView(world, standingClaim(world)?.clusterId ?? null);
     expect(cluster?.voters.map((it) => it.name)).not.toContain(learner.id);
     await history.settled(3 * MINUTE_MS);
+  });
+
+  it('who is unnamed when another takes the house over, and Route 53 lists what was, is named again soon', async () => {
+    const history = await formed({ seed, desired: 3 });
+    const { world } = history;
+    const keeper = housekeeper(history);
+    const [silent, next] = others(history, keeper);
+    if (silent === undefined || next === undefined) throw new Error('too few machines');
+    const isNamed = (): boolean => namesOf(history).includes(silent.address);
+    const keeps = (it: Machine): boolean => it.process?.appliance.state.keepsHouse === true;
+    history.faulted(60_000);
+    world.etcd.freeze(silent.address, true);
+    world.zone.listAsNow(true);
+    await history.waitFor('it is named no more', () => !isNamed(), 20_000);
+    const { signal } = new AbortController();
+    const leads = memberOnDisk(next)?.memberId ?? '';
+    void portsOf(world, keeper).admin.moveLeader(clientUrl(keeper.address), leads, signal);
+    await history.waitFor('the house is let go', () => !keeps(keeper), 20_000);
+    // It is well before anybody else keeps house, who sees it named in a list from before.
+    world.etcd.freeze(silent.address, false);
+    await history.waitFor('another keeps house', () => keeps(next), 20_000);
+    await history.pass(5_000);
+    world.zone.listAsNow(false);
+    expect(isNamed()).toBe(false);
+    await history.waitFor('it is named again', isNamed, 12_000);
   });
 
   it('three become one: two leave at once under a hook while the third is dead, and wait for it', async () => {

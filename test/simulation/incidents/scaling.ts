@@ -100,8 +100,8 @@ export const SCALING_INCIDENTS: Strikes<
       });
       later(world, lastsMs, () => {
         if (machine.state !== 'up') return;
-        // It may have been taken already, for another that went.
-        if (machine.place === 'pool') takeFromPool(world, machine);
+        // It may have been taken already, for another that went, or be on its way there once more.
+        if (machine.place === 'pool' && !machine.powered) takeFromPool(world, machine);
         want(world, world.desired + 1);
         reconcileSoon(world);
       });

@@ -68,6 +68,40 @@ describe('the register', () => {
     expect(register.lastSince(read + 1).known).toBe(true);
   });
 
+  it('says of a list that followed a change when it may be asked for once more', async () => {
+    const never = Number.NEGATIVE_INFINITY;
+    await register.read(0, NEVER);
+    expect(register.isYoung(never)).toBe(false);
+    await clock.advance(1_000);
+    await register.change([{ action: 'CREATE', record: claim('one') }], NEVER);
+    await clock.advance(10_000);
+    // What the batch made of the list before it needs no other.
+    expect(register.isYoung(never)).toBe(false);
+    await register.change([{ action: 'CREATE', record: mark }], NEVER);
+    await clock.advance(1_000);
+    await register.read(0, NEVER);
+    expect(register.isYoung(never)).toBe(false);
+    await clock.advance(8_999);
+    expect(register.isYoung(never)).toBe(false);
+    await clock.advance(1);
+    expect(register.isYoung(never)).toBe(true);
+    await register.read(0, NEVER);
+    expect(register.isYoung(never)).toBe(false);
+  });
+
+  it('says that of a list after others kept the records, too', async () => {
+    await clock.advance(1_000);
+    const since = clock.now();
+    await register.read(0, NEVER);
+    await clock.advance(9_999);
+    expect(register.isYoung(since)).toBe(false);
+    await clock.advance(1);
+    expect(register.isYoung(since)).toBe(true);
+    expect(register.isYoung(since + 1)).toBe(false);
+    await register.read(0, NEVER);
+    expect(register.isYoung(since)).toBe(false);
+  });
+
   it('asks no more often than its reader needs', async () => {
     await register.read(5_000, NEVER);
     await clock.advance(5_000);
