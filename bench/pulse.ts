@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EtcdAdmin } from '../src/etcd/admin.ts';
+import { watchGaps } from '../test/gap-watch.ts';
 import { PULSE_MS } from './measures.ts';
 
 const KEY = 'bench/pulse';
@@ -23,15 +24,12 @@ export function startPulse(admin: EtcdAdmin, endpoints: () => readonly string[])
   const stopping = new AbortController();
   const { signal } = stopping;
   let acknowledged = 0;
-  let lastMs: number | null = null;
-  let longestMs = 0;
+  const gaps = watchGaps();
   const write = async (endpoint: string, value: string): Promise<void> => {
     const put = await admin.put(endpoint, KEY, value, {}, signal);
     if (!put.known || !put.value) return;
-    const now = performance.now();
     acknowledged += 1;
-    longestMs = Math.max(longestMs, now - (lastMs ?? now));
-    lastMs = now;
+    gaps.note();
   };
   const beat = async (): Promise<void> => {
     for (let number = 1; !signal.aborted; number += 1) {
@@ -43,11 +41,8 @@ export function startPulse(admin: EtcdAdmin, endpoints: () => readonly string[])
   const beating = beat();
   return {
     acknowledged: () => acknowledged,
-    longestGapMs: () => Math.max(longestMs, lastMs === null ? 0 : performance.now() - lastMs),
-    resetGap: () => {
-      longestMs = 0;
-      lastMs = lastMs === null ? null : performance.now();
-    },
+    longestGapMs: gaps.longestMs,
+    resetGap: gaps.reset,
     stop: async () => {
       stopping.abort();
       await beating;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EtcdAdmin } from '../../src/etcd/admin.ts';
+import { watchGaps } from '../gap-watch.ts';
 import { createPins } from './pins.ts';
 
 const PREFIX = 'e2e/';
@@ -34,14 +35,11 @@ export function startWriters(admin: EtcdAdmin, endpoints: () => readonly string[
   const stopping = new AbortController();
   const pins = createPins(endpoints);
   const written = new Map<string, string>();
-  let lastMs: number | null = null;
-  let longestMs = 0;
+  const gaps = watchGaps();
 
   const acknowledge = (key: string, value: string): void => {
-    const now = performance.now();
     written.set(key, value);
-    longestMs = Math.max(longestMs, now - (lastMs ?? now));
-    lastMs = now;
+    gaps.note();
   };
 
   const write = async (writer: number): Promise<void> => {
@@ -61,12 +59,8 @@ export function startWriters(admin: EtcdAdmin, endpoints: () => readonly string[
 
   return {
     acknowledged: () => written.size,
-    longestGapMs: () =>
-      Math.round(lastMs === null ? longestMs : Math.max(longestMs, performance.now() - lastMs)),
-    resetGap: () => {
-      longestMs = 0;
-      lastMs = lastMs === null ? null : performance.now();
-    },
+    longestGapMs: () => Math.round(gaps.longestMs()),
+    resetGap: gaps.reset,
     stop: async () => {
       stopping.abort();
       await writing;
