@@ -101,6 +101,12 @@ function planUnbornWithoutClaim(seen: StartObservation, identity: DataIdentity):
   // Only a later epoch proves that one was never born: an empty answer may be a stale one.
   if (claimStoodMs < FORMING_LIMIT_MS)
     return wait('own-data-no-claim', `${gone}: waits whether it comes back`);
+  // They are written with the claim's formed, or after it, and a name where some stand is given to nobody else.
+  if (seen.zone.known && seen.zone.value.some((it) => it.type === 'SRV'))
+    return startData(
+      'own-data-no-claim',
+      `${gone}, and it was formed, as SRV records stand under ${seen.cluster}`,
+    );
   // It may have been formed, and lost its quorum: who has that noted beside its data says so, and silence says nothing.
   if (births === undefined) return ask(['births']);
   const lived = holderOfFormed(births, identity);

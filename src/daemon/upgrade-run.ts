@@ -1,10 +1,11 @@
-import { CLAIM_READ_INTERVAL_MS, UPGRADE_SETTLE_MS } from '../core/numbers.ts';
+import { CLAIM_READ_INTERVAL_MS, LIVENESS_LIMIT_MS, UPGRADE_SETTLE_MS } from '../core/numbers.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { stepLimitMs, whyNotUp } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import { orLate } from './or-late.ts';
 import { isStranger } from './own-cluster.ts';
+import type { RunningEtcd } from './ports.ts';
 import type { Instead, RunAs, Swap } from './swap-etcd.ts';
 import { swapEtcd } from './swap-etcd.ts';
 import type { Held } from './upgrade-acts.ts';
@@ -42,9 +43,11 @@ export async function comeUp(held: Held, swap: Swap): Promise<Came> {
   let wellSince: number | null = null;
   try {
     const limitMs = await limitOf(held);
-    const until = began + limitMs;
+    let until = began + limitMs;
     for (;;) {
       if (isLeaving(held.context) || isOther(held.context, swap)) return { kind: 'left' };
+      // Law 7: who puts a snapshot of the leader in place answers nobody, and is on its way; so is who defragments.
+      if (isBusy(state.etcd)) until = Math.max(until, clock.now() + LIVENESS_LIMIT_MS);
       const asked = clock.now();
       const unwell = await whyUnwell(held, swap.version);
       const now = clock.now();
@@ -59,6 +62,10 @@ export async function comeUp(held: Held, swap: Swap): Promise<Came> {
   } finally {
     if (state.swap === swap) state.swap = null;
   }
+}
+
+function isBusy(etcd: RunningEtcd | null): boolean {
+  return etcd?.restores() === true || etcd?.defragments() === true;
 }
 
 /** How long the step may take; ms. Where no member has told the size of its database, the own disk does. */

@@ -11,7 +11,7 @@ import type { EtcdBusy, EtcdNode, EtcdProcess, MembershipChange } from '../../fa
 import type { Wire } from '../../fakes/wire.ts';
 import type { MemberName, Votes } from './happening.ts';
 import { lostByEtcd, lostProbe, overNetwork } from './links.ts';
-import type { Machine } from './machine.ts';
+import { type Machine, runOf } from './machine.ts';
 import { stepFacts } from './upgrade.ts';
 import type { World } from './world.ts';
 
@@ -63,10 +63,7 @@ export function etcdPorts(
 
 /** Processes on a disk that may be full, and whose stops are told. */
 function processPort(world: World, machine: Machine): ProcessPort {
-  const { powerCuts } = machine;
-  // Where power is back already, it is another run of the machine.
-  const isOn = (): boolean => machine.powered && machine.powerCuts === powerCuts;
-  const port = world.etcd.machine({ ...machine, binaries: machine.image, isOn });
+  const port = world.etcd.machine({ ...machine, binaries: machine.image, isOn: runOf(machine) });
   const watched = (running: RunningEtcd): RunningEtcd => ({
     ...running,
     exited: running.exited.then((exit) => (machine.diskFull ? { ...exit, saysFull: true } : exit)),

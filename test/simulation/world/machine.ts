@@ -59,6 +59,12 @@ export interface Machine {
   process: ApplianceProcess | null;
 }
 
+/** Whether the machine is in the same run as now: where its power was cut since, it is another, though power be back already. */
+export function runOf(machine: Machine): () => boolean {
+  const { powerCuts } = machine;
+  return () => machine.powered && machine.powerCuts === powerCuts;
+}
+
 /** Time as a machine has it: its clock runs faster or slower than the world's by a share. */
 export function createDriftingClock(clock: Clock, drift: number): Clock {
   if (drift === 0) return clock;

@@ -30,7 +30,7 @@ import { etcdPorts, lockHolderAt, memberNamed, memberOnDisk, votesAt } from './c
 import { rememberedIds } from './ids.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
 import type { AsideData } from './happening.ts';
-import type { Machine } from './machine.ts';
+import { type Machine, runOf } from './machine.ts';
 import { CLUSTER, STACK } from './names.ts';
 import { FENCED_KEYS, inspectOf, stepsBefore, upgradeLockOf } from './upgrade.ts';
 import { alive, type World } from './world.ts';
@@ -149,26 +149,33 @@ function hooksOf(world: World, machine: Machine): HooksPort {
   };
 }
 
-/** A disk that may be full: then nothing is written, and nothing lost. */
+/**
+ * A disk that may be full: then nothing is written, and nothing lost. What was about to be written as the power went is written
+ * nowhere: another disk may be there by then.
+ */
 function dataOf(world: World, machine: Machine): Ports['data'] {
   const data = createFakeData(machine.disk, world.clock.wallTime);
-  const write =
-    <Args extends readonly unknown[]>(act: (...args: Args) => Promise<void>) =>
-    async (...args: Args): Promise<void> => {
+  const isOn = runOf(machine);
+  const act =
+    <Args extends readonly unknown[]>(does: (...args: Args) => Promise<void>) =>
+    async (...args: Args): Promise<void> =>
+      await (isOn() ? does(...args) : new Promise<never>(() => undefined));
+  const write = <Args extends readonly unknown[]>(does: (...args: Args) => Promise<void>) =>
+    act(async (...args: Args): Promise<void> => {
       if (machine.diskFull)
         throw new ApplianceError({ code: 'cannot-write', path: '/data' }, 'cannot write to /data: ENOSPC');
-      await act(...args);
-    };
+      await does(...args);
+    });
   return {
     read: data.read,
     writeIdentity: write(data.writeIdentity),
     writeMark: write(data.writeMark),
-    setAside: data.setAside,
-    async discard(directory, signal) {
+    setAside: act(data.setAside),
+    discard: act(async (directory, signal) => {
       tellDiscard(world, machine, directory);
       await data.discard(directory, signal);
       if (directory === machine.fullOf) Object.assign(machine, { diskFull: false, fullOf: null });
-    },
+    }),
   };
 }
 

@@ -36,8 +36,10 @@ function isFreed(world: World): boolean {
   if (claimTaken === null || ownRecords(CLUSTER, world.zone.records()).length > 0) return false;
   const isMeant = (it: Machine): boolean =>
     it.state === 'up' && it.place === 'group' && it.powered && !it.shutsDown;
-  const holds = (it: Machine): boolean =>
-    holdings(it).some((held) => held.startsWith(`${claimTaken.clusterId ?? ''}/`));
+  const holds = ({ disk }: Machine): boolean =>
+    [disk.identity, ...disk.aside.map((it) => it.identity)].some(
+      (it) => it !== null && it.formed && it.clusterId === claimTaken.clusterId,
+    );
   return ![...world.machines.values()].some((it) => isMeant(it) && holds(it));
 }
 

@@ -194,6 +194,26 @@ const withoutClaim: readonly StartCase[] = [
     says: [idOf(3)],
   },
   {
+    name: 'no claim for the forming limit, and SRV records stand: it was formed',
+    seen: start({
+      ...RELEASED,
+      zone: known([{ name: namesOf(CLUSTER).srvServer, type: 'SRV', ttl: 60, values: ['1 1 2380 i-1'] }]),
+    }),
+    kind: 'start-data',
+    code: 'own-data-no-claim',
+    says: ['SRV records'],
+  },
+  {
+    name: 'no claim for the forming limit, and no SRV records but others: who else knows is asked',
+    seen: start({
+      ...RELEASED,
+      zone: known([{ name: CLUSTER, type: 'A', ttl: 60, values: ['10.0.0.1'] }]),
+    }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['births'],
+  },
+  {
     name: 'no claim for the forming limit, and at the address of one of the fleet another answers',
     seen: start({ ...RELEASED, births: birthsOf([2, nothingHeld(2)], [3, nothingHeld(2)]) }),
     kind: 'wait',

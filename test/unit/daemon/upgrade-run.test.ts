@@ -108,6 +108,27 @@ describe('an etcd that needs two and a half minutes to open its port', () => {
   });
 
   it.each([
+    { does: 'restores', fromMs: 110_000, toMs: 125_000, kind: 'well', leastMs: SLOW_START_MS },
+    { does: 'defragments', fromMs: 110_000, toMs: 125_000, kind: 'well', leastMs: SLOW_START_MS },
+    { does: 'restores', fromMs: 60_000, toMs: 100_000, kind: 'failed', leastMs: 129_000 },
+    { does: 'restores', fromMs: 60_000, toMs: 70_000, kind: 'failed', leastMs: 120_000 },
+  ] as const)('$does from $fromMs to $toMs, and so: $kind', async ({ does, fromMs, toMs, kind, leastMs }) => {
+    const held = await stepping(SMALL_BYTES);
+    const { state } = held.context;
+    const began = bench.clock.now();
+    const isAtIt = (): boolean => {
+      const atMs = bench.clock.now() - began;
+      return atMs >= fromMs && atMs < toMs;
+    };
+    if (state.etcd === null) throw new Error('no etcd');
+    state.etcd = { ...state.etcd, [does]: isAtIt };
+    const { came, tookMs } = await comingUp(held);
+    expect(came.kind).toBe(kind);
+    expect(tookMs).toBeGreaterThanOrEqual(leastMs);
+    expect(tookMs).toBeLessThan(leastMs + 5_000);
+  });
+
+  it.each([
     ['is well where nobody tells how large it is, and the disk has a large one', known(LARGE_BYTES), 'well'],
     ['has failed where the disk has a small one', known(SMALL_BYTES), 'failed'],
     ['has failed where the disk does not tell', unknown('it hangs'), 'failed'],
