@@ -157,9 +157,13 @@ function planDataBesideForming(seen: StartObservation, identity: DataIdentity, c
     // The reading is older than what was written down beside the data: that epoch is formed.
     if (identity.formed) return startOrReplace(seen, identity, `epoch ${identity.epoch} is formed`);
     // Nothing of it was promised, and started again and again they would keep the epoch from forming, and from ending.
-    return seen.damagedStarts >= DAMAGED_STARTS
-      ? setAside('damaged-data', `etcd could not read its data in ${seen.damagedStarts} starts`)
-      : startData('own-data-forming', `founding epoch ${claim.epoch}`);
+    if (seen.damagedStarts >= DAMAGED_STARTS)
+      return setAside('damaged-data', `etcd could not read its data in ${seen.damagedStarts} starts`);
+    // So would those of an etcd that was killed before it had written with whom it founds: it would wait for a leader for ever.
+    if (seen.log === undefined) return ask(['log']);
+    if (seen.log.known && seen.log.value.lastIndex === 0)
+      return setAside('damaged-data', 'etcd was killed as it began, and its log has no entry');
+    return startData('own-data-forming', `founding epoch ${claim.epoch}`);
   }
   if (!identity.formed && claim.epoch > identity.epoch) {
     return setAside(

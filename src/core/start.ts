@@ -1,7 +1,7 @@
 import type { BirthAnswer, EtcdAtHand } from './birth.ts';
 import type { Claim } from './claim.ts';
 import type { Fleet, InstanceEvidence, Self } from './fleet.ts';
-import type { DiskRoom } from './inspection.ts';
+import type { DiskRoom, LogReplay } from './inspection.ts';
 import type { Known } from './known.ts';
 import type { LocalData, LocalMark } from './local-data.ts';
 import type { MemberList } from './members.ts';
@@ -16,7 +16,7 @@ import type { RecordChange, RecordSet } from './records.ts';
 
 /** Facts that are only gathered when a planner asks for them. */
 export type StartFact =
-  'fleet' | 'probes' | 'births' | 'quorum' | 'evidence' | 'own-address' | 'preflight' | 'room';
+  'fleet' | 'probes' | 'births' | 'quorum' | 'evidence' | 'own-address' | 'preflight' | 'room' | 'log';
 
 /**
  * A member that answers, and lets nobody in who has no user (authentication is on). To a linearizable read etcd says so only
@@ -87,6 +87,8 @@ export interface StartObservation {
   readonly preflight?: Obstacle | null;
   /** On the disk that the data are on. */
   readonly room?: Known<DiskRoom>;
+  /** What a start on the own data would replay. */
+  readonly log?: Known<LogReplay>;
 }
 
 /** Why a start does, or does not, go on. */

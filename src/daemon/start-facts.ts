@@ -16,7 +16,16 @@ import { versionToStart } from './start-version.ts';
 export type DemandedFacts = Partial<
   Pick<
     StartObservation,
-    'fleet' | 'probes' | 'births' | 'etcd' | 'quorum' | 'evidence' | 'ownAddress' | 'preflight' | 'room'
+    | 'fleet'
+    | 'probes'
+    | 'births'
+    | 'etcd'
+    | 'quorum'
+    | 'evidence'
+    | 'ownAddress'
+    | 'preflight'
+    | 'room'
+    | 'log'
   >
 >;
 
@@ -64,6 +73,8 @@ export async function gatherFact(
       return { preflight: await gatherPreflight(context, facts, signal) };
     case 'room':
       return { room: await ports.inspect.disk(signal) };
+    case 'log':
+      return { log: await ports.inspect.logReplay(signal) };
   }
 }
 

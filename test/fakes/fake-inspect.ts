@@ -7,7 +7,7 @@ export function createFakeInspect(differs: Partial<InspectPort> = {}): InspectPo
     v2Content: async () => await Promise.resolve(known('clean')),
     snapshotIndex: async () => await Promise.resolve(known(null)),
     logReplay: async () =>
-      await Promise.resolve(known({ snapshotIndex: 0, lastIndex: 0, lastV2Index: null })),
+      await Promise.resolve(known({ snapshotIndex: 0, lastIndex: 4, lastV2Index: null })),
     disk: async () => await Promise.resolve(known({ freeBytes: 50e9, totalBytes: 100e9 })),
     databaseBytes: async () => await Promise.resolve(known(20_480)),
     binary: async () => await Promise.resolve(null),

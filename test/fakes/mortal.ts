@@ -17,6 +17,8 @@ export interface Life {
   forgetFreeze(): void;
   /** SIGSTOP: what comes from outside waits from now on, answers and timers alike. */
   freeze(): void;
+  /** Whether it is frozen now. */
+  readonly frozen: boolean;
   /** SIGCONT: all that waited comes at once, in its order. */
   thaw(): void;
   /** Hands something from outside to the process: now, after the freeze, or never. */
@@ -141,6 +143,9 @@ export function createLife(clock: VirtualClock, onOffence: (what: string) => voi
     },
     forgetFreeze: () => {
       chill = null;
+    },
+    get frozen() {
+      return waiting !== null;
     },
     thaw() {
       const came = waiting ?? [];

@@ -289,6 +289,7 @@ const CASES: Readonly<
         { kind: 'ready', clusters: ['c'] },
         { kind: 'ready', clusters: ['d'] },
       ],
+      [{ kind: 'freed' }, { kind: 'ready', clusters: ['c', 'd'] }],
     ],
   },
   'founded-once': {

@@ -34,8 +34,9 @@ function tellAside(world: World, machine: Machine): void {
 function isFreed(world: World): boolean {
   const { claimTaken } = world;
   if (claimTaken === null || ownRecords(CLUSTER, world.zone.records()).length > 0) return false;
-  const isMeant = (it: Machine): boolean =>
-    it.state === 'up' && it.place === 'group' && it.powered && !it.shutsDown;
+  // A frozen one says nothing, and a birth of the majority waits for it no longer than for any other.
+  const isMeant = ({ state, place, powered, shutsDown, process }: Machine): boolean =>
+    state === 'up' && place === 'group' && powered && !shutsDown && process?.life.frozen !== true;
   const holds = ({ disk }: Machine): boolean =>
     [disk.identity, ...disk.aside.map((it) => it.identity)].some(
       (it) => it !== null && it.formed && it.clusterId === claimTaken.clusterId,

@@ -31,6 +31,9 @@ const ANOTHERS = diskWith({ instanceId: idOf(9) });
 const NAMELESS = { ...EMPTY_DISK, present: true };
 const NEXT = formed({ epoch: 2, token: 'token-2', clusterId: clusterIdOf('token-2') });
 
+/** A log whose last entry has this index; 0: it has none. */
+const logTo = (lastIndex: number) => known({ snapshotIndex: 0, lastIndex, lastV2Index: null });
+
 /** Whose data they are: known from the disk alone. */
 const whose: readonly StartCase[] = [
   {
@@ -268,14 +271,40 @@ const withoutClaim: readonly StartCase[] = [
 
 const besideForming: readonly StartCase[] = [
   {
-    name: 'forming, the own epoch',
+    name: 'forming, the own epoch: what is in the log is asked',
     seen: beside(forming(), { local: UNBORN }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['log'],
+  },
+  {
+    name: 'forming, the own epoch',
+    seen: beside(forming(), { local: UNBORN, log: logTo(3) }),
     kind: 'start-data',
     code: 'own-data-forming',
   },
   {
+    name: 'forming, the own epoch, and nobody can say what is in the log',
+    seen: beside(forming(), { local: UNBORN, log: DARK }),
+    kind: 'start-data',
+    code: 'own-data-forming',
+  },
+  {
+    name: 'forming, the own epoch, and etcd was killed before it wrote whom it founds with: it would wait for ever',
+    seen: beside(forming(), { local: UNBORN, log: logTo(0) }),
+    kind: 'set-aside',
+    code: 'damaged-data',
+    says: ['no entry'],
+  },
+  {
+    name: 'forming by an old reading, and formed as the data say: a log without an entry is no matter',
+    seen: beside(forming(), { local: OWN, log: logTo(0), quorum: answers([1, 2, 3]) }),
+    kind: 'start-data',
+    code: 'own-data',
+  },
+  {
     name: 'forming, the own epoch, and damaged once',
-    seen: beside(forming(), { local: UNBORN, damagedStarts: 1 }),
+    seen: beside(forming(), { local: UNBORN, damagedStarts: 1, log: logTo(3) }),
     kind: 'start-data',
     code: 'own-data-forming',
   },
