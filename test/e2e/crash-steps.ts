@@ -45,8 +45,8 @@ const KEEPING_HOUSE = ['LeaseGrant', LOCK, 'Txn _appliance/housekeeping-wanted',
 const GETTING_UP: Readonly<Record<Work, readonly string[]>> = {
   // Its member is in the cluster, and it may have no data of it: then it begins again.
   join: ['MemberRemove'],
-  // Who starts asks whether its launch is completed.
-  evict: ['start of etcd', 'CompleteLifecycleAction', ...KEEPING_HOUSE],
+  // Who starts asks whether its launch is completed; and the mark of who is gone may go after its names, by itself.
+  evict: ['start of etcd', 'CompleteLifecycleAction', 'ChangeResourceRecordSets claim', ...KEEPING_HOUSE],
   inherit: ['start of etcd', 'CompleteLifecycleAction', NAMES, ...KEEPING_HOUSE],
   // In its next life it may keep house again, before it learns that it is to leave.
   leave: ['start of etcd', PUBLISHED, ...KEEPING_HOUSE],
