@@ -45,10 +45,14 @@ export function startRegisters(
   const beganMs = performance.now();
   const acting: Promise<void>[] = [];
 
-  const note = (key: string, call: Call): void => {
+  /** Noted as it begins: what it does may be seen by others before it ends. Gives what notes its end. */
+  const begin = (key: string, call: Call): ((end: Partial<Call>) => void) => {
     const history = histories.get(key) ?? [];
     histories.set(key, history);
-    history.push(call);
+    const at = history.push(call) - 1;
+    return (end) => {
+      history[at] = { ...call, ...end };
+    };
   };
 
   const act = async (client: number): Promise<void> => {
@@ -61,12 +65,17 @@ export function startRegisters(
       const key = `${prefix}${epoch}/${Math.floor(Math.random() * AT_A_TIME)}`;
       const asked = ask(`${client}.${number}`, seen.get(key) ?? null);
       const calledMs = performance.now();
-      const serializable = endpoint === serializableAt;
-      const did = endpoint === null ? null : await carryOut(pool, endpoint, key, asked, serializable);
-      const returnedMs = performance.now();
+      let did: Operation | null = null;
       if (endpoint !== null) {
-        const call = { client: `client ${client} at ${endpoint}`, operation: did ?? asked, calledMs };
-        note(key, { ...call, returnedMs: did === null ? null : returnedMs });
+        const call = {
+          client: `client ${client} at ${endpoint}`,
+          operation: asked,
+          calledMs,
+          returnedMs: null,
+        };
+        const end = begin(key, call);
+        did = await carryOut(pool, endpoint, key, asked, endpoint === serializableAt);
+        if (did !== null) end({ operation: did, returnedMs: performance.now() });
         if (did?.kind === 'read') heard.set(endpoint, Math.max(calledMs, heard.get(endpoint) ?? calledMs));
       }
       if (did !== null) seen.set(key, holdsAfter(did));

@@ -4,7 +4,6 @@ import { allMarks } from '../../../src/core/mark.ts';
 import { hostName, namesOf } from '../../../src/core/names.ts';
 import type { planClaimUpkeep } from '../../../src/core/plan-claim.ts';
 import type { planDns } from '../../../src/core/plan-dns.ts';
-import type { planLock } from '../../../src/core/plan-lock.ts';
 import type { planMembership } from '../../../src/core/plan-membership.ts';
 import { reason } from '../../../src/core/reason.ts';
 import type { RecordSet } from '../../../src/core/records.ts';
@@ -87,9 +86,20 @@ export const HOUSE_BUGS: readonly Bug[] = [
     name: 'the leader keeps house, and takes no lock',
     law: 8,
     profile: 'scaling',
-    source: bugIn<typeof planLock>('planLock', (original) => (seen) => {
-      const action = original(seen);
-      return action.kind === 'take' ? { ...action, kind: 'unlocked' } : action;
+    source: bugIn<typeof createMaintenanceLock>('createMaintenanceLock', (original) => (context) => {
+      const lock = original(context);
+      let keeps = false;
+      return {
+        ...lock,
+        take: async () => (keeps = await Promise.resolve(true)),
+        holds: () => keeps,
+        guard: async () => await Promise.resolve(keeps),
+        isTimely: () => keeps,
+        release: async (signal) => {
+          keeps = false;
+          await lock.release(signal);
+        },
+      };
     }),
   },
   {
