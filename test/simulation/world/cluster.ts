@@ -252,6 +252,11 @@ export function lockHolderAt(world: World, address: string): string | null {
   return clusterAt(world, address)?.read(LOCK_KEY)?.value ?? null;
 }
 
+/** Who keeps house in this cluster, by the lock; null: nobody, or there is no such cluster. */
+export function lockHolderIn(world: World, clusterId: string | null): string | null {
+  return world.etcd.clusters.get(clusterId ?? '')?.read(LOCK_KEY)?.value ?? null;
+}
+
 /** The votes in the cluster of the etcd at this address, as they are, and as they would be without this member. */
 export function votesAt(
   world: World,

@@ -26,7 +26,7 @@ import { createFakeData, type FakeDisk } from '../../fakes/fake-data.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
 import { createSeededRandom } from '../../fakes/seeded-random.ts';
 import { createWire, type Latency, type Wire } from '../../fakes/wire.ts';
-import { etcdPorts, lockHolderAt, memberNamed, memberOnDisk, votesAt } from './cluster.ts';
+import { etcdPorts, lockHolderAt, lockHolderIn, memberNamed, memberOnDisk, votesAt } from './cluster.ts';
 import { rememberedIds } from './ids.ts';
 import { lostByAws, lostQuestion, overNetwork } from './links.ts';
 import type { AsideData } from './happening.ts';
@@ -255,9 +255,12 @@ const LOOK_COUNTS_MS = 30_000;
 const FREE_COUNTS_MS = 2_000;
 
 /** Who holds the lock in the cluster of the etcd at this address, or, where that grants none for want of space, who leads. */
-function housekeeperAt(world: World, { id, ledFullAt }: Machine, address: string): string | null {
+function housekeeperAt(world: World, machine: Machine, address: string): string | null {
+  const { id, ledFullAt, disk } = machine;
   const now = world.clock.now();
-  const holder = lockHolderAt(world, address);
+  // Its etcd may have died after it was asked: the lock is in the cluster all the same.
+  const own = address === machine.address ? (disk.etcd?.clusterId ?? null) : null;
+  const holder = lockHolderAt(world, address) ?? lockHolderIn(world, own);
   const wasFree = holder === null || now - world.lockAskedAt <= FREE_COUNTS_MS;
   return wasFree && now - ledFullAt <= LOOK_COUNTS_MS ? id : holder;
 }
