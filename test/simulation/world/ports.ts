@@ -235,10 +235,11 @@ function heardZone(world: World, machine: Machine, port: ZonePort): ZonePort {
       world.tell({
         kind: 'batch-sent',
         by: machine.id,
-        forms: claimMadeBy(changes)?.state === 'formed',
+        forms:
+          claimOf(changes, 'CREATE')?.state === 'formed' && claimOf(changes, 'DELETE')?.state !== 'formed',
         names: changes.some(({ record }) => record.type !== 'TXT'),
         takes: takenBy(changes),
-        claim: claimMadeBy(changes),
+        claim: claimOf(changes, 'CREATE'),
         lockHolder: housekeeperAt(world, machine, machine.address),
         stepHolder: upgradeLockOf(world, machine),
         step: upgradeLockOf(world, machine) === machine.id && namesOnly(machine, changes),
@@ -280,10 +281,10 @@ function namesOnly({ id, address }: Machine, changes: readonly RecordChange[]): 
   return differs.every((it) => it.endsWith(` ${address}`) || it.endsWith(own));
 }
 
-/** The claim that a batch makes; null: it makes none. */
-function claimMadeBy(changes: readonly RecordChange[]): Claim | null {
-  const made = changes.flatMap(({ action, record }) => (action === 'CREATE' ? [record] : []));
-  const reading = readClaim(CLAIM_NAME, made);
+/** The claim that a batch makes, or takes the place of; null: there is none. */
+function claimOf(changes: readonly RecordChange[], wanted: RecordChange['action']): Claim | null {
+  const records = changes.flatMap(({ action, record }) => (action === wanted ? [record] : []));
+  const reading = readClaim(CLAIM_NAME, records);
   return reading.kind === 'claim' ? reading.claim : null;
 }
 
