@@ -15,7 +15,7 @@ import { hasLostMost, livingClaim } from './plan-claim.ts';
 import { planFounding } from './plan-founding.ts';
 import { reason } from './reason.ts';
 import type { RecordChange, RecordSet } from './records.ts';
-import { swap } from './records.ts';
+import { nameServers, swap } from './records.ts';
 import { ask, clearMark, wait, whyNotLetIn, writeClaim } from './start-actions.ts';
 import type { QuorumAnswer, StartAction, StartCode, StartObservation } from './start.ts';
 
@@ -38,8 +38,7 @@ export function planBirth(
   const { formingClusterId: forming } = seen;
   const obstacles = seen.probes.filter((it) => forming === null || it.clusterId !== forming);
   if (obstacles.length > 0) return planBesideCluster(seen, fleet, replaced, obstacles);
-  const servers = records.filter((it) => it.type === 'SRV');
-  if (replaced === null && servers.length > 0) {
+  if (replaced === null && nameServers(records)) {
     return wait(
       'records-without-claim',
       `there is no claim, but SRV records stand under ${seen.cluster}: a cluster lived here and does not answer; nothing is born over it (if it is gone for good: etcd-appliance claim release ${seen.cluster})`,

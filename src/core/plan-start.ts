@@ -10,6 +10,7 @@ import { planRoom } from './plan-obstacle.ts';
 import { ownMember, planJoin, planJoinUnread } from './plan-join.ts';
 import { ask, clearMark, setAside, startData, wait, whyNotLetIn } from './start-actions.ts';
 import { registerMoved } from './local-data.ts';
+import { nameServers } from './records.ts';
 import type { QuorumAnswer, StartAction, StartObservation } from './start.ts';
 
 /**
@@ -102,7 +103,7 @@ function planUnbornWithoutClaim(seen: StartObservation, identity: DataIdentity):
   if (claimStoodMs < FORMING_LIMIT_MS)
     return wait('own-data-no-claim', `${gone}: waits whether it comes back`);
   // They are written with the claim's formed, or after it, and a name where some stand is given to nobody else.
-  if (seen.zone.known && seen.zone.value.some((it) => it.type === 'SRV'))
+  if (seen.zone.known && nameServers(seen.zone.value))
     return startData(
       'own-data-no-claim',
       `${gone}, and it was formed, as SRV records stand under ${seen.cluster}`,

@@ -27,6 +27,11 @@ export type ChangeOutcome =
   /** It was certainly not taken, and may be tried again: throttled, or an earlier request not complete. */
   | { readonly kind: 'busy'; readonly message: string };
 
+/** Whether any of the records under a name are such as only a cluster that has formed gets. */
+export function nameServers(records: readonly RecordSet[]): boolean {
+  return records.some((it) => it.type === 'SRV');
+}
+
 /** [DELETE old, CREATE new]: a compare-and-swap; without an old one, CREATE is it. */
 export function swap(before: RecordSet | null, after: RecordSet): readonly RecordChange[] {
   const create: RecordChange = { action: 'CREATE', record: after };

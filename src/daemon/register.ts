@@ -55,6 +55,7 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
   let records: Known<readonly RecordSet[]> = unknown('Route 53 was not asked yet');
   let readAt = Number.NEGATIVE_INFINITY;
   let stale = false;
+  /** When a batch of ours was last taken, as far as is known. */
   let changedAt = Number.NEGATIVE_INFINITY;
   /** Raised where what a list says that is under way may be the past. */
   let generation = 0;
@@ -107,8 +108,9 @@ export function createRegister(ports: Pick<Ports, 'zone' | 'clock' | 'random'>, 
     last: () => records,
     lastSince: (at) => (readAt >= at ? records : unknown('Route 53 has not answered since')),
     isYoung(at) {
-      const settlesAt = Math.max(at, changedAt) + RECORDS_SETTLE_MS;
-      return readAt >= Math.max(at, changedAt) && readAt < settlesAt && clock.now() >= settlesAt;
+      const since = Math.max(at, changedAt);
+      const settlesAt = since + RECORDS_SETTLE_MS;
+      return readAt >= since && readAt < settlesAt && clock.now() >= settlesAt;
     },
     claim,
     standing() {

@@ -13,8 +13,8 @@ const GUARD_COUNTS_MS = (MAINTENANCE_LOCK_TTL_SECONDS * 1_000) / 2;
 
 /**
  * The right of the leader's appliance while etcd takes no writes, and so no lock can be had. Right before an act its etcd
- * must still lead and be out of space, confirmed by a quorum, and nobody hold the lock. Two who keep house at once for a moment do no harm: a
- * removal names a member by its id, and records are changed by their old values (law 8).
+ * must still lead and be out of space, confirmed by a quorum, and nobody hold the lock. Two who keep house at once for a
+ * moment do no harm: a removal names a member by its id, and records are changed by their old values (law 8).
  */
 export function createUnlockedRight(context: Context): HouseRight {
   const { admin, clock, self } = context.ports;
@@ -28,8 +28,7 @@ export function createUnlockedRight(context: Context): HouseRight {
       const holder = await admin.read(own, LOCK_KEY, { serializable: false }, signal);
       if (!holder.known || holder.value !== null) return false;
       const status = await admin.status(own, signal);
-      if (!status.known || !isOutOfSpace(status.value)) return false;
-      return status.value.leader === status.value.memberId;
+      return status.known && isOutOfSpace(status.value) && status.value.leader === status.value.memberId;
     },
   };
 }

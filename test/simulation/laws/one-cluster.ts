@@ -3,8 +3,9 @@ import type { LawCheck } from './law.ts';
 
 /**
  * Law 1: no name is ever promised to two clusters. No stack is deleted here; a claim that a person released comes back, unless
- * a majority's data went, too, or it was freed, as he wanted it; one that he made unreadable stays so until he puts it back. And where he replaced the group, and the data went before anybody
- * joined from the new one, that looks like a stack that was made anew.
+ * a majority's data went, too, or it was freed, as he wanted it; one that he made unreadable stays so until he puts it back. And
+ * where he replaced the group, and the data went before anybody joined from the new one, that looks like a stack that was made
+ * anew.
  */
 export const onePromise: LawCheck = {
   law: 1,

@@ -219,7 +219,7 @@ export type Happening =
   | { readonly kind: 'serving'; readonly ids: readonly string[] }
   /** Clusters of the members whose appliances say that they are ready. */
   | { readonly kind: 'ready'; readonly clusters: readonly string[] }
-  /** The name is free: a person released it, and no machine that runs and is meant to has any data of the cluster. */
+  /** The name is free: a person released it, and of the machines that are meant to run, and answer, none knows its data as formed. */
   | { readonly kind: 'freed' }
   /** So many voters' disks are left of those that the formed cluster has. */
   | { readonly kind: 'voters-left'; readonly intact: number; readonly voters: number }

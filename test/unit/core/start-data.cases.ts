@@ -512,6 +512,8 @@ const asideOf = (more: Partial<DataIdentity>): AsideEntry => ({
 });
 const LEARNERS = { ...OWN, aside: [asideOf({ voter: false })] };
 const UNBORN_LEARNERS = [asideOf({ voter: false, formed: false })];
+/** Of an epoch that was replaced since. */
+const OLD_MARK = { ...EMPTY_DISK, mark: { token: 'token-0', nonce: 'n', started: true } };
 const SHORT = known({ freeBytes: 255 * 1024 * 1024, totalBytes: 100e9 });
 const ENOUGH = known({ freeBytes: 256 * 1024 * 1024, totalBytes: 100e9 });
 const serving = { quorum: answers([1, 2, 3]) };
@@ -626,11 +628,7 @@ const onFullDisk: readonly StartCase[] = [
   {
     name: 'an old mark to forget, and no room to write that: data of a learner go',
     seen: beside(forming({ epoch: 2 }), {
-      local: {
-        ...EMPTY_DISK,
-        mark: { token: 'token-0', nonce: 'n', started: true },
-        aside: [asideOf({ voter: false })],
-      },
+      local: { ...OLD_MARK, aside: [asideOf({ voter: false })] },
       room: SHORT,
     }),
     kind: 'discard',
@@ -639,11 +637,7 @@ const onFullDisk: readonly StartCase[] = [
   {
     name: 'an old mark to forget, no room, and data of a voter that nothing stands for: they stay, and it is tried',
     seen: beside(forming({ epoch: 2 }), {
-      local: {
-        ...EMPTY_DISK,
-        mark: { token: 'token-0', nonce: 'n', started: true },
-        aside: [asideOf({})],
-      },
+      local: { ...OLD_MARK, aside: [asideOf({})] },
       room: SHORT,
     }),
     kind: 'clear-mark',
