@@ -105,16 +105,16 @@ async function askEach(
   };
 }
 
-/** How many of the voters that were healthy in a look still are, but for one: by the time it ended, it may have been old. */
+/** Which of the voters that were healthy in a look still are, but for one: by the time it ended, it may have been old. */
 export async function stillHealthy(
   { ports: { admin } }: { readonly ports: Pick<Ports, 'admin'> },
   seen: Look,
   butId: string,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<readonly string[]> {
   const counted = seen.list.members.filter((it) => !it.learner && it.id !== butId && seen.healthy.has(it.id));
   const { members } = await askEach(admin, counted.map(asked), seen.list.clusterId, signal);
-  return members.filter((it) => it.unhealthy === null).length;
+  return members.filter((it) => it.unhealthy === null).map((it) => it.id);
 }
 
 /** Members of a look, each with where it is asked: it may have published another client URL than its address's. */

@@ -194,9 +194,6 @@ export async function whyNotAsSeen(
 ): Promise<string | null> {
   const leavers = await readLeaving({ ports }, 'going', memory.through, signal);
   if (!leavers.known) return leavers.reason;
-  const list = await ports.admin.memberList(memory.through, { linearizable: true }, signal);
-  if (!list.known) return list.reason;
-  if (votersKey(list.value) !== memory.voters) return 'the voters are others than a moment ago';
   if (keyOf(leavers.value) !== memory.leavers) return 'others leave than a moment ago';
   const whyNot = await Promise.all(
     memory.well.map(async (it) => {
@@ -204,5 +201,10 @@ export async function whyNotAsSeen(
       return await whyNotFollowing(ports, { ...it, status }, memory.leader, signal);
     }),
   );
-  return whyNot.find((it) => it !== null) ?? null;
+  const why = whyNot.find((it) => it !== null);
+  if (why !== undefined) return why;
+  // Last: one of them may have removed itself since it was asked.
+  const list = await ports.admin.memberList(memory.through, { linearizable: true }, signal);
+  if (!list.known) return list.reason;
+  return votersKey(list.value) === memory.voters ? null : 'the voters are others than a moment ago';
 }

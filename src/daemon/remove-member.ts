@@ -44,16 +44,16 @@ export async function removeMember(
 ): Promise<boolean> {
   const endpoint = seen.through;
   if (!(await right.guard(signal))) return false;
-  // Law 5: a learner that has become a voter since it was looked at is not what this removal means. Looked at last, as no
-  // lock keeps a learner from its promotion. Nor does anything keep the others from leaving, while who is silent was waited for.
-  const [list, healthy] = await Promise.all([
-    context.ports.admin.memberList(endpoint, { linearizable: true }, signal),
-    action.voter ? stillHealthy(context, seen, action.memberId, signal) : 0,
-  ]);
+  // Law 5: the others may leave while who is silent is waited for.
+  const healthy = action.voter ? await stillHealthy(context, seen, action.memberId, signal) : [];
+  // A learner that has become a voter since it was looked at is not what this removal means. Looked at last, as no lock keeps
+  // a learner from its promotion, nor a voter from leaving.
+  const list = await context.ports.admin.memberList(endpoint, { linearizable: true }, signal);
   const member = list.known ? list.value.members.find((it) => it.id === action.memberId) : undefined;
   if (!list.known || member === undefined || member.learner === action.voter) return list.known;
-  const others = votersOf(list.value.members).filter((it) => it !== member).length;
-  const short = action.voter ? whyShort(action.instanceId, healthy, others) : null;
+  const others = votersOf(list.value.members).filter((it) => it !== member);
+  const well = others.filter((it) => healthy.includes(it.id));
+  const short = action.voter ? whyShort(action.instanceId, well.length, others.length) : null;
   if (short !== null) {
     context.chronicle.plan('membership', [short]);
     return false;

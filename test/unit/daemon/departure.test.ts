@@ -195,16 +195,35 @@ describe('an instance that goes', () => {
     publish(['i-02', 'i-03']);
     const dies = bench.host(2).self.address;
     // Its word comes first, as it does where a learner beside it keeps the whole look waiting.
-    const memberList: AdminPort['memberList'] = async (...call) => {
-      const list = await host.ports.admin.memberList(...call);
+    const readPrefix: AdminPort['readPrefix'] = async (...call) => {
+      const leavers = await host.ports.admin.readPrefix(...call);
       if (steps.at(-1) === 'release') bench.etcd.kill(dies);
-      return list;
+      return leavers;
     };
-    await depart(GOING, false, { admin: { memberList } });
+    await depart(GOING, false, { admin: { readPrefix } });
     await bench.clock.advance(10_000);
     expect(steps).toContain('release');
     expect(steps).not.toContain('remove');
     expect(cluster.members).toHaveLength(3);
+  });
+
+  it('looks again where another that it counted on has removed itself since it was asked', async () => {
+    cluster.lead(cluster.members[1]?.id ?? '');
+    publish(['i-02', 'i-03']);
+    const other = cluster.members[2]?.id ?? '';
+    const read: AdminPort['read'] = async (...call) => {
+      const value = await host.ports.admin.read(...call);
+      if (steps.includes('goes') && call[1] === PUBLISHED_KEY) steps.push('look');
+      // The last question to it, which it has answered.
+      else if (steps.at(-1) === 'release' && call[0] === bench.host(2).url) {
+        cluster.removeMember(other);
+        steps.push('goes');
+      }
+      return value;
+    };
+    await depart(GOING, false, { admin: { read } });
+    await bench.clock.advance(10_000);
+    expect([...new Set(steps)]).toEqual(['announce', 'release', 'goes', 'look', 'remove', 'complete']);
   });
 
   it('may keep house again where it has to stay after all: the others may leave, too', async () => {
@@ -212,12 +231,12 @@ describe('an instance that goes', () => {
     const handedOver: boolean[] = [];
     const released = (): void => void handedOver.push(ending.state.handsOver);
     // One that it counts on dies as it removes itself, and the other is no majority.
-    const memberList: AdminPort['memberList'] = async (...call) => {
-      const list = await host.ports.admin.memberList(...call);
+    const readPrefix: AdminPort['readPrefix'] = async (...call) => {
+      const leavers = await host.ports.admin.readPrefix(...call);
       if (steps.at(-1) === 'release') bench.etcd.kill(bench.host(2).self.address);
-      return list;
+      return leavers;
     };
-    const ending = await depart(GOING, false, { admin: { memberList }, released });
+    const ending = await depart(GOING, false, { admin: { readPrefix }, released });
     await bench.clock.advance(10_000);
     expect(handedOver).toContain(true);
     expect(steps).not.toContain('remove');
