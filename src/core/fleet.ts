@@ -74,7 +74,10 @@ export interface InstanceEvidence {
   readonly ec2: Known<Ec2Evidence>;
   /** For how long, in ms, every known answer has been "not found"; 0 where the last was another. */
   readonly notFoundForMs: number;
-  /** For how long, in ms, no known answer of Auto Scaling has listed it; 0 where the last did, or none is known. */
+  /**
+   * For how long, in ms, no known answer of Auto Scaling has listed it, while every known one of EC2 was `stopped`; 0 where the
+   * last was not so, or none is known.
+   */
   readonly unlistedForMs: number;
 }
 

@@ -62,7 +62,7 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
   let knownAt = Number.NEGATIVE_INFINITY;
   let knownWallTime = '';
   let blindSince: number | null = null;
-  /** Since when no known answer has listed an instance that somebody asked about. */
+  /** Since when no known answer has listed an instance that EC2 says is stopped. */
   const unlisted = new Map<string, number>();
   /** From when to when every known answer about an id has been "not found". */
   const missing = new Map<string, { readonly since: number; readonly last: number }>();
@@ -82,6 +82,8 @@ export function createFleetView(ports: Pick<Ports, 'fleet' | 'clock' | 'self'>):
   };
   const judge = (id: string, state: Known<Ec2Evidence>, at: number): Answer['evidence'] => {
     if (!state.known) return { ec2: state, notFoundForMs: 0 };
+    // Where EC2 itself does not know a stopped instance, or says otherwise, the lists of that time prove nothing.
+    if (state.value !== 'stopped') unlisted.delete(id);
     if (state.value !== 'not-found') {
       missing.delete(id);
       return { ec2: state, notFoundForMs: 0 };

@@ -97,7 +97,8 @@ export function createFakeFleet(
     if (views.length > VIEWS_KEPT) views.shift();
   };
   const fleetOf = ({ groups, replaced, desired, listed }: View): Fleet => {
-    const instances = [...listed.values()];
+    // What is in its warm pool, a group does not list.
+    const instances = [...listed.values()].filter(({ lifecycle }) => !isWarmed(lifecycle));
     const left = groups.filter(({ arn }) => !replaced.has(arn) || instances.some((it) => it.group === arn));
     return {
       groups: left.map((group) => ({ ...group, desired: desired.get(group.arn) ?? group.desired })),
@@ -109,7 +110,10 @@ export function createFakeFleet(
   const trouble = (asking: string, { listed }: View): string | undefined => {
     const down = broken.get(asking) ?? broken.get('*') ?? failures.shift();
     if (down !== undefined) return down;
-    return listed.has(asking) ? undefined : `the group does not list the asking instance ${asking}`;
+    const own = listed.get(asking);
+    return own !== undefined && !isWarmed(own.lifecycle)
+      ? undefined
+      : `the group does not list the asking instance ${asking}`;
   };
   const find = (id: string): Instance => {
     const instance = latest().listed.get(id);
@@ -200,6 +204,10 @@ export function createFakeFleet(
       return state === 'shutting-down' || state === 'terminated';
     },
   };
+}
+
+function isWarmed(lifecycle: string): boolean {
+  return lifecycle.startsWith('Warmed:');
 }
 
 const DEFAULT_GROUP: Group = {

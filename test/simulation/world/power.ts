@@ -86,9 +86,9 @@ export function cutPower(world: World, machine: Machine): void {
   world.etcd.kill(machine.address);
 }
 
-/** Power comes back. */
+/** Power comes back, but to one that EC2 has stopped. */
 export function powerOn(world: World, machine: Machine, ends: Ends): void {
-  if (machine.state === 'gone') return;
+  if (machine.state === 'gone' || world.aws.truth(machine.id) === 'stopped') return;
   machine.powered = true;
   bootLater(world, machine, ends);
 }

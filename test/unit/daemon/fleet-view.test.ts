@@ -249,4 +249,20 @@ describe('evidence over time', () => {
     await bench.clock.advance(20_000);
     expect(await look()).toBe(20_000);
   });
+
+  it('begins that time anew where EC2 did not know the instance either: both may have been half blind', async () => {
+    const look = async (): Promise<number> => {
+      await view.fleet(0, NEVER);
+      return (await evidence()).unlistedForMs;
+    };
+    bench.aws.unlist('i-02', 'stopped');
+    expect(await look()).toBe(0);
+    bench.aws.forget('i-02');
+    await bench.clock.advance(40_000);
+    expect(await look()).toBe(0);
+    bench.aws.add({ id: 'i-02', address: '10.0.0.2' });
+    bench.aws.unlist('i-02', 'stopped');
+    await bench.clock.advance(40_000);
+    expect(await look()).toBe(40_000);
+  });
 });
