@@ -103,6 +103,16 @@ describe.each(SEEDS)('under seed %i', (seed) => {
     },
   );
 
+  it.each([1, 2, 3])(
+    'the etcds of %i of three founders are killed before their logs have an entry, and hold up no birth',
+    async (times) => {
+      const history = await begin({ seed, desired: 3 });
+      await history.happens({ kind: 'kill-as-it-founds', what: 'etcd', times, withinMs: 30_000 });
+      await history.settled(MINUTE_MS);
+      expect(history.world.reasons).toContain('start:damaged-data');
+    },
+  );
+
   it.each([1, 2])(
     'of a founding three, %i containers lose their files between mark and formed: nobody founds twice with one token',
     async (count) => {

@@ -35,6 +35,12 @@ interface IncidentParams {
     readonly call: number;
     readonly taken: boolean;
   };
+  /** The next so many etcds that found a cluster within so long are killed before their logs have an entry. */
+  readonly 'kill-as-it-founds': {
+    readonly what: 'etcd' | 'both';
+    readonly times: number;
+    readonly withinMs: number;
+  };
   /** SIGTERM to the appliance, of which nobody else knows; it is started again afterwards. */
   readonly restart: { readonly who: Who };
   /** The machine is without power for so long, and comes back on the same disk. */
@@ -199,6 +205,11 @@ const DRAWS: { readonly [K in IncidentKind]: (draw: Draw) => IncidentParams[K] }
     what: random.chance(0.8) ? 'appliance' : 'both',
     call: random.int(1, 40),
     taken: random.chance(0.5),
+  }),
+  'kill-as-it-founds': ({ random, desired }) => ({
+    what: random.pick(['etcd', 'both']),
+    times: random.int(1, desired + 1),
+    withinMs: random.int(5_000, 30_000),
   }),
   restart: ({ who }) => ({ who: who() }),
   'power-cut': ({ random, who }) => ({
@@ -379,5 +390,6 @@ export function lastsMsOf(incident: Incident): number {
   // What is done in a step is told when it is done.
   if (incident.kind === 'in-step') return incident.withinMs + incident.afterMs + incident.forMs;
   if (incident.kind === 'freeze-at-call') return incident.withinMs + incident.forMs;
+  if (incident.kind === 'kill-as-it-founds') return incident.withinMs;
   return 'lastsMs' in incident ? incident.lastsMs : 0;
 }

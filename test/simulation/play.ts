@@ -70,7 +70,7 @@ export async function play(plot: Plot, options: PlayOptions = {}): Promise<Endin
 /** Whoever looks sees at once what does not answer at all: that excuses nothing that is done later. */
 function isPlain(incident: Incident): boolean {
   // What waits for its moment is told when that comes.
-  if (incident.kind === 'in-step' || incident.kind === 'freeze-at-call') return true;
+  if (['in-step', 'freeze-at-call', 'kill-as-it-founds'].includes(incident.kind)) return true;
   if (incident.kind === 'defragment') return true;
   return incident.kind === 'power-cut' || (incident.kind === 'freeze' && incident.what === 'etcd');
 }

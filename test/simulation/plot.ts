@@ -87,8 +87,12 @@ const UPGRADE_KINDS: readonly IncidentKind[] = [
   'in-step',
 ];
 
+/** And what only births are about. */
 const EVERYTHING: Weights = Object.fromEntries(
-  INCIDENT_KINDS.filter((it) => !UPGRADE_KINDS.includes(it)).map((it) => [it, 2]),
+  INCIDENT_KINDS.filter((it) => !UPGRADE_KINDS.includes(it) && it !== 'kill-as-it-founds').map((it) => [
+    it,
+    2,
+  ]),
 );
 
 const TABLES: Readonly<Record<Profile, ProfileTable>> = {
@@ -102,6 +106,7 @@ const TABLES: Readonly<Record<Profile, ProfileTable>> = {
     weights: {
       ...EVERYTHING,
       'kill-at-call': 8,
+      'kill-as-it-founds': 4,
       wipe: 4,
       lose: 4,
       scale: 4,

@@ -1,7 +1,8 @@
 import { hostOf, peerUrl } from '../../../src/core/urls.ts';
 import type { EtcdStart, IdsPort } from '../../../src/daemon/ports.ts';
 import type { EtcdFiles } from './files.ts';
-import { createEtcdFiles, foundingFiles } from './files.ts';
+import { createEtcdFiles } from './files.ts';
+import type { Change } from './state.ts';
 import { whyNotJoined } from './versions.ts';
 import type { EtcdNetwork, EtcdProcess } from './node.ts';
 
@@ -15,15 +16,21 @@ interface Surroundings {
 
 type Initial = NonNullable<EtcdStart['initial']>;
 
-/** What an etcd without data makes of its initial flags: its first files, or the words with which it ends. */
-export function filesOf(world: Surroundings, process: EtcdProcess, initial: Initial): EtcdFiles | string {
+/** The directory of an etcd that begins: its log has no entry yet, and the additions of the founders will be the first. */
+interface Beginning {
+  readonly files: EtcdFiles;
+  readonly founders: readonly Change[];
+}
+
+/** What an etcd without data makes of its initial flags: how it begins, or the words with which it ends. */
+export function beginningOf(world: Surroundings, process: EtcdProcess, initial: Initial): Beginning | string {
   const own = peerUrl(process.address);
   const urls = initial.cluster.map((it) => it.peerUrl);
   if (!urls.includes(own)) return "couldn't find local name in the initial cluster configuration";
   return initial.state === 'new' ? found(world, process, initial) : join(world, process, urls);
 }
 
-function found(world: Surroundings, process: EtcdProcess, initial: Initial): EtcdFiles | string {
+function found(world: Surroundings, process: EtcdProcess, initial: Initial): Beginning | string {
   const { token, cluster } = initial;
   const urls = cluster.map((it) => it.peerUrl);
   const memberId = world.ids.memberId(peerUrl(process.address), token);
@@ -43,10 +50,10 @@ function found(world: Surroundings, process: EtcdProcess, initial: Initial): Etc
       learner: false,
     },
   }));
-  return foundingFiles(world.ids.clusterId(urls, token), memberId, changes);
+  return { files: createEtcdFiles(world.ids.clusterId(urls, token), memberId), founders: changes };
 }
 
-function join(world: Surroundings, process: EtcdProcess, urls: readonly string[]): EtcdFiles | string {
+function join(world: Surroundings, process: EtcdProcess, urls: readonly string[]): Beginning | string {
   const [there] = answering(world, process, urls);
   if (there === undefined) return 'could not retrieve cluster information from the given URLs';
   const members = [...there.state.members.values()];
@@ -56,7 +63,7 @@ function join(world: Surroundings, process: EtcdProcess, urls: readonly string[]
   const own = members.find((it) => it.peerUrls.includes(peerUrl(process.address)));
   if (own === undefined) return 'not a member';
   const unfit = whyNotJoined(process.version, answering(world, process, urls));
-  return unfit ?? createEtcdFiles(there.clusterId, own.id);
+  return unfit ?? { files: createEtcdFiles(there.clusterId, own.id), founders: [] };
 }
 
 /** A joiner asks one member after the other for the list, and then all for their versions; so long for a mute one; ms. */

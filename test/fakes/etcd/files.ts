@@ -67,14 +67,12 @@ export function createEtcdFiles(clusterId: string, memberId: string): EtcdFiles 
   };
 }
 
-/** The directory of a founder: the additions of all founders stand in the log, committed, as etcd begins it. */
-export function foundingFiles(clusterId: string, memberId: string, changes: readonly Change[]): EtcdFiles {
-  const files = createEtcdFiles(clusterId, memberId);
+/** Begins the log of a founder as etcd does: the additions of all founders stand in it, committed. */
+export function writeFounders(files: EtcdFiles, changes: readonly Change[]): void {
   files.term = 1;
   files.entries = changes.map((change, at) => ({ term: 1, index: at + 1, change, request: 0, caller: '' }));
   files.commit = changes.length;
   for (const change of changes) applyChange(files.state, change);
-  return files;
 }
 
 export function lastIndex(files: EtcdFiles): number {

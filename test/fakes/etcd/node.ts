@@ -117,6 +117,8 @@ export interface MembershipChange {
 /** What happened that a test may want to know, at the moment when it happens. */
 export interface EtcdWatch {
   started(instanceId: string, start: EtcdStart): void;
+  /** It founds a cluster: its directory is there, and its log has no entry yet. */
+  founds?(instanceId: string): void;
   ended(instanceId: string, exit: EtcdExit): void;
   changed?(change: MembershipChange): void;
   /** A member begins to run; the versions of all that run of its cluster. */

@@ -2,9 +2,10 @@ import type { EtcdExit } from '../../../src/core/local-data.ts';
 import { known, unknown } from '../../../src/core/known.ts';
 import { minorOf } from '../../../src/core/versions.ts';
 import type { Binary, EtcdStart, IdsPort, ProcessPort, RunningEtcd } from '../../../src/daemon/ports.ts';
-import { filesOf, muteMs } from './boot.ts';
+import { beginningOf, muteMs } from './boot.ts';
 import { handOver } from './election.ts';
-import { beginWithSnapshot } from './files.ts';
+import type { EtcdFiles } from './files.ts';
+import { beginWithSnapshot, writeFounders } from './files.ts';
 import { drawMs } from './large.ts';
 import { connectedMs } from './links.ts';
 import { snapshotCountOf, whyNotRun } from './versions.ts';
@@ -23,6 +24,7 @@ interface MachineDeps {
 }
 
 const FIRST_PID = 100;
+const FROZEN_LOOK_MS = 100;
 
 /** The processes of one machine. */
 export function createMachine(host: EtcdHost, deps: MachineDeps): ProcessPort {
@@ -58,7 +60,9 @@ export function createMachine(host: EtcdHost, deps: MachineDeps): ProcessPort {
       exits.set(process, Promise.withResolvers<EtcdExit>());
       deps.watch.started(host.id, start);
       if (readsMs > 0) deps.watch.isBusy?.(host.id, 'starts', readsMs);
-      clock.after(bootsInMs, () => boot(deps, process, start, host.binaries?.bad.get(start.version)));
+      whenAwake(etcds, process, bootsInMs, () =>
+        boot(deps, process, start, host.binaries?.bad.get(start.version)),
+      );
       return known(handleOf(deps, process));
     },
   };
@@ -89,14 +93,11 @@ function createProcess(
   };
 }
 
+/** From the moment when a founder's log is there to its first entry: a flush or two; ms. */
+const LOG_BEGINS_MS = 20;
+
 function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart, fault?: BinaryFault): void {
   const { etcds, processes } = deps;
-  if (!process.alive) return;
-  if (process.frozen) {
-    // It goes on where it stood.
-    etcds.clock.after(100, () => boot(deps, process, start, fault));
-    return;
-  }
   if (fault === 'mute') return;
   if (fault === 'crashes') {
     etcds.end(process, { code: 2, lastWords: 'panic: this binary is broken' });
@@ -104,14 +105,15 @@ function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart, fault?:
   }
   const { network } = etcds;
   const now = etcds.clock.now();
-  const files =
+  const beginning =
     start.initial === null
-      ? process.disk.etcd
-      : filesOf({ ids: deps.ids, network, processes, now }, process, start.initial);
-  if (files === null || typeof files === 'string') {
-    etcds.end(process, { code: 1, lastWords: files ?? 'no data' });
+      ? process.disk.etcd && { files: process.disk.etcd, founders: [] }
+      : beginningOf({ ids: deps.ids, network, processes, now }, process, start.initial);
+  if (beginning === null || typeof beginning === 'string') {
+    etcds.end(process, { code: 1, lastWords: beginning ?? 'no data' });
     return;
   }
+  const { files, founders } = beginning;
   const isOthers = files.ranOn !== null && files.ranOn !== process.version;
   if (files.unreadable || (fault === 'unreadable' && isOthers)) {
     etcds.end(process, { code: 2, saysDamaged: 'wal', lastWords: 'walpb: crc mismatch' });
@@ -122,12 +124,33 @@ function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart, fault?:
     etcds.end(process, unfit);
     return;
   }
-  beginWithSnapshot(files);
   files.ranOn = process.version;
   process.disk.etcd = files;
+  if (founders.length === 0) {
+    run(deps, process, files);
+    return;
+  }
+  deps.watch.founds?.(process.name);
+  whenAwake(etcds, process, LOG_BEGINS_MS, () => {
+    writeFounders(files, founders);
+    run(deps, process, files);
+  });
+}
+
+function run(deps: MachineDeps, process: EtcdProcess, files: EtcdFiles): void {
+  beginWithSnapshot(files);
   process.files = files;
-  process.node = createNode(process, files, now);
+  process.node = createNode(process, files, deps.etcds.clock.now());
   deps.booted(process.node);
+}
+
+/** After so long, or when it goes on where it stood; never where it has ended. */
+function whenAwake(etcds: Etcds, process: EtcdProcess, ms: number, act: () => void): void {
+  etcds.clock.after(ms, () => {
+    if (!process.alive) return;
+    if (process.frozen) whenAwake(etcds, process, FROZEN_LOOK_MS, act);
+    else act();
+  });
 }
 
 function handleOf({ etcds, exits }: MachineDeps, process: EtcdProcess): RunningEtcd {

@@ -7,7 +7,7 @@ import { announce, type Strikes, targetOf, withTarget } from './target.ts';
 
 /** What happens to processes, and to power. */
 export const PROCESS_INCIDENTS: Strikes<
-  'kill' | 'kill-at-call' | 'restart' | 'power-cut' | 'freeze' | 'freeze-at-call'
+  'kill' | 'kill-at-call' | 'kill-as-it-founds' | 'restart' | 'power-cut' | 'freeze' | 'freeze-at-call'
 > = {
   kill: (world, { who, what }) =>
     withTarget(world, who, (machine) => {
@@ -24,6 +24,21 @@ export const PROCESS_INCIDENTS: Strikes<
         kill(world, machine, what);
       });
     }),
+  'kill-as-it-founds': (world, { what, times, withinMs }) => {
+    const whose = what === 'both' ? 'appliance and etcd' : what;
+    announce(world, `kill -9 of ${whose} of the next ${times} that found, within ${withinMs} ms`);
+    let left = times;
+    const listener = (founder: Machine): void => {
+      left -= 1;
+      if (left === 0) world.onFounding.delete(listener);
+      world.note(founder.id, `kill -9 of ${whose}, before etcd's log has an entry`);
+      world.tell({ kind: 'fault', lastsMs: 0 });
+      kill(world, founder, what);
+    };
+    world.onFounding.add(listener);
+    world.clock.after(withinMs, () => void world.onFounding.delete(listener));
+    return true;
+  },
   restart: (world, { who }) =>
     withTarget(world, who, (machine) => {
       announce(world, `${machine.id}: SIGTERM to the appliance`);

@@ -62,8 +62,7 @@ export function inspectOf(machine: Machine): InspectPort {
       return await Promise.resolve(
         known({
           snapshotIndex: etcd?.replayedFrom ?? 0,
-          // A birth writes its members first, which this log does not have.
-          lastIndex: etcd === null ? 0 : Math.max(1, lastIndex(etcd)),
+          lastIndex: etcd === null ? 0 : lastIndex(etcd),
           lastV2Index: odd().findLast((it) => it.form !== 'v3')?.index ?? null,
         }),
       );

@@ -43,6 +43,7 @@ export interface World {
   image: PlotImage;
   /** Are told who begins a step of an upgrade. */
   readonly onStep: Set<(holder: Machine) => void>;
+  readonly onFounding: Set<(founder: Machine) => void>;
   /** What the group wants. */
   desired: number;
   /** So many more than it wants it launches for a while, during a refresh. */
@@ -110,6 +111,10 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
         started(id, { initial }) {
           if (initial?.state === 'new') world.tell({ kind: 'founding', id, token: initial.token });
         },
+        founds(id) {
+          const founder = world.machines.get(id);
+          if (founder !== undefined) for (const it of world.onFounding) it(founder);
+        },
         ended(id, exit) {
           world.note(id, `etcd ended (${exit.signal ?? exit.code ?? ''}) ${exit.lastWords}`);
           if (isOfVersion(exit.lastWords) && !isRefused(world, id))
@@ -130,6 +135,7 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     sabotage: watch.sabotage ?? null,
     image: plot.image,
     onStep: new Set(),
+    onFounding: new Set(),
     desired: plot.desired,
     surplus: 0,
     refreshing: false,

@@ -39,6 +39,24 @@ const cut = (group: readonly number[], others: readonly number[]): (() => void) 
   };
 };
 
+describe('an etcd that is killed as it founds, before its log has an entry', () => {
+  it.each([0, 2])('knows no members when it is started again; %i others serve', async (others) => {
+    lab = createEtcdLab(3);
+    const initial = lab.founding(3);
+    for (let index = 1; index <= others; index += 1) await lab.start(index, initial);
+    await lab.start(0, initial);
+    expect(await lab.clock.until(() => lab.host(0).disk.etcd !== null, 5_000)).toBe(true);
+    lab.etcd.kill(lab.host(0).address);
+    expect(lab.host(0).disk.etcd?.entries).toEqual([]);
+
+    await lab.start(0, null);
+    const serves = (): boolean => lab.etcd.processAt(lab.host(0).address)?.serving === true;
+    // A leader sends it all that there is.
+    expect(await lab.clock.until(serves, 60_000)).toBe(others > 0);
+    expect(lab.node(0).files.state.members.size).toBe(others > 0 ? 3 : 0);
+  });
+});
+
 describe('a cluster of three', () => {
   it('has one leader, that all follow in one term', () => {
     expect(leaders()).toEqual(['n1']);
