@@ -213,7 +213,16 @@ const laid = (of: string, { readable = true, voter = true } = {}): AsideData => 
 const discarded = (
   gone: AsideData,
   rest: Partial<Extract<Happening, { readonly kind: 'discarded' }>> = {},
-): Happening => ({ kind: 'discarded', id: 'i-1', gone, older: [], newer: [], shortMs: 0, ...rest });
+): Happening => ({
+  kind: 'discarded',
+  id: 'i-1',
+  gone,
+  older: [],
+  newer: [],
+  used: null,
+  shortMs: 0,
+  ...rest,
+});
 const mark = (n: number): RecordSet =>
   markRecord(CLUSTER, { instanceId: `i-${n}`, token: 'one', nonce: `${n}` });
 const told = (id: string, to: 'go' | 'stop'): Happening => ({ kind: 'told', id, to });
@@ -720,11 +729,16 @@ const CASES: Readonly<
       [records(formed('c')), discarded(laid('c/m1'))],
       [records(formed('c')), discarded(laid('c/m1'), { older: [laid('c/m0')] })],
       [records(formed('c')), discarded(laid('c/m1'), { newer: [laid('c/m2', { readable: false })] })],
+      [records(formed('c')), discarded(laid('c/m1'), { used: laid('c/m2', { voter: false }) })],
       [discarded(laid('c/m1'), { newer: [laid('c/m2'), laid('d/m3', { voter: false })] })],
       [discarded(laid('c/m1', { voter: false }), { shortMs: 200_000 })],
     ],
     good: [
       [records(formed('c')), discarded(laid('c/m1'), { newer: [laid('c/m2')] })],
+      [
+        records(formed('c')),
+        discarded(laid('c/m1'), { newer: [laid('c/m2', { readable: false })], used: laid('c/m3') }),
+      ],
       [records(formed('c')), discarded(laid('c/m1', { voter: false }), { older: [laid('c/m0')] })],
       [records(formed('d')), discarded(laid('c/m1'))],
     ],

@@ -79,6 +79,11 @@ export function lastIndex(files: EtcdFiles): number {
   return files.snapshotIndex + files.entries.length;
 }
 
+/** Whether they hold anything that can be read: a log that was never begun holds nothing. */
+export function isReadable(files: EtcdFiles): boolean {
+  return !files.unreadable && lastIndex(files) > 0;
+}
+
 /** The term of an entry; 0 where there is none, or none any more. */
 export function termAt(files: EtcdFiles, index: number): number {
   if (index === files.snapshotIndex) return files.snapshotTerm;

@@ -8,6 +8,7 @@ import type { EtcdFiles } from './files.ts';
 import { beginWithSnapshot, writeFounders } from './files.ts';
 import { drawMs } from './large.ts';
 import { connectedMs } from './links.ts';
+import { apply } from './replication.ts';
 import { snapshotCountOf, whyNotRun } from './versions.ts';
 import type { EtcdBusy, EtcdNode, EtcdProcess, Etcds, EtcdWatch } from './node.ts';
 import { createNode } from './node.ts';
@@ -140,8 +141,11 @@ function boot(deps: MachineDeps, process: EtcdProcess, start: EtcdStart, fault?:
 function run(deps: MachineDeps, process: EtcdProcess, files: EtcdFiles): void {
   beginWithSnapshot(files);
   process.files = files;
-  process.node = createNode(process, files, deps.etcds.clock.now());
-  deps.booted(process.node);
+  const node = createNode(process, files, deps.etcds.clock.now());
+  process.node = node;
+  // What it knew to be committed when it ended, and was too busy to apply.
+  apply(deps.etcds, node);
+  if (process.alive) deps.booted(node);
 }
 
 /** After so long, or when it goes on where it stood; never where it has ended. */

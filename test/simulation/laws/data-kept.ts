@@ -77,22 +77,27 @@ export const discardedInOrder: LawCheck = {
           promised.add(reading.claim.clusterId);
       }
       if (it.kind !== 'discarded') return;
-      const { gone, older, newer } = it;
+      const { gone, older, newer, used } = it;
       if (it.shortMs > SHORT_KNOWN_MS) report(`${it.id} deletes ${gone.of}, and its disk is not short`);
       if (!gone.voter) return;
       if ([...older, ...newer].some((one) => !one.voter))
         report(`${it.id} deletes ${gone.of}, and keeps what was never a voter's`);
       const [cluster = ''] = gone.of.split('/');
-      if (promised.has(cluster) && gone.readable && !standsThere({ gone, newer }))
+      if (promised.has(cluster) && gone.readable && !standsThere({ gone, newer, used }))
         report(`${it.id} deletes ${gone.of}, the newest of a voter of its cluster`);
     };
   },
 };
 
-/** Whether newer data of a voter of the same cluster, or of who was about to be one, can be read beside what is deleted. */
-function standsThere({ gone, newer }: Pick<Discarded, 'gone' | 'newer'>): boolean {
+/**
+ * Whether newer data of a voter of the same cluster, or of who was about to be one, can be read beside what is deleted, set
+ * aside or in use. That data are damaged which no etcd was started on since, nobody can know.
+ */
+function standsThere({ gone, newer, used }: Pick<Discarded, 'gone' | 'newer' | 'used'>): boolean {
   const [cluster = ''] = gone.of.split('/');
-  return newer.some((one) => one.readable && one.voter && one.of.startsWith(`${cluster}/`));
+  return [...newer, ...(used === null ? [] : [used])].some(
+    (one) => one.readable && one.voter && one.of.startsWith(`${cluster}/`),
+  );
 }
 
 /** Law 2: readable data that the cluster still counts on as a voter's stay in use. */

@@ -6,7 +6,7 @@ import { hostOf } from '../../../src/core/urls.ts';
 import { createEtcdAdmin } from '../../fakes/etcd/admin.ts';
 import { createEtcdClient, type EtcdClient } from '../../fakes/etcd/client.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
-import { lastIndex } from '../../fakes/etcd/files.ts';
+import { isReadable, lastIndex } from '../../fakes/etcd/files.ts';
 import type { EtcdBusy, EtcdNode, EtcdProcess, MembershipChange } from '../../fakes/etcd/node.ts';
 import type { Wire } from '../../fakes/wire.ts';
 import type { MemberName, Votes } from './happening.ts';
@@ -135,7 +135,7 @@ function losesMajority(world: World, cluster: EtcdCluster, member: Member): bool
 /** Whether this machine has the data of that member, in use or set aside: data set aside count as data. */
 export function keepsData({ disk }: Machine, memberId: string): boolean {
   return [disk.etcd, ...disk.aside.map((it) => it.etcd)].some(
-    (it) => it !== null && !it.unreadable && it.memberId === memberId,
+    (it) => it !== null && isReadable(it) && it.memberId === memberId,
   );
 }
 

@@ -131,6 +131,8 @@ export type Happening =
       /** What was set aside before them, and after them. */
       readonly older: readonly AsideData[];
       readonly newer: readonly AsideData[];
+      /** What is in use; null: nothing. */
+      readonly used: AsideData | null;
       /** When its appliance was last told that its etcd has no room here; ms ago. */
       readonly shortMs: number;
     }

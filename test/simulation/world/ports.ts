@@ -21,6 +21,7 @@ import type {
 import { PUBLISHED_KEY } from '../../../src/daemon/published.ts';
 import { ApplianceError, hasCode } from '../../../src/errors.ts';
 import { etcdIds } from '../../../src/etcd/ids.ts';
+import { isReadable } from '../../fakes/etcd/files.ts';
 import { createWeatheredFleet, type Weather } from '../../fakes/aws-weather.ts';
 import { createFakeData, type FakeDisk } from '../../fakes/fake-data.ts';
 import { createFakePeers, type PeerAt } from '../../fakes/fake-peers.ts';
@@ -179,11 +180,11 @@ function dataOf(world: World, machine: Machine): Ports['data'] {
   };
 }
 
-/** Data that were set aside, as whoever sees the disk has them. */
-function asideData({ etcd, identity }: FakeDisk['aside'][number]): AsideData {
+/** Data, set aside or in use, as whoever sees the disk has them. */
+function asideData({ etcd, identity }: Pick<FakeDisk, 'etcd' | 'identity'>): AsideData {
   return {
     of: etcd === null ? '' : `${etcd.clusterId}/${etcd.memberId}`,
-    readable: etcd !== null && !etcd.unreadable,
+    readable: etcd !== null && isReadable(etcd),
     voter: identity?.voter !== false,
   };
 }
@@ -203,6 +204,7 @@ function tellDiscard(world: World, { id, disk, diskFull, shortAt }: Machine, dir
     gone: asideData(gone),
     older: older ?? [],
     newer: newer ?? [],
+    used: disk.etcd === null ? null : asideData(disk),
     shortMs,
   });
 }

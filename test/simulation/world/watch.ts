@@ -1,5 +1,5 @@
 import { ownRecords } from '../../../src/core/own-records.ts';
-import { lastIndex } from '../../fakes/etcd/files.ts';
+import { isReadable } from '../../fakes/etcd/files.ts';
 import { clusterView, holdings, runningCluster } from './cluster.ts';
 import { intactVoters, promisedClaim } from './convergence.ts';
 import type { Machine } from './machine.ts';
@@ -27,8 +27,7 @@ function tellAside(world: World, machine: Machine): void {
     id: machine.id,
     memberId: etcd.memberId,
     voter: voters.some((it) => it.id === etcd.memberId),
-    // A log without an entry holds nothing.
-    readable: !etcd.unreadable && lastIndex(etcd) > 0,
+    readable: isReadable(etcd),
   });
 }
 

@@ -50,6 +50,16 @@ async function untilServing(index: number, limitMs: number): Promise<number> {
 }
 
 describe('a member that defragments', () => {
+  it('has applied what was committed meanwhile when it is killed and started again, though nobody leads', async () => {
+    defragment(1);
+    expect(await put(0, 'meanwhile')).toBe(true);
+    await lab.clock.advance(100);
+    for (const index of [0, 1, 2]) lab.etcd.kill(lab.host(index).address);
+    await lab.start(1, null);
+    await lab.clock.advance(1_000);
+    expect(lab.node(1).files.state.keys.has('meanwhile')).toBe(true);
+  });
+
   it('answers nobody but who asks for the members, says that it does, and answers when it is done', async () => {
     expect(running(1).defragments()).toBe(false);
     defragment(1);
