@@ -1,4 +1,4 @@
-import { SNAPSHOT_BYTES_PER_MS, UPGRADE_STEP_LIMIT_MS } from './numbers.ts';
+import { LIVENESS_LIMIT_MS, SNAPSHOT_BYTES_PER_MS, UPGRADE_STEP_LIMIT_MS } from './numbers.ts';
 import type { UpgradeObservation, UpgradeStep } from './upgrade.ts';
 import { compareVersions, minorOf } from './versions.ts';
 
@@ -12,10 +12,13 @@ export interface Attempt {
   readonly failures: number;
   /** What the last of them said. */
   readonly lastWords: string;
-  /** What is amiss though the time of a step is over; null: nothing is, or there is time left. */
-  readonly late: string | null;
-  /** The time of the step; ms. */
+  /** What is amiss; null: nothing is. */
+  readonly unwell: string | null;
+  /** How long the step had taken when that was asked, and how long it may take; ms. */
+  readonly tookMs: number;
   readonly limitMs: number;
+  /** How long before that etcd was last busy with its database, and answered nobody for it; null: not in this step; ms. */
+  readonly busyMsAgo: number | null;
 }
 
 /**
@@ -27,11 +30,19 @@ export function stepLimitMs(dbSizesBytes: readonly number[]): number {
   return UPGRADE_STEP_LIMIT_MS + seconds * 1000;
 }
 
-/** Why a binary counts as one that does not come up; null: it may yet. */
-export function whyNotUp({ version, failures, lastWords, late, limitMs }: Attempt): string | null {
+/**
+ * Why a binary counts as one that does not come up; null: it may yet. Law 7: whoever puts a snapshot of the leader in place, or
+ * defragments, is on its way, and has the time of a failed liveness from when that is done.
+ */
+export function whyNotUp(attempt: Attempt): string | null {
+  const { version, failures, lastWords, unwell, tookMs, limitMs, busyMsAgo } = attempt;
   if (failures >= MOST_FAILURES)
     return `etcd ${version} does not come up${lastWords === '' ? ', and does not say why' : `: ${lastWords}`}`;
-  return late === null ? null : `etcd ${version} is not well within ${limitMs / 1000} s: ${late}`;
+  if (unwell === null || tookMs < limitMs) return null;
+  if (busyMsAgo === null) return `etcd ${version} is not well within ${limitMs / 1000} s: ${unwell}`;
+  return busyMsAgo < LIVENESS_LIMIT_MS
+    ? null
+    : `etcd ${version} is not well within ${limitMs / 1000} s, nor ${LIVENESS_LIMIT_MS / 1000} s after it was busy with its database: ${unwell}`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CLAIM_READ_INTERVAL_MS, LIVENESS_LIMIT_MS, UPGRADE_SETTLE_MS } from '../core/numbers.ts';
+import { CLAIM_READ_INTERVAL_MS, UPGRADE_SETTLE_MS } from '../core/numbers.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
 import { stepLimitMs, whyNotUp } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -43,19 +43,18 @@ export async function comeUp(held: Held, swap: Swap): Promise<Came> {
   let wellSince: number | null = null;
   try {
     const limitMs = await limitOf(held);
-    let until = began + limitMs;
+    let busyAt: number | null = null;
     for (;;) {
       if (isLeaving(held.context) || isOther(held.context, swap)) return { kind: 'left' };
-      // Law 7: who puts a snapshot of the leader in place answers nobody, and is on its way; so is who defragments.
-      if (isBusy(state.etcd)) until = Math.max(until, clock.now() + LIVENESS_LIMIT_MS);
+      // What is asked now may come to be of an etcd that has ended since.
       const asked = clock.now();
+      if (isBusy(state.etcd)) busyAt = asked;
       const unwell = await whyUnwell(held, swap.version);
       const now = clock.now();
       wellSince = unwell === null ? (wellSince ?? now) : null;
       if (wellSince !== null && now - wellSince >= UPGRADE_SETTLE_MS) return { kind: 'well' };
-      // What was asked before may be of an etcd that has ended since; and who is well by then has its settle time.
-      const late = asked >= until ? unwell : null;
-      const why = whyNotUp({ ...swap, late, limitMs });
+      const busyMsAgo = busyAt === null ? null : asked - busyAt;
+      const why = whyNotUp({ ...swap, unwell, tookMs: asked - began, limitMs, busyMsAgo });
       if (why !== null && (await mayRunAnother(held))) return { kind: 'failed', why, tooOld: swap.tooOld };
       await clock.sleep(why === null ? LOOK_MS : REGAIN_MS, held.signal);
     }

@@ -34,7 +34,15 @@ describe('isLeft', () => {
   });
 });
 
-const TRIED: Attempt = { version: '3.6.16', failures: 0, lastWords: '', late: null, limitMs: 120_000 };
+const TRIED: Attempt = {
+  version: '3.6.16',
+  failures: 0,
+  lastWords: '',
+  unwell: null,
+  tookMs: 120_000,
+  limitMs: 120_000,
+  busyMsAgo: null,
+};
 
 const attempts: readonly (readonly [name: string, attempt: Attempt, expected: string | null])[] = [
   ['it may yet', TRIED, null],
@@ -47,17 +55,29 @@ const attempts: readonly (readonly [name: string, attempt: Attempt, expected: st
   ],
   [
     'its time is over',
-    { ...TRIED, late: 'it is a learner' },
+    { ...TRIED, unwell: 'it is a learner' },
     'etcd 3.6.16 is not well within 120 s: it is a learner',
+  ],
+  ['its time is not over', { ...TRIED, unwell: 'it is a learner', tookMs: 119_999 }, null],
+  ['its time is over, and it is busy', { ...TRIED, unwell: 'it is a learner', busyMsAgo: 29_999 }, null],
+  [
+    'its time is over, and that after it was busy',
+    { ...TRIED, unwell: 'it is a learner', busyMsAgo: 30_000 },
+    'etcd 3.6.16 is not well within 120 s, nor 30 s after it was busy with its database: it is a learner',
+  ],
+  [
+    'it was busy, and its time is not over',
+    { ...TRIED, unwell: 'x', tookMs: 60_000, busyMsAgo: 59_000 },
+    null,
   ],
   [
     'so is that of a large one',
-    { ...TRIED, late: 'it is a learner', limitMs: 1_720_000 },
+    { ...TRIED, unwell: 'it is a learner', tookMs: 1_720_000, limitMs: 1_720_000 },
     'etcd 3.6.16 is not well within 1720 s: it is a learner',
   ],
   [
     'what it said last says more than that its time is over',
-    { ...TRIED, failures: 3, lastWords: 'panic', late: 'it does not answer' },
+    { ...TRIED, failures: 3, lastWords: 'panic', unwell: 'it does not answer' },
     'etcd 3.6.16 does not come up: panic',
   ],
 ];
