@@ -66,11 +66,11 @@ export default defineConfig({
       project('simulation', { timeout: 600_000, workers: 2, order: 3, except: ON_THREADS }),
       // The same on as many threads of its own as there are cores.
       project('seeds', { timeout: 600_000, workers: 1, order: 4, only: ON_THREADS }),
-      // Not in npm test: what takes minutes by its nature (npm run torture).
+      // Not in npm test: what takes minutes by its nature (npm run torture). Six fleets on two cores, and an hour in all.
       project('torture', {
         timeout: 900_000,
-        workers: 1,
-        concurrency: 3,
+        workers: 3,
+        concurrency: 2,
         order: 2,
         setup: ['test/e2e/build.ts'],
         pool: namespacePool,

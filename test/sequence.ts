@@ -21,6 +21,11 @@ const LONG: readonly string[] = [
   'test/upgrade-lab/old-entries.test.ts',
   'test/upgrade-lab/old-requests.test.ts',
   'test/integration/main.test.ts',
+  'test/torture/upgrade-crashes.test.ts',
+  'test/torture/outage.test.ts',
+  'test/torture/crash-steps.test.ts',
+  'test/torture/births.test.ts',
+  'test/torture/chaos.test.ts',
 ];
 
 /** The order of vitest's own, but for the long files, which are the first of their group whatever project they are of. */
