@@ -87,12 +87,11 @@ const UPGRADE_KINDS: readonly IncidentKind[] = [
   'in-step',
 ];
 
-/** And what only births are about. */
+/** What some profile alone is about. */
+const SPECIAL: ReadonlySet<IncidentKind> = new Set([...UPGRADE_KINDS, 'kill-as-it-founds']);
+
 const EVERYTHING: Weights = Object.fromEntries(
-  INCIDENT_KINDS.filter((it) => !UPGRADE_KINDS.includes(it) && it !== 'kill-as-it-founds').map((it) => [
-    it,
-    2,
-  ]),
+  INCIDENT_KINDS.filter((it) => !SPECIAL.has(it)).map((it) => [it, 2]),
 );
 
 const TABLES: Readonly<Record<Profile, ProfileTable>> = {

@@ -43,6 +43,7 @@ export interface World {
   image: PlotImage;
   /** Are told who begins a step of an upgrade. */
   readonly onStep: Set<(holder: Machine) => void>;
+  /** Are told whose etcd founds a cluster, before its log has an entry. */
   readonly onFounding: Set<(founder: Machine) => void>;
   /** What the group wants. */
   desired: number;
