@@ -81,13 +81,8 @@ function planDataWithoutClaim(seen: StartObservation, identity: DataIdentity): S
     return wait('start-refused', `there is no claim, and whether these data live nobody says: ${refusal}`);
   if (!identity.formed && !serves) return planUnbornWithoutClaim(seen, identity);
   // For the start of formed data AWS is not asked, and nothing else says where the members are.
-  const nobodyAsked = quorum.kind === 'nobody' && refusal === null && seen.fleet === undefined;
-  return startOrReplace(
-    seen,
-    identity,
-    'there is no claim',
-    nobodyAsked ? 'nobody says whom to ask' : undefined,
-  );
+  const silence = seen.fleet === undefined ? 'nobody says whom to ask' : undefined;
+  return startOrReplace(seen, identity, 'there is no claim', silence);
 }
 
 /** Data that are not noted as formed, of a claim that is gone, and of no cluster that is known to serve. */
@@ -212,7 +207,10 @@ function planDataOfOther(seen: StartObservation, identity: DataIdentity, claim: 
   return setAside('other-cluster', `${clusters}, which lives`);
 }
 
-/** Data of the cluster that is meant: start them, unless it says that this member is no longer wanted. */
+/**
+ * Data of the cluster that is meant: start them, unless it says that this member is no longer wanted. `silence` says what it
+ * means where nobody answers, and nobody refuses.
+ */
 function startOrReplace(
   seen: StartObservation,
   identity: DataIdentity,

@@ -4,7 +4,7 @@ import type { Claim } from '../../../src/core/claim.ts';
 import type { Known } from '../../../src/core/known.ts';
 import { known, refused } from '../../../src/core/known.ts';
 import type { MemberAction, MemberCode, MemberObservation } from '../../../src/core/plan-member.ts';
-import { planMember } from '../../../src/core/plan-member.ts';
+import { isUnclaimed, planMember } from '../../../src/core/plan-member.ts';
 import type { RecordChange } from '../../../src/core/records.ts';
 import { FORMED_TURN_MS, FORMING_LIMIT_MS } from '../../../src/core/numbers.ts';
 import { covered, declared } from '../../fixtures/core/codes.ts';
@@ -474,6 +474,16 @@ const cases: readonly Case[] = [
     code: 'promote',
   },
   {
+    name: 'a joiner that never noted its id, and that the voters do not have: nobody promotes whom they do not list',
+    seen: learning({
+      identity: identity({ instanceId: idOf(4), memberId: null }),
+      claim: reading(ENTERED),
+      list: known(listOf([1, 2, 3])),
+    }),
+    kind: 'none',
+    code: 'learner-behind',
+  },
+  {
     name: 'a joiner that does not serve, and that the voters no longer have: it would wait for ever',
     seen: learning({ status: DARK, list: known(listOf([1, 2, 3])) }),
     kind: 'stop',
@@ -550,6 +560,7 @@ describe('planMember', () => {
 
   it('tells the commit of a birth from other changes of the register', () => {
     expect(planMember(founding())).toMatchObject({ formed: true });
+    expect(planMember(unclaimed())).toMatchObject({ formed: true });
     expect(planMember(learning())).toMatchObject({ formed: false });
   });
 
@@ -579,5 +590,17 @@ describe('planMember', () => {
         'learner-leaving': true,
       }),
     );
+  });
+});
+
+describe('isUnclaimed', () => {
+  it.each<readonly [name: string, seen: MemberObservation, is: boolean]>([
+    ["a founder's claim has been gone for long", unclaimed(), true],
+    ['it may come back', unclaimed({ claimStoodMs: FORMING_LIMIT_MS - 1 }), false],
+    ['the claim stands', founding(), false],
+    ['the claim is unknown: that is not gone', founding({ claim: DARK }), false],
+    ['the data are of a formed epoch', seen({ claim: known({ kind: 'none' }) }), false],
+  ])('%s', (_name, facts, is) => {
+    expect(isUnclaimed(facts)).toBe(is);
   });
 });

@@ -16,6 +16,7 @@ import {
   instance,
   identity,
   nothingHeld,
+  recordOf,
 } from '../../fixtures/core/world.ts';
 import { birthCases } from './start-birth.cases.ts';
 import { claimCases } from './start-claim.cases.ts';
@@ -133,6 +134,11 @@ describe('planFormingAnew', () => {
       'own-data-forming',
     ],
     ['the claim is unknown', start({ ...lonely, zone: DARK }), 'own-data-forming'],
+    [
+      'what stands at the name is not understood',
+      start({ ...lonely, zone: known([{ ...recordOf(forming()), values: ['"v=9"'] }]) }),
+      'own-data-forming',
+    ],
     ['there is no claim, and it may come back', start(lonely), 'own-data-no-claim'],
     [
       'there is no claim, and an etcd lets no appliance in',

@@ -280,6 +280,16 @@ const joining: readonly StartCase[] = [
     code: 'join',
   },
   {
+    name: 'none | absent, quorum answers, and the claim does not name the group of another: that one enters it',
+    seen: beside(formed(), {
+      quorum: answers([2, 3]),
+      fleet: known(fleet([instance(2, { group: OTHER_GROUP }), 1, 3])),
+      preflight: null,
+    }),
+    kind: 'join',
+    code: 'join',
+  },
+  {
     name: 'none | absent, quorum answers, not joinable',
     seen: beside(formed(), {
       quorum: answers([2, 3]),

@@ -30,6 +30,8 @@ const HELD = { token: 'token-1', clusterId: clusterIdOf(), formed: false };
 const ANOTHERS = diskWith({ instanceId: idOf(9) });
 const NAMELESS = { ...EMPTY_DISK, present: true };
 const NEXT = formed({ epoch: 2, token: 'token-2', clusterId: clusterIdOf('token-2') });
+/** Born after the claim was released: epochs count from 1 again. */
+const REBORN = { ...NEXT, epoch: 1 };
 
 /** A log whose last entry has this index; 0: it has none. */
 const logTo = (lastIndex: number) => known({ snapshotIndex: 0, lastIndex, lastV2Index: null });
@@ -321,6 +323,12 @@ const besideForming: readonly StartCase[] = [
     code: 'never-born',
   },
   {
+    name: 'forming the same epoch under another token, the own was never formed: which is the later one, nobody says',
+    seen: beside(forming({ token: 'token-2' }), { local: UNBORN }),
+    kind: 'start-data',
+    code: 'own-data-forming',
+  },
+  {
     name: 'forming, as an older reading says, and the own data of that epoch are formed',
     seen: beside(forming(), { local: OWN, quorum: answers([1, 2, 3]) }),
     kind: 'start-data',
@@ -439,6 +447,25 @@ const besideFormed: readonly StartCase[] = [
     }),
     kind: 'wait',
     code: 'data-beside-formed',
+  },
+  {
+    name: 'unborn data of the same epoch as the formed claim of another cluster: whether that lives is asked first',
+    seen: beside(REBORN, { local: UNBORN }),
+    kind: 'ask',
+    code: 'ask',
+    facts: ['quorum'],
+  },
+  {
+    name: 'unborn data of the same epoch as the formed claim of another cluster, which does not answer',
+    seen: beside(REBORN, { local: UNBORN, quorum: NOBODY }),
+    kind: 'wait',
+    code: 'data-beside-formed',
+  },
+  {
+    name: 'unborn data of the same epoch as the formed claim of another cluster, which answers',
+    seen: beside(REBORN, { local: UNBORN, quorum: answers([2, 3], clusterIdOf('token-2')) }),
+    kind: 'set-aside',
+    code: 'other-cluster',
   },
   {
     name: 'formed, of another cluster: whether that lives is asked first',
@@ -599,6 +626,12 @@ const onFullDisk: readonly StartCase[] = [
     seen: beside(formed(), { ...serving, local: LEARNERS, endedFull: true, room: DARK }),
     kind: 'start-data',
     code: 'own-data',
+  },
+  {
+    name: 'the disk is full of data of a learner, and another stack took the name: nothing is started, and nothing goes',
+    seen: beside(formed({ stack: 'other-main' }), { local: LEARNERS, endedFull: true, room: SHORT }),
+    kind: 'wait',
+    code: 'name-taken',
   },
   {
     name: 'etcd ended for another reason: no look at the disk keeps it down',
