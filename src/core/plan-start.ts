@@ -171,7 +171,7 @@ function planDataBesideForming(seen: StartObservation, identity: DataIdentity, c
     // Only a later epoch proves that one was never born: this reading is older than these data, which may be a voter's.
     return startData(
       'own-data-forming',
-      `the claim read is of epoch ${claim.epoch}, older than epoch ${identity.epoch} of the data`,
+      `the claim read is of epoch ${claim.epoch}, no later than epoch ${identity.epoch} of the data`,
     );
   }
   // Only an operator's release of a claim can lead here. Which of the two is meant to live is not for us to say.
