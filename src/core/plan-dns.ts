@@ -71,7 +71,7 @@ export function planDns(seen: DnsObservation): DnsPlan {
 /** The changes that make a set right; null: it is, or there is nothing to name. */
 function planSet(
   seen: DnsObservation,
-  [set, doubtful, leaving]: DesiredSet,
+  [set, doubtful, serving]: DesiredSet,
 ): readonly RecordChange[] | { readonly kept: RecordSet } | null {
   const current = seen.records.find((it) => it.name === set.name && it.type === set.type);
   const standing = current?.values ?? [];
@@ -79,7 +79,7 @@ function planSet(
     set.values,
     standing.filter((it) => doubtful.includes(it)),
   );
-  const named = staying.length > 0 ? staying : sorted(leaving);
+  const named = staying.length > 0 ? staying : sorted(serving);
   if (named.length === 0) return current === undefined ? null : { kept: current };
   const wanted = { ...set, values: seen.fleetKnown ? named : union(standing, named) };
   if (current === undefined) return [{ action: 'CREATE', record: wanted }];
@@ -90,14 +90,14 @@ function planSet(
   ];
 }
 
-/** A set as it should be, the values that may stay in it, and those of who leaves and still serves, in place of none. */
-type DesiredSet = readonly [set: RecordSet, doubtful: readonly string[], leaving: readonly string[]];
+/** A set as it should be, the values that may stay in it, and those of all that serve, who leaves, too: in place of none. */
+type DesiredSet = readonly [set: RecordSet, doubtful: readonly string[], serving: readonly string[]];
 
 /** The sets under the name as they should be; an empty one means that there is nothing to name. */
 function desiredSets(seen: DnsObservation): readonly DesiredSet[] {
   const names = namesOf(seen.cluster);
   const nameable = seen.members.filter(isNameable);
-  const [present, leaving] = partition(nameable, (it) => !seen.leaving.has(it.name));
+  const present = nameable.filter((it) => !seen.leaving.has(it.name));
   const doubtful = present.filter((it) => !it.learner && seen.doubtful.has(it.id));
   const isServing = (it: Member): boolean => !it.learner && seen.healthy.has(it.id);
   const service =
@@ -112,7 +112,7 @@ function desiredSets(seen: DnsObservation): readonly DesiredSet[] {
   ): DesiredSet => [
     { name, type, ttl: NAME_TTL_SECONDS, values: sorted(present.filter(belongs).map(valueOf)) },
     perhaps.map(valueOf),
-    leaving.filter(belongs).map(valueOf),
+    nameable.filter(belongs).map(valueOf),
   ];
   const host = (it: Member): DesiredSet => [
     { name: hostName(seen.cluster, it.name), type: 'A', ttl: NAME_TTL_SECONDS, values: [addressOf(it)] },
@@ -140,10 +140,6 @@ function orphans(seen: DnsObservation, kept: readonly string[]): readonly Record
   return seen.records.filter(
     (it) => it.type === 'A' && isHostName(seen.cluster, it.name) && !hosts.has(it.name),
   );
-}
-
-function partition<T>(all: readonly T[], belongs: (it: T) => boolean): readonly [readonly T[], readonly T[]] {
-  return [all.filter(belongs), all.filter((it) => !belongs(it))];
 }
 
 /** Whether a name is one that `hostName` gives: `i-….<cluster>`, and nothing that somebody else may have put there. */

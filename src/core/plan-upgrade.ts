@@ -122,7 +122,7 @@ function planTurn(seen: UpgradeObservation): UpgradePlan {
 function planLeftClear(seen: UpgradeObservation): UpgradeAction | null {
   const member = seen.members.find((it) => it.name === seen.self);
   if (member === undefined || member.version === null || !seen.record.known) return null;
-  const unwell = seen.members.filter((it) => it !== member && !it.learner && it.unhealthy !== null);
+  const unwell = seen.members.filter((it) => it !== member && it.unhealthy !== null);
   const joiner = seen.members.find((it) => it !== member && it.learner);
   const what = 'takes snapshots as while its log was cleared';
   if (joiner !== undefined)

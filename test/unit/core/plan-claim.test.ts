@@ -256,6 +256,15 @@ const cases: readonly Case[] = [
     changes: [],
   },
   {
+    name: 'both are named already, in another order: no new text is written for that',
+    seen: seen({
+      reading: reading(claimsGroups(OTHER_GROUP, GROUP)),
+      fleet: moved(OTHER_GROUP, GROUP),
+    }),
+    codes: ['claim-right'],
+    changes: [],
+  },
+  {
     name: 'the stack was extended to another region',
     seen: seen({
       fleet: known({

@@ -161,6 +161,12 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    name: 'all leave, and one does not serve any more: clients are not sent there',
+    seen: dns({ healthy: ids(1, 2), leaving: new Set([1, 2, 3].map(idOf)) }),
+    codes: ['dns-change'],
+    changes: replaced(clientSets(1, 2, 3), clientSets(1, 2)),
+  },
+  {
     name: 'who leaves serves, and who stays does not yet',
     seen: dns({
       members: [member(1), member(2, { learner: true })],

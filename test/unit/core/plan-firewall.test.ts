@@ -114,10 +114,22 @@ const CASES: readonly {
     }),
     plan: [`${REGION} +${addressOf(5)}`],
   },
-  {
-    name: 'an address of version 6 is no matter of these rules',
-    seen: seen({ fleet: fleet([1, 2, far(3), far(4), far(5, { address: '2001:db8::1' })]) }),
+  ...['2001:db8::1', '::ffff:10.0.0.5', '10.0.0.5/32'].map((address) => ({
+    name: `what is no address of version 4 is no matter of these rules: ${address}`,
+    seen: seen({ fleet: fleet([1, 2, far(3), far(4), far(5, { address })]) }),
     plan: [],
+  })),
+  {
+    name: 'an address of full length is let in like the short ones here',
+    seen: seen({ fleet: fleet([1, 2, far(3), far(4), far(5, { address: '192.168.100.255' })]) }),
+    plan: [`${REGION} +192.168.100.255`],
+  },
+  {
+    name: 'two instances that AWS shows with one address have one rule: EC2 takes none twice',
+    seen: seen({
+      fleet: fleet([1, 2, far(3), far(4), ...[5, 6].map((n) => far(n, { address: '10.0.0.5' }))]),
+    }),
+    plan: [`${REGION} +10.0.0.5`],
   },
   {
     name: 'a rule of somebody else for the same ports and address is as good: EC2 takes none twice',
@@ -129,13 +141,13 @@ const CASES: readonly {
     }),
     plan: [],
   },
-  {
-    name: 'a rule for other ports is not',
+  ...[{ from: 2379 }, { to: 2379 }].map((ports) => ({
+    name: `a rule for other ports is not: ${JSON.stringify(ports)}`,
     seen: seen({
-      groups: new Map([group(REGION, [ours(3, { to: 2379 }), ours(4)]), group(FAR, [ours(1), ours(2)])]),
+      groups: new Map([group(REGION, [ours(3, ports), ours(4)]), group(FAR, [ours(1), ours(2)])]),
     }),
     plan: [`${REGION} +${addressOf(3)}`],
-  },
+  })),
   {
     name: 'with two ranges of ports there are two rules',
     seen: seen({ ports: [...PORTS, { from: 8080, to: 8080 }], fleet: fleet([1, 2, far(3), far(4)]) }),

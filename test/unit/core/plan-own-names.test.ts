@@ -72,6 +72,22 @@ describe('the own names', () => {
     expect(planOwnNames({ cluster: CLUSTER, records: before, self: SELF, serves })).toEqual([]);
   });
 
+  it('are made where the zone names only others, and something else has the name', () => {
+    const note: RecordSet = { name: `i-02.${CLUSTER}`, type: 'TXT', ttl: 60, values: ['"note"'] };
+    const others = records('i-01', 'i-03').filter((it) => it.name !== note.name);
+    const expected = [...records('i-01', 'i-02', 'i-03'), note];
+    expect(new Set(after([...others, note], true))).toEqual(new Set(expected));
+  });
+
+  it('leave a host name that stands to who keeps house, whatever it names', () => {
+    const elsewhere = a(`i-02.${CLUSTER}`, '10.0.0.9');
+    const withIt = (set: readonly RecordSet[]): readonly RecordSet[] =>
+      set.map((it) => (it.name === elsewhere.name ? elsewhere : it));
+    expect(after(withIt(records('i-01', 'i-03')), true)).toEqual(
+      sorted(withIt(records('i-01', 'i-02', 'i-03'))),
+    );
+  });
+
   it('are made where the zone names nobody', () => {
     expect(after([], true)).toEqual(
       sorted(

@@ -262,6 +262,35 @@ const remedies: readonly Case[] = [
     'upgrade-clear end-clear: i-1 m1 3.5.35-3.5.35, m2 leads',
   ],
   [
+    'that of one that is not well itself',
+    looksAt([runs(1, '3.5.35'), runs(2, '3.5.35', { unhealthy: 'it is behind' }), runs(3, '3.5.35')], {
+      clears: true,
+      self: 'i-2',
+    }),
+    'upgrade-clear end-clear: i-2 m2 3.5.35-3.5.35',
+  ],
+  [
+    'that of a learner: it keeps only others waiting',
+    looksAt([runs(1, '3.5.35'), runs(2, '3.5.35', { learner: true }), runs(3, '3.5.35')], {
+      clears: true,
+      self: 'i-2',
+    }),
+    'upgrade-clear end-clear: i-2 m2 3.5.35-3.5.35',
+  ],
+  [
+    'that, not of one that is no member: the others step',
+    looksAt(three('3.5.35'), { clears: true, self: 'i-9' }),
+    'upgrade-step step: i-2 m2 3.5.35-3.6.16',
+  ],
+  [
+    'that, not before its own etcd says as which version it runs',
+    looksAt([runs(1, '3.5.35'), runs(2, '3.5.35', { version: null }), runs(3, '3.5.35')], {
+      clears: true,
+      self: 'i-2',
+    }),
+    'upgrade-unknown',
+  ],
+  [
     'that, not while a learner catches up',
     looksAt([...holding('clean', 'clean'), runs(3, '3.5.35', { learner: true, unhealthy: 'it is behind' })], {
       clears: true,
@@ -493,6 +522,18 @@ const none: readonly Case[] = [
     'upgrade-unknown',
   ],
   [
+    'nobody goes on with a downgrade for long, and the record is unknown: it may say that somebody steps',
+    { ...looksAt(three('3.6.16'), { ...DOWN, downgradeIdleForMs: 30_000 }), record: DARK },
+    'upgrade-unknown',
+  ],
+  [
+    'nobody went on with a downgrade for long, and it is over, as one is silent',
+    looksAt([...three('3.6.16').slice(0, 2), runs(3, '3.6.16', { version: null })], {
+      downgradeIdleForMs: 30_000,
+    }),
+    'upgrade-unknown',
+  ],
+  [
     'a downgrade is under way, and an answer is late',
     looksAt([runs(1, '3.6.16'), runs(2, '3.6.16'), runs(3, '3.6.16', { version: null, answer: DARK })], {
       ...DOWN,
@@ -660,6 +701,12 @@ describe('planUpgrade', () => {
     const left = planUpgrade(looksAt(three('3.7.3'), { downgradeTarget: '3.6.0' }));
     expect(left).toMatchObject({ action: { kind: 'cancel-downgrade' }, checks: [], waiting: [] });
     expect(planUpgrade({ ...looksAt(three('3.5.35')), record: DARK })).toMatchObject({
+      checks: [],
+      waiting: [],
+    });
+    // The end of a clearing rests on no preflight, and is nobody's turn.
+    expect(planUpgrade(looksAt(three('3.5.35'), { clears: true }))).toMatchObject({
+      action: { kind: 'end-clear' },
       checks: [],
       waiting: [],
     });
