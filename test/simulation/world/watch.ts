@@ -42,7 +42,10 @@ function isFreed(world: World): boolean {
     [disk.identity, ...disk.aside.map((it) => it.identity)].some(
       (it) => it !== null && it.formed && it.clusterId === claimTaken.clusterId,
     );
-  return ![...world.machines.values()].some((it) => isMeant(it) && holds(it));
+  // One that leaves holds up a birth for as long as its etcd answers.
+  const speaks = ({ address }: Machine): boolean =>
+    world.etcd.processAt(address)?.files?.clusterId === claimTaken.clusterId;
+  return ![...world.machines.values()].some((it) => (isMeant(it) && holds(it)) || speaks(it));
 }
 
 /** Whom clients may be sent to: machines that are meant to stay, whose appliances say that they are ready. */
