@@ -42,8 +42,9 @@ function lackingFor(
 ): readonly Lack[] {
   const ways = members.flatMap((member): readonly Way[] => {
     const answer = ownAnswer(member);
-    const goal = answer === null ? null : goalOf(answer, member.version);
-    if (answer === null || goal === null) return [];
+    if (answer === null) return [];
+    const goal = goalOf(answer, member.version);
+    if (goal === null) return [];
     const legs = member.version === null ? [] : (legsTo(member.version, goal) ?? []);
     return [{ member, installed: answer.installed, goal, legs }];
   });

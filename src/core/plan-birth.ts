@@ -172,8 +172,9 @@ function chooseFounders(
   const equipped = candidates.map((it) => ({ ...it, instanceId: it.founder.instanceId }));
   const version = birthVersion(equipped);
   if (version.kind === 'chosen') return { founders: candidates, etcd: version.minor };
-  const share = enough === null ? null : largestShare(equipped);
-  if (enough === null || share === null || share.sharing.length < enough) return { why: version.why };
+  if (enough === null) return { why: version.why };
+  const share = largestShare(equipped);
+  if (share === null || share.sharing.length < enough) return { why: version.why };
   return { founders: share.sharing, etcd: share.minor };
 }
 

@@ -83,6 +83,11 @@ describe('the most that share a minor', () => {
     ],
     ['are of as many those of the lowest', [has(['3.6.16']), has(['3.4.45'])], ['3.4', 'i-2']],
     [
+      'are that, too, beside one without any etcd',
+      [has(['3.6.16']), has([]), has(['3.4.45'])],
+      ['3.4', 'i-3'],
+    ],
+    [
       'have what one of them is for',
       [has(['3.4.45', '3.5.35'], '3.5'), has(['3.4.45', '3.6.16'], '3.6')],
       ['3.5', 'i-1'],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { desiredSize, isJoinable, isTerminatedForCertain } from '../../../src/core/fleet.ts';
+import { desiredSize, isJoinable, isTerminatedForCertain, regionsWith } from '../../../src/core/fleet.ts';
 import { known, unknown, valueOr } from '../../../src/core/known.ts';
 import { evidenceOf, fleet, idOf, instance } from '../../fixtures/core/world.ts';
 
@@ -39,6 +39,16 @@ describe('isTerminatedForCertain', () => {
   ] as const)('%s for %d ms: %s', (state, forMs, gone) => {
     const evidence = evidenceOf([1, state, forMs]).get(idOf(1));
     expect(evidence !== undefined && isTerminatedForCertain(evidence)).toBe(gone);
+  });
+});
+
+describe('regionsWith', () => {
+  it.each([
+    ['none is named', [], ['eu-west-1']],
+    ['others are named', ['us-east-1', 'ap-south-1'], ['eu-west-1', 'us-east-1', 'ap-south-1']],
+    ['it is named, too', ['us-east-1', 'eu-west-1'], ['eu-west-1', 'us-east-1']],
+  ])('counts the own region once, and first, where %s', (_name, active, regions) => {
+    expect(regionsWith('eu-west-1', active)).toEqual(regions);
   });
 });
 

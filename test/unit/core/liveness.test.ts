@@ -51,7 +51,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'it began to, and hangs',
-    seen: { ...seen(15 * MINUTE, true, null), defragments: true },
+    seen: { ...seen(15 * MINUTE, true, null), defragments: true, idleMs: 0 },
     kind: 'dead',
     code: 'liveness-failed',
   },
@@ -87,9 +87,15 @@ const cases: readonly Case[] = [
   },
   {
     name: 'it began to, and hangs',
-    seen: { ...seen(15 * MINUTE, true, null), restores: true },
+    seen: { ...seen(15 * MINUTE, true, null), restores: true, idleMs: 0 },
     kind: 'dead',
     code: 'liveness-failed',
+  },
+  {
+    name: 'it never answered, and was done with a snapshot a moment ago: its peer port is asked',
+    seen: { ...seen(30_000, false, null), idleMs: 100 },
+    kind: 'ask',
+    code: 'alive-starting',
   },
   {
     name: 'it never answered: its peer port is asked',

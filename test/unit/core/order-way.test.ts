@@ -31,6 +31,8 @@ describe('an order that nobody could ever follow to its end', () => {
       'etcd 3.6.3 is too old to be stepped to from 3.5: it takes 3.6.5',
     ],
     ['the same within its minor', three('3.6.8'), '3.6.9', null],
+    ['the least patch that may be stepped to', three('3.5.35'), '3.6.5', null],
+    ['the very patch that runs, though it can lose data', three('3.5.9'), '3.5.9', null],
     [
       'one that can lose data',
       three('3.5.8'),
@@ -57,6 +59,7 @@ describe('an order that nobody could ever follow to its end', () => {
     ],
     ['beyond what is known', three('3.6.16'), '3.8', 'nothing is known of the way from etcd 3.7 to 3.8'],
     ['another major', three('3.7.3'), '4.0', 'nothing is known of the way from etcd 3.7 to 4.0'],
+    ['a version below one that nothing is known of', three('3.8.1'), '3.7.3', null],
     ['below 3.5', three('3.6.16'), '3.4', 'etcd has no way from 3.5 down to 3.4'],
     ['back from what all have done', three('3.5.35'), '3.4', 'etcd has no way from 3.5 down to 3.4'],
     ['back from what not all have done', three('3.5.35', '3.4.45'), '3.4', null],
@@ -82,7 +85,16 @@ describe('what images lack', () => {
     ['3.5.20', ['3.5.20', '3.6.16'], '3.6', '3.5 of at least 3.5.32'],
     ['3.5.20', ['3.5.35', '3.6.16'], '3.6', null],
     ['3.6.16', ['3.5.30', '3.6.16'], '3.5', '3.5 of at least 3.5.32'],
+    ['3.5.35', ['3.5.35', '3.6.5'], '3.6', null],
     ['3.5.1', ['3.5.3'], '3.5', '3.5 that loses no data'],
+    // It runs that already: nobody steps.
+    ['3.5.9', ['3.5.9'], '3.5', null],
+    // It has what is ordered; `whyNoWay` says that nobody steps onto it.
+    ['3.5.8', ['3.5.9'], '3.5.9', null],
+    ['3.5.35', ['3.4.15', '3.5.35'], '3.4', '3.4 that loses no data'],
+    // Beyond what is known, what is known of the rest of the way holds.
+    ['3.3.27', ['3.4.45', '3.5.35'], '3.5', null],
+    ['3.7.3', ['3.7.3'], '4.0', '4.0'],
     ['3.5.35', [], '3.5', '3.5'],
   ])('%s with %j, for %s', (version, installed, order, missing) => {
     const have = installed.join(', ') || 'none';
@@ -96,6 +108,11 @@ describe('what images lack', () => {
     expect(lackingOf(looksAt(members), '3.7').map((it) => it.sentence)).toEqual([
       'the image of i-1 has no etcd 3.6 (it has 3.7.3)',
     ]);
+  });
+
+  it('is nothing of the minor of the round where the image has any patch of it, even one that nobody steps onto', () => {
+    const members = [runs(1, '3.5.35', {}, { installed: ['3.5.9', '3.6.16'] }), runs(2, '3.4.45')];
+    expect(lackingOf(looksAt(members), '3.6')).toEqual([]);
   });
 
   it('is told of each that answers; who is silent, or answers for another, may lack everything', () => {
@@ -136,6 +153,23 @@ describe('what images lack of what is wished without a new order', () => {
     expect(
       names([runs(1, '3.5.35', {}, { ...old, wanted: '3.5' }), runs(2, '3.5.35', {}, { wanted: '3.6' })]),
     ).toEqual(['i-1']);
+  });
+
+  it('what any aims at with the newest of its image, whoever else has less, none or is silent', () => {
+    const members = [
+      runs(1, '3.5.35'),
+      runs(2, '3.5.35', {}, old),
+      runs(3, '3.5.35', {}, old),
+      runs(4, '3.5.35', {}, { installed: [] }),
+      runs(5, '3.5.35', { answer: unknown('silence') }),
+    ];
+    expect(names(members)).toEqual(['i-2', 'i-3', 'i-4']);
+  });
+
+  it('the same where nobody knows what a member runs; nothing, where its image has no etcd and nobody aims at any', () => {
+    expect(names([runs(1, '3.5.35', { version: null }, old)])).toEqual([]);
+    expect(names([runs(1, '3.5.35', { version: null }, old), runs(2, '3.6.16')])).toEqual(['i-1']);
+    expect(names([runs(1, '3.5.35', { version: null }, { installed: [] })])).toEqual([]);
   });
 
   it('never what is below the etcd that runs: only an order leads down', () => {

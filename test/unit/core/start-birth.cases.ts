@@ -131,6 +131,21 @@ const versions: readonly StartCase[] = [
     says: ['i-1 has 3.4.45, i-2 has 3.5.35, i-3 has 3.6.16'],
   },
   {
+    name: 'nobody has what it is for after the bootstrap wait: nobody claims',
+    seen: start({
+      ...EMPTY_FLEET,
+      etcd: { installed: ['3.5.35'], wanted: '3.6' },
+      births: birthsOf(
+        [2, nothingHeld(2, { etcd: { installed: ['3.5.35'], wanted: '3.6' } })],
+        [3, nothingHeld(3, { etcd: { installed: ['3.5.35'], wanted: '3.6' } })],
+      ),
+      waitedMs: 120_000,
+    }),
+    kind: 'wait',
+    code: 'birth-versions',
+    says: ['i-1 has 3.5.35 and is to have 3.6'],
+  },
+  {
     name: 'no etcd is installed here',
     seen: start(equipped([], ['3.5.35'], ['3.5.35'])),
     kind: 'wait',
@@ -343,6 +358,18 @@ const withoutClaim: readonly StartCase[] = [
     kind: 'wait',
     code: 'fleet-incomplete',
     says: ['2 of 3'],
+  },
+  {
+    name: 'fewer instances than desired after the bootstrap wait: all that there are found, and are a majority',
+    seen: start({
+      ...EMPTY_FLEET,
+      fleet: known(fleet([1, 2], 3)),
+      births: birthsOf([2, nothingHeld(2)]),
+      waitedMs: 120_000,
+    }),
+    kind: 'register',
+    code: 'birth-of-majority',
+    changes: created(recordOf(newborn([1, 2])), markOf(1, 'fresh-token', 'fresh-nonce')),
   },
   {
     name: 'an instance is not shown by EC2 yet',
@@ -637,6 +664,16 @@ const replacement: readonly StartCase[] = [
     }),
     kind: 'register',
     code: 'cluster-without-claim',
+  },
+  {
+    name: 'the same, and the fleet is unknown: nothing is adopted yet',
+    seen: beside(forming({ founders: [2, 3, 4].map(founder) }), {
+      claimStoodMs: 180_000,
+      fleet: DARK,
+      quorum: answers([2, 3], 'ab'.repeat(8)),
+    }),
+    kind: 'wait',
+    code: 'fleet-unknown',
   },
   {
     name: 'the etcds and data of the replaced epoch are no obstacle',
