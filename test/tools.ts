@@ -60,16 +60,20 @@ export async function etcdBinary(wanted: string): Promise<EtcdBinary> {
 
 let addresses = 0;
 
+/** Addresses of one process; process ids told apart, which are twice as many as most machines have; those in one second octet. */
+const OWN_ADDRESSES = 64;
+const PROCESSES = 65_536;
+const IN_AN_OCTET = 250 * 250;
+
 /**
- * An address of 127.77.0.0/16 that no other call gives, in this process or in another that runs now: so etcd can have
- * its usual ports on it. Derived from the process id and a count.
+ * An address between 127.2.0.0 and 127.70.0.0 that no other call gives, in this process or in another that runs now: so etcd
+ * can have its usual ports on it. Derived from the process id and a count.
  */
 export function ownAddress(): string {
-  const perProcess = 64;
-  if (addresses >= perProcess) addresses = 0;
-  const slot = (process.pid % 1000) * perProcess + addresses;
+  const slot = (process.pid % PROCESSES) * OWN_ADDRESSES + (addresses % OWN_ADDRESSES);
   addresses += 1;
-  return `127.77.${Math.floor(slot / 250) % 256}.${(slot % 250) + 2}`;
+  const [second, rest] = [Math.floor(slot / IN_AN_OCTET), slot % IN_AN_OCTET];
+  return `127.${second + 2}.${Math.floor(rest / 250)}.${(rest % 250) + 2}`;
 }
 
 /** An empty folder that is removed with everything in it at the end of the scope. */
