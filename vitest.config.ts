@@ -66,7 +66,7 @@ export default defineConfig({
       project('simulation', { timeout: 600_000, workers: 2, order: 3, except: ON_THREADS }),
       // The same on as many threads of its own as there are cores.
       project('seeds', { timeout: 600_000, workers: 1, order: 4, only: ON_THREADS }),
-      // Not in npm test: what takes minutes by its nature (npm run torture). Six fleets on two cores, and an hour in all.
+      // Not in npm test: what takes minutes by its nature (npm run torture). Up to six fleets at a time.
       project('torture', {
         timeout: 900_000,
         workers: 3,

@@ -21,9 +21,8 @@ const AUTHENTICATION = unreachable(
   'the simulated etcd has no users; test/integration/etcd-authentication.test.ts and test/torture/authentication.test.ts show it',
 );
 
-const FREED_BY_A_PERSON = rare(
-  'a person frees the name while a voter is away; histories-rare.test.ts has one',
-);
+const freedByAPerson = (where: string): Reach =>
+  rare(`a person frees the name while a voter is away; ${where} has it`);
 
 /*
  * Every code of every planner, complete by the compiler: a new code must be placed here before anything compiles. What is
@@ -41,12 +40,12 @@ const START: Readonly<Record<StartCode, Reach>> = {
   'own-data-no-claim': 'reached',
   'foreign-data': unreachable('no disk moves from one machine to another'),
   'never-born': 'reached',
-  'other-cluster': FREED_BY_A_PERSON,
+  'other-cluster': freedByAPerson('histories-rare.test.ts'),
   'removed-while-away': 'reached',
   'damaged-data': 'reached',
   'damaged-data-kept': 'reached',
-  'data-beside-forming': FREED_BY_A_PERSON,
-  'data-beside-formed': FREED_BY_A_PERSON,
+  'data-beside-forming': freedByAPerson('test/unit/core/start-data.cases.ts'),
+  'data-beside-formed': freedByAPerson('test/unit/core/start-data.cases.ts'),
   'claim-unknown': 'reached',
   'claim-unreadable': 'reached',
   'name-taken': unreachable('there is one stack'),
@@ -93,7 +92,7 @@ const MEMBER: Readonly<Record<MemberCode, Reach>> = {
   'member-other-id': rare(
     'who took a removed id serves with it only until its removal reaches it; test/unit/core/plan-member.test.ts has it',
   ),
-  'foreign-claim': FREED_BY_A_PERSON,
+  'foreign-claim': freedByAPerson('test/unit/core/plan-member.test.ts'),
   unborn: 'reached',
   'claim-silent': 'reached',
   'claim-reseeding': unreachable('nothing reseeds yet'),

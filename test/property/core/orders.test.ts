@@ -85,6 +85,6 @@ it('an order is carried out to its end just where there is a way, and the images
     }),
     { numRuns: 500 },
   );
-  // It says nothing where one of the two never happens.
-  expect(Math.min(ends.done, ends.refused)).toBeGreaterThan(0);
+  // It says little where one of the two hardly happens. A share: where mutants are tried, there are fewer runs.
+  expect(Math.min(ends.done, ends.refused)).toBeGreaterThan((ends.done + ends.refused) / 20);
 });

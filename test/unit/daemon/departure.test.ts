@@ -72,6 +72,13 @@ interface Instead {
   readonly released?: () => void;
 }
 
+/** Who leaves has let go of the house, and asks once more who else leaves: one that it counts on dies right after. */
+const thenDies: AdminPort['readPrefix'] = async (...call) => {
+  const leavers = await host.ports.admin.readPrefix(...call);
+  if (steps.at(-1) === 'release') bench.etcd.kill(bench.host(2).self.address);
+  return leavers;
+};
+
 /** An answer that never comes. */
 const hang = async (): Promise<never> => await new Promise(() => undefined);
 
@@ -193,14 +200,8 @@ describe('an instance that goes', () => {
   it('stays where another that it counted on has died since it was looked at', async () => {
     cluster.lead(cluster.members[1]?.id ?? '');
     publish(['i-02', 'i-03']);
-    const dies = bench.host(2).self.address;
     // Its word comes first, as it does where a learner beside it keeps the whole look waiting.
-    const readPrefix: AdminPort['readPrefix'] = async (...call) => {
-      const leavers = await host.ports.admin.readPrefix(...call);
-      if (steps.at(-1) === 'release') bench.etcd.kill(dies);
-      return leavers;
-    };
-    await depart(GOING, false, { admin: { readPrefix } });
+    await depart(GOING, false, { admin: { readPrefix: thenDies } });
     await bench.clock.advance(10_000);
     expect(steps).toContain('release');
     expect(steps).not.toContain('remove');
@@ -231,12 +232,7 @@ describe('an instance that goes', () => {
     const handedOver: boolean[] = [];
     const released = (): void => void handedOver.push(ending.state.handsOver);
     // One that it counts on dies as it removes itself, and the other is no majority.
-    const readPrefix: AdminPort['readPrefix'] = async (...call) => {
-      const leavers = await host.ports.admin.readPrefix(...call);
-      if (steps.at(-1) === 'release') bench.etcd.kill(bench.host(2).self.address);
-      return leavers;
-    };
-    const ending = await depart(GOING, false, { admin: { readPrefix }, released });
+    const ending = await depart(GOING, false, { admin: { readPrefix: thenDies }, released });
     await bench.clock.advance(10_000);
     expect(handedOver).toContain(true);
     expect(steps).not.toContain('remove');

@@ -231,11 +231,13 @@ describe('evidence over time', () => {
     expect((await evidence()).unlistedForMs).toBe(0);
   });
 
+  /** Asks both. */
+  const look = async (): Promise<number> => {
+    await view.fleet(0, NEVER);
+    return (await evidence()).unlistedForMs;
+  };
+
   it('begins that time anew where an answer has listed the instance in between', async () => {
-    const look = async (): Promise<number> => {
-      await view.fleet(0, NEVER);
-      return (await evidence()).unlistedForMs;
-    };
     bench.aws.unlist('i-02', 'stopped');
     expect(await look()).toBe(0);
     await bench.clock.advance(50_000);
@@ -251,10 +253,6 @@ describe('evidence over time', () => {
   });
 
   it('begins that time anew where EC2 did not know the instance either: both may have been half blind', async () => {
-    const look = async (): Promise<number> => {
-      await view.fleet(0, NEVER);
-      return (await evidence()).unlistedForMs;
-    };
     bench.aws.unlist('i-02', 'stopped');
     expect(await look()).toBe(0);
     bench.aws.forget('i-02');
