@@ -41,7 +41,7 @@ describe('whether enough was seen', () => {
   const after = (histories: number, reasons: readonly string[]): string | null => {
     const tally = createTally();
     tally.histories = histories;
-    for (const it of reasons) tally.reasons.add(it);
+    for (const it of reasons) tally.reasons.set(it, 7);
     return whyNotCovering(tally);
   };
   const all = coverageOf([]).missing.map((it) => `start:${it}`);
@@ -51,8 +51,20 @@ describe('whether enough was seen', () => {
     expect(after(20_000, all)).toBe(null);
     expect(after(20_000, all.slice(1))).toBe(`20000 histories never gave ${all[0]?.slice(6)}`);
     expect(after(20_000, [...all, 'start:name-taken'])).toBe(
-      'thought to be out of reach, and given: name-taken',
+      'thought to be out of reach, and given: name-taken at seed 7',
     );
+  });
+
+  it('names the lowest seed that gave what was thought to be out of reach, in whatever order they ended', () => {
+    const tally = createTally();
+    for (const [seed, reasons] of [
+      [5, ['start:join']],
+      [9, ['start:name-taken']],
+      [8, ['start:name-taken', 'member:name-taken']],
+      [6, []],
+    ] as const)
+      count(tally, { ...RESULT, job: { seed, profile: 'mixed' }, reasons });
+    expect(renderTally(tally, 1)).toContain('thought to be out of reach: name-taken at seed 8\n');
   });
 });
 

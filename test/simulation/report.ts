@@ -12,7 +12,8 @@ export interface Tally {
   readonly faults: Map<IncidentKind, number>;
   /** Times that an etcd was busy with its database for long, by what it did. */
   readonly slow: Map<keyof Slowness, number>;
-  readonly reasons: Set<string>;
+  /** Each reason that was given, with the lowest seed of a history that gave it. */
+  readonly reasons: Map<string, number>;
   /** Of each history that converged; ms. */
   readonly convergedInMs: number[];
   /** In the order in which they ended. */
@@ -28,7 +29,7 @@ export function createTally(): Tally {
     endings: new Map(),
     faults: new Map(),
     slow: new Map(),
-    reasons: new Set(),
+    reasons: new Map(),
     convergedInMs: [],
     failures: [],
   };
@@ -44,7 +45,8 @@ export function count(tally: Tally, result: Result): void {
     increase(tally.faults, kind as IncidentKind, times);
   for (const [what, times] of Object.entries(result.slow))
     if (times > 0) increase(tally.slow, what as keyof Slowness, times);
-  for (const it of result.reasons) tally.reasons.add(it);
+  const { seed } = 'seed' in result.job ? result.job : result.job.plot;
+  for (const it of result.reasons) tally.reasons.set(it, Math.min(seed, tally.reasons.get(it) ?? seed));
   if (result.kind === 'converged') tally.convergedInMs.push(result.convergedInMs);
   if (isFailure(result.kind)) tally.failures.push(result);
 }
@@ -57,7 +59,7 @@ function increase<Key>(counts: Map<Key, number>, key: Key, by: number): void {
 export function renderTally(tally: Tally, tookMs: number): string {
   const { histories, virtualMs, cpuMs, convergedInMs } = tally;
   const sorted = convergedInMs.toSorted((a, b) => a - b);
-  const coverage = coverageOf(tally.reasons);
+  const coverage = coverageOf(tally.reasons.keys());
   const codes = coverage.given.length + coverage.missing.length;
   const lines = [
     `histories     ${histories} in ${seconds(tookMs)}: ${((histories / tookMs) * 1_000).toFixed(1)} a second, ${(cpuMs / Math.max(1, histories)).toFixed(0)} ms of CPU each`,
@@ -70,7 +72,9 @@ export function renderTally(tally: Tally, tookMs: number): string {
   ];
   if (coverage.missing.length > 0) lines.push(`  never given ${coverage.missing.join(', ')}`);
   if (coverage.surprising.length > 0)
-    lines.push(`  given, though thought to be out of reach: ${coverage.surprising.join(', ')}`);
+    lines.push(
+      `  given, though thought to be out of reach: ${withSeeds(coverage.surprising, tally.reasons)}`,
+    );
   for (const { code, why } of coverage.unreachable) lines.push(`  out of reach ${code}: ${why}`);
   return lines.join('\n');
 }
@@ -81,9 +85,21 @@ const COVERING = 20_000;
 /** Null where there are too few histories to say, or they gave the reasons that `codes.ts` says can be given, and no others. */
 export function whyNotCovering({ histories, reasons }: Tally): string | null {
   if (histories < COVERING) return null;
-  const { missing, surprising } = coverageOf(reasons);
+  const { missing, surprising } = coverageOf(reasons.keys());
   if (missing.length > 0) return `${histories} histories never gave ${missing.join(', ')}`;
-  return surprising.length === 0 ? null : `thought to be out of reach, and given: ${surprising.join(', ')}`;
+  return surprising.length === 0
+    ? null
+    : `thought to be out of reach, and given: ${withSeeds(surprising, reasons)}`;
+}
+
+/** Codes, each with the seed to play that shows it. */
+function withSeeds(codes: readonly string[], reasons: ReadonlyMap<string, number>): string {
+  return codes
+    .map((code) => {
+      const seeds = [...reasons].filter(([it]) => it.endsWith(`:${code}`)).map(([, seed]) => seed);
+      return `${code} at seed ${Math.min(...seeds)}`;
+    })
+    .join(', ');
 }
 
 function listed(counts: ReadonlyMap<string, number>): string {
