@@ -15,7 +15,8 @@ const STANDINGS: Readonly<Record<UpgradeCode, Standing>> = {
   'upgrade-cancel-downgrade': 'moves',
   'upgrade-locked': 'moves',
   'upgrade-orphaned': 'moves',
-  'upgrade-settling': 'moves',
+  // Etcd takes its version in some seconds; where it never does, nothing else would tell.
+  'upgrade-settling': 'waits',
   'upgrade-unknown': 'waits',
   'upgrade-silent': 'waits',
   'upgrade-learner': 'waits',

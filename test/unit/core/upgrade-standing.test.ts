@@ -12,9 +12,15 @@ const BY_STANDING: Readonly<Record<ReturnType<typeof standingOf>, readonly Upgra
     'upgrade-cancel-downgrade',
     'upgrade-locked',
     'upgrade-orphaned',
-    'upgrade-settling',
   ],
-  waits: ['upgrade-unknown', 'upgrade-silent', 'upgrade-learner', 'upgrade-unhealthy', 'upgrade-unstarted'],
+  waits: [
+    'upgrade-settling',
+    'upgrade-unknown',
+    'upgrade-silent',
+    'upgrade-learner',
+    'upgrade-unhealthy',
+    'upgrade-unstarted',
+  ],
   stands: [
     'upgrade-held',
     'upgrade-apart',
