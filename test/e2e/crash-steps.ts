@@ -1,8 +1,7 @@
 import { expect } from 'vitest';
-import { decodePublished, PUBLISHED_KEY } from '../../src/daemon/published.ts';
-import { clientUrl } from '../../src/etcd/flags.ts';
 import { doom, type Doom } from './doom.ts';
 import type { Fleet } from './harness.ts';
+import { leaderInTheHouse } from './roles.ts';
 import type { View } from './view.ts';
 
 /* Crashes between any two steps of a join, an eviction, an eviction of who kept house, and a leave, on fleets whose appliances load DOOM_PRELOAD. */
@@ -85,29 +84,6 @@ export async function crashAt(
   // A step that is not in the list is one around which nothing was tried.
   const known: readonly string[] = [...STEPS[work], ...GETTING_UP[work]];
   expect(standing.seen().filter((step) => !known.includes(step))).toEqual([]);
-}
-
-/**
- * The leader, when its appliance keeps house: the lock follows leadership by a few seconds. From a leader that did not see AWS for a
- * while it does not come back by itself: then leadership follows the lock.
- */
-async function leaderInTheHouse({ admin, until, leader, view }: Fleet): Promise<View> {
-  let found: View | null = null;
-  const calm = new AbortController().signal;
-  await until('the leader keeps house', async () => {
-    const now = await leader();
-    const key = await admin.read(clientUrl(now.address), PUBLISHED_KEY, { serializable: false }, calm);
-    const by = key.known && key.value !== null ? decodePublished(key.value.value)?.by : undefined;
-    if (by === now.instanceId) {
-      found = now;
-      return [];
-    }
-    const keeper = (await view()).find(({ instanceId }) => instanceId === by)?.status;
-    if (keeper != null) await admin.moveLeader(clientUrl(now.address), keeper.memberId, calm);
-    return [`${by ?? 'nobody'} does`];
-  });
-  if (found === null) throw new Error('nobody keeps house');
-  return found;
 }
 
 /** Joiners are whoever is new; who evicts is whoever of the old keeps house. */

@@ -1,3 +1,5 @@
+import { decodePublished, PUBLISHED_KEY } from '../../src/daemon/published.ts';
+import { clientUrl } from '../../src/etcd/flags.ts';
 import type { Fleet } from './harness.ts';
 import type { View } from './view.ts';
 
@@ -7,5 +9,28 @@ export type Role = 'leader' | 'follower';
 export async function memberOf({ leader, followers }: Fleet, role: Role): Promise<View> {
   const [found] = role === 'leader' ? [await leader()] : await followers();
   if (found === undefined) throw new Error(`no ${role}`);
+  return found;
+}
+
+/**
+ * The leader, when its appliance keeps house: the lock follows leadership by a few seconds. From a leader that did not see AWS for a
+ * while it does not come back by itself: then leadership follows the lock.
+ */
+export async function leaderInTheHouse({ admin, until, leader, view }: Fleet): Promise<View> {
+  let found: View | null = null;
+  const calm = new AbortController().signal;
+  await until('the leader keeps house', async () => {
+    const now = await leader();
+    const key = await admin.read(clientUrl(now.address), PUBLISHED_KEY, { serializable: false }, calm);
+    const by = key.known && key.value !== null ? decodePublished(key.value.value)?.by : undefined;
+    if (by === now.instanceId) {
+      found = now;
+      return [];
+    }
+    const keeper = (await view()).find(({ instanceId }) => instanceId === by)?.status;
+    if (keeper != null) await admin.moveLeader(clientUrl(now.address), keeper.memberId, calm);
+    return [`${by ?? 'nobody'} does`];
+  });
+  if (found === null) throw new Error('nobody keeps house');
   return found;
 }

@@ -14,10 +14,7 @@ import {
 
 const STEP = pointsOf(WORK.step);
 const HAND_OVER = pointsOf(['MoveLeader']);
-/*
- * What begins and ends every work is in that of a step; and a lease may be revoked for the house right after the upgrade that
- * these fleets have behind them. Of eight writes that clear a log, one is enough.
- */
+/* What begins and ends every work is in that of a step. Of eight writes that clear a log, one is enough. */
 const CLEARS = pointsOf(WORK.clear, [4, 7, 13, 14, 15]);
 const BRINGS = pointsOf(WORK.bringSnapshot, [3, 4, 5, 6]);
 const GOES_DOWN = pointsOf(WORK.down, [3, 4, 5, 6, 10, 11, 12, 13, 14]);
