@@ -49,8 +49,12 @@ export function createFace(parts: FaceParts): Face {
 }
 
 function planOf({ state }: Appliance): UpgradePlanView {
-  const { action, checks, waiting } = state.upgrade ?? { action: null, checks: [], waiting: [] };
-  return { plan: action?.reason ?? null, checks, waiting };
+  const { upgrade } = state;
+  return {
+    plan: upgrade?.action.reason ?? null,
+    checks: upgrade?.checks ?? [],
+    waiting: upgrade?.waiting ?? [],
+  };
 }
 
 /** How the upgrade stands; null: there is none, or this member has no say yet. */

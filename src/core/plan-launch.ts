@@ -1,3 +1,6 @@
+import type { Fleet } from './fleet.ts';
+import { isJoinable } from './fleet.ts';
+import type { Known } from './known.ts';
 import type { UpgradeCode, UpgradePlan } from './plan-upgrade.ts';
 import { compareVersions } from './versions.ts';
 
@@ -9,6 +12,8 @@ export interface LaunchObservation {
   readonly steps: boolean;
   /** The last plan of an upgrade; null: nobody looked yet. */
   readonly upgrade: UpgradePlan | null;
+  /** The fleet as AWS shows it, where the plan says that images bar the step. */
+  readonly fleet: Known<Fleet>;
   /** The version that it runs, and the one that its instance aims at; null: unknown. */
   readonly runs: string | null;
   readonly aim: string | null;
@@ -36,7 +41,8 @@ const PASSING: ReadonlySet<UpgradeCode> = new Set(['upgrade-learner', 'upgrade-u
  * What holds up the launch of a member that serves (design.md, "Lifecycle hooks"): that the version that it should have is not
  * the one that it runs, and its step is next, in this round, or in one that follows it. One that waits for other images, or
  * for an operator, is as new as it can be: where a refresh launches before it terminates, the last old image goes only when
- * the last launch is complete, and nobody may step beside it before.
+ * the last launch is complete, and nobody may step beside it before. Where it terminates first, all that have the old image
+ * may be about to leave, before they know of it themselves.
  */
 export function launchHold(seen: LaunchObservation): LaunchHold {
   const { steps, upgrade } = seen;
@@ -45,7 +51,15 @@ export function launchHold(seen: LaunchObservation): LaunchHold {
   if (code === 'upgrade-settling') return 'step';
   if (code === 'upgrade-unknown') return 'obstacle';
   if (PENDING.has(code)) return mayWait(upgrade, seen.self) || aimsHigher(seen) ? 'step' : 'nothing';
-  return PASSING.has(code) && mayWait(upgrade, seen.self) ? 'obstacle' : 'nothing';
+  const passes = PASSING.has(code) || (code === 'upgrade-lacks' && areLeaving(upgrade.lacking, seen.fleet));
+  return passes && mayWait(upgrade, seen.self) ? 'obstacle' : 'nothing';
+}
+
+/** Whether the group means none of these to carry a member any more. */
+function areLeaving(instances: readonly string[], fleet: Known<Fleet>): boolean {
+  if (!fleet.known) return false;
+  const staying = new Set(fleet.value.instances.filter(isJoinable).map((it) => it.id));
+  return instances.every((id) => !staying.has(id));
 }
 
 /** Who is still to step is not known while the one who steps is silent. */

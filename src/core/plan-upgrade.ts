@@ -1,7 +1,7 @@
 import type { Reason } from './reason.ts';
 import { reason } from './reason.ts';
 import type { Check, CheckCode, UpgradeMember, UpgradeObservation, UpgradeRecord } from './upgrade.ts';
-import { checksOf } from './upgrade-checks.ts';
+import { checksOf, lacking } from './upgrade-checks.ts';
 import {
   canCancel,
   downgradeOf,
@@ -68,6 +68,8 @@ export interface UpgradePlan {
   readonly checks: readonly Check[];
   /** Instances that are still to step in this round, in their order. */
   readonly waiting: readonly string[];
+  /** Instances that bar this round, since their images have no etcd for it. */
+  readonly lacking: readonly string[];
 }
 
 /**
@@ -87,17 +89,17 @@ export function planUpgrade(seen: UpgradeObservation): UpgradePlan {
 
 function planTurn(seen: UpgradeObservation): UpgradePlan {
   const left = seen.clears === true ? planLeftClear(seen) : null;
-  if (left !== null) return { action: left, checks: [], waiting: [] };
+  if (left !== null) return planWithout(left);
   const view = workOf(seen);
   const target = downgradeTarget(seen);
-  if (view.kind === 'unknown')
-    return { action: planUnknown(seen, view.why, target), checks: [], waiting: [] };
+  if (view.kind === 'unknown') return planWithout(planUnknown(seen, view.why, target));
   const work = view.kind === 'work' ? view.work : null;
   const checks = work === null ? [] : checksOf(seen, work);
   const waiting = work === null ? [] : work.candidates.map((it) => it.member.name);
+  const about = { checks, waiting, lacking: work === null ? [] : lacking(seen, work).map((it) => it.name) };
   const stopped = work === null ? null : stoppedBy(seen, work);
   if (target !== null && (stopped !== null || !isDowngradeWanted(seen, target, work, checks)))
-    return { action: underWay(seen) ?? cancelDowngrade(seen, stopped), checks, waiting };
+    return { ...about, action: underWay(seen) ?? cancelDowngrade(seen, stopped) };
   switch (view.kind) {
     case 'apart':
       return idle('upgrade-apart', apart(seen, view.lowest, view.highest));
@@ -111,7 +113,7 @@ function planTurn(seen: UpgradeObservation): UpgradePlan {
     case 'nothing':
       return idle('upgrade-done', 'every member runs what its instance aims at');
     case 'work':
-      return { action: stopped ?? underWay(seen) ?? next(seen, view.work, checks), checks, waiting };
+      return { ...about, action: stopped ?? underWay(seen) ?? next(seen, view.work, checks) };
   }
 }
 
@@ -156,7 +158,12 @@ function apart({ members }: UpgradeObservation, lowest: string, highest: string)
 }
 
 function idle(code: UpgradeCode, sentence: string): UpgradePlan {
-  return { action: nobody(code, sentence), checks: [], waiting: [] };
+  return planWithout(nobody(code, sentence));
+}
+
+/** A plan that rests on no preflight. */
+export function planWithout(action: UpgradeAction): UpgradePlan {
+  return { action, checks: [], waiting: [], lacking: [] };
 }
 
 function nobody(code: UpgradeCode, sentence: string): UpgradeAction {

@@ -22,7 +22,7 @@ export function checksOf(seen: UpgradeObservation, work: Work): readonly Check[]
     learners(seen),
     unhealthy(seen),
     alarms(seen),
-    ...(work.kind === 'patch' ? [] : [lacking(seen, work)]),
+    ...(work.kind === 'patch' ? [] : [lacks(seen, work)]),
     release(seen, work, edge),
     ...(edge === null ? [] : ofEdge(seen, work, edge)),
     disk(seen),
@@ -114,13 +114,24 @@ function alarms({ alarms: raised }: UpgradeObservation): Check {
 }
 
 /** Each minor is finished by all before the next begins; so all must be able to. */
-function lacking({ members }: UpgradeObservation, work: Work): Check {
-  const troubles = members.flatMap((it) => {
-    if (!it.answer.known || pickVersion(it.answer.value.installed, work.to) !== null) return [];
-    const have = it.answer.value.installed.join(', ') || 'none';
-    return [`the image of ${it.name} has no etcd ${work.to} (it has ${have}): replace it by one that has`];
+function lacks(seen: UpgradeObservation, work: Work): Check {
+  const troubles = lacking(seen, work).map(({ name, installed }) => {
+    const have = installed.join(', ') || 'none';
+    return `the image of ${name} has no etcd ${work.to} (it has ${have}): replace it by one that has`;
   });
   return check('upgrade-lacks', troubles, `every image has etcd ${work.to}`);
+}
+
+/** Whose image has no etcd of the minor that all go to, as they say themselves, and which it has instead. A patch is nobody else's. */
+export function lacking(
+  { members }: Pick<UpgradeObservation, 'members'>,
+  { kind, to }: Pick<Work, 'kind' | 'to'>,
+): readonly { readonly name: string; readonly installed: readonly string[] }[] {
+  if (kind === 'patch') return [];
+  return members.flatMap(({ name, answer }) => {
+    if (!answer.known || pickVersion(answer.value.installed, to) !== null) return [];
+    return [{ name, installed: answer.value.installed }];
+  });
 }
 
 function release(seen: UpgradeObservation, work: Work, edge: Edge | null): Check {

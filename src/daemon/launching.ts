@@ -1,4 +1,5 @@
-import { HEARTBEAT_INTERVAL_MS } from '../core/numbers.ts';
+import { unknown } from '../core/known.ts';
+import { BUSY_AWS_INTERVAL_MS, HEARTBEAT_INTERVAL_MS } from '../core/numbers.ts';
 import type { LaunchObservation } from '../core/plan-launch.ts';
 import { LAUNCH_OBSTACLE_LIMIT_MS, launchHold } from '../core/plan-launch.ts';
 import { reason } from '../core/reason.ts';
@@ -24,7 +25,7 @@ export async function completeLaunch(context: Context, signal: AbortSignal): Pro
   let beatAt = clock.now();
   let freeAt = clock.now();
   for (;;) {
-    const hold = launchHold(observe(context));
+    const hold = launchHold(await observe(context, signal));
     if (hold !== 'obstacle') freeAt = clock.now();
     const isHeld =
       hold === 'step' || (hold === 'obstacle' && clock.now() - freeAt < LAUNCH_OBSTACLE_LIMIT_MS);
@@ -38,8 +39,15 @@ export async function completeLaunch(context: Context, signal: AbortSignal): Pro
   await complete(context, signal);
 }
 
-function observe({ state: { swap, upgrade, etcd, aim }, ports }: Context): LaunchObservation {
-  return { self: ports.self.id, steps: swap !== null, upgrade, runs: etcd?.version ?? null, aim };
+async function observe(
+  { state, ports, fleetView }: Context,
+  signal: AbortSignal,
+): Promise<LaunchObservation> {
+  // AWS is asked only once nothing but images is in the way.
+  const isBarred = state.notReady === null && state.upgrade?.action.reason.code === 'upgrade-lacks';
+  const fleet = isBarred ? await fleetView.fleet(BUSY_AWS_INTERVAL_MS, signal) : unknown('not needed');
+  const { swap, upgrade, etcd, aim } = state;
+  return { self: ports.self.id, steps: swap !== null, upgrade, fleet, runs: etcd?.version ?? null, aim };
 }
 
 async function complete(context: Context, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 import type { KeptStep } from '../core/local-data.ts';
+import { planWithout } from '../core/plan-upgrade.ts';
 import { reason } from '../core/reason.ts';
 import { isPassed } from '../core/upgrade-step.ts';
 import { clientUrl } from '../core/urls.ts';
@@ -112,6 +113,6 @@ function sayNoWayBack({ context }: Held, { from, to }: Way, why: string, moved: 
     `${why}; there is no way back to ${from}: ${moved}. Etcd ${to} is started again and again: mend it, or put another patch of ${minorOf(to)} in its place in ETCD_DIR`,
   );
   context.state.noWayBack = said;
-  context.state.upgrade = { action: { kind: 'none', reason: said }, checks: [], waiting: [] };
+  context.state.upgrade = planWithout({ kind: 'none', reason: said });
   context.chronicle.plan('upgrade', [said]);
 }

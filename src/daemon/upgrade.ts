@@ -1,7 +1,7 @@
 import { UPGRADE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
 import { isRefused } from '../core/known.ts';
 import type { UpgradeAction, UpgradeCode, UpgradePlan } from '../core/plan-upgrade.ts';
-import { planUpgrade } from '../core/plan-upgrade.ts';
+import { planUpgrade, planWithout } from '../core/plan-upgrade.ts';
 import type { Reason } from '../core/reason.ts';
 import { reason } from '../core/reason.ts';
 import { UPGRADE_LOCK_KEY } from '../core/upgrade-record.ts';
@@ -89,7 +89,7 @@ async function look(
   if (isRefused(ownStatus)) return waitFor(reason('upgrade-auth', ownStatus.reason));
   if (!hasSay(context)) return context.state.noWayBack === null ? null : waitFor(context.state.noWayBack);
   context.state.noWayBack = null;
-  if (!(await hasReason(context, signal))) return { action: DONE, checks: [], waiting: [] };
+  if (!(await hasReason(context, signal))) return planWithout(DONE);
   return await planNow(context, memory, { acts: false }, signal);
 }
 
@@ -105,7 +105,7 @@ async function planNow(
 }
 
 function waitFor(why: Reason<UpgradeCode>): UpgradePlan {
-  return { action: { kind: 'none', reason: why }, checks: [], waiting: [] };
+  return planWithout({ kind: 'none', reason: why });
 }
 
 const DONE: UpgradeAction = {

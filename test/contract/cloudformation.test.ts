@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { IAM_ACTIONS } from '../../src/aws/actions.ts';
 import { standingLine } from '../../src/app-standing.ts';
 import { known } from '../../src/core/known.ts';
+import { planWithout } from '../../src/core/plan-upgrade.ts';
 import { reason } from '../../src/core/reason.ts';
 import { createChronicle, createState } from '../../src/daemon/state.ts';
 import { createLog } from '../../src/http/log.ts';
@@ -319,11 +320,7 @@ describe('the metrics of the log', () => {
 
   it('count an upgrade that stands still', async () => {
     const line = await standing((state) => {
-      state.upgrade = {
-        action: { kind: 'none', reason: reason('upgrade-failed', 'it did not come up') },
-        checks: [],
-        waiting: [],
-      };
+      state.upgrade = planWithout({ kind: 'none', reason: reason('upgrade-failed', 'it did not come up') });
     });
     expect(metricsOf(line)).toEqual(['ServesNot', 'UpgradeStands']);
   });

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { keepSayingHowItStands, standingLine } from '../../src/app-standing.ts';
 import { known } from '../../src/core/known.ts';
+import { planWithout } from '../../src/core/plan-upgrade.ts';
 import { reason } from '../../src/core/reason.ts';
 import { createState } from '../../src/daemon/state.ts';
 import { status } from '../fixtures/core/world.ts';
@@ -55,11 +56,7 @@ it('says what etcd says of itself, that it serves, and that it keeps house', () 
 
 it('says how an upgrade stands', () => {
   const state = createState();
-  state.upgrade = {
-    action: { kind: 'none', reason: reason('upgrade-paused', 'an operator paused it') },
-    checks: [],
-    waiting: [],
-  };
+  state.upgrade = planWithout({ kind: 'none', reason: reason('upgrade-paused', 'an operator paused it') });
   expect(standingLine(state).upgrade).toBe('stands');
 });
 

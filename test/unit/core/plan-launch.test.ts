@@ -1,12 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import type { Fleet } from '../../../src/core/fleet.ts';
+import type { Known } from '../../../src/core/known.ts';
 import type { LaunchHold, LaunchObservation } from '../../../src/core/plan-launch.ts';
 import { launchHold } from '../../../src/core/plan-launch.ts';
 import type { UpgradeCode, UpgradePlan } from '../../../src/core/plan-upgrade.ts';
+import { known, unknown } from '../../../src/core/known.ts';
+import { planWithout } from '../../../src/core/plan-upgrade.ts';
 import { reason } from '../../../src/core/reason.ts';
+import { fleet, idOf, instance } from '../../fixtures/core/world.ts';
 
 const plan = (code: UpgradeCode, ...waiting: readonly string[]): UpgradePlan => ({
-  action: { kind: 'none', reason: reason(code, 'as planned') },
-  checks: [],
+  ...planWithout({ kind: 'none', reason: reason(code, 'as planned') }),
   waiting,
 });
 
@@ -15,10 +19,19 @@ const seen = (more: Partial<LaunchObservation> = {}): LaunchObservation => ({
   self: 'i-1',
   steps: false,
   upgrade: plan('upgrade-done'),
+  fleet: unknown('not needed'),
   runs: '3.6.16',
   aim: '3.6.16',
   ...more,
 });
+
+/** i-1 waits for other images than those of these instances. */
+const barred = (lacking: readonly number[], view: Known<Fleet>): LaunchObservation =>
+  seen({
+    self: idOf(1),
+    upgrade: { ...plan('upgrade-lacks', idOf(1)), lacking: lacking.map(idOf) },
+    fleet: view,
+  });
 
 const cases: readonly (readonly [name: string, seen: LaunchObservation, hold: LaunchHold])[] = [
   ['all is done', seen(), 'nothing'],
@@ -69,6 +82,39 @@ const cases: readonly (readonly [name: string, seen: LaunchObservation, hold: La
   [
     'it waits for other images, however high it aims',
     seen({ upgrade: plan('upgrade-lacks', 'i-1'), aim: '3.7.3' }),
+    'nothing',
+  ],
+  ...(
+    [
+      ['is there', 'InService', 'nothing'],
+      ['is told to end', 'Terminating', 'obstacle'],
+      ['ends', 'Terminating:Wait', 'obstacle'],
+      ['is set aside', 'Standby', 'obstacle'],
+    ] as const
+  ).map(([how, lifecycle, hold]): (typeof cases)[number] => [
+    `the only old image bars its step, and its instance ${how}`,
+    barred([2], known(fleet([1, instance(2, { lifecycle })]))),
+    hold,
+  ]),
+  [
+    'the only old image bars its step, and its group lists it no more',
+    barred([2], known(fleet([1]))),
+    'obstacle',
+  ],
+  [
+    'of two old images that bar its step, one leaves',
+    barred([2, 3], known(fleet([1, 2, instance(3, { lifecycle: 'Terminating' })]))),
+    'nothing',
+  ],
+  ['old images bar its step, and nobody knows the fleet', barred([2], unknown('throttled')), 'nothing'],
+  [
+    'an old image that leaves bars the step of others',
+    { ...barred([2], known(fleet([1]))), upgrade: { ...plan('upgrade-lacks', 'i-3'), lacking: ['i-2'] } },
+    'nothing',
+  ],
+  [
+    'what an operator has paused, an old image that leaves bars as well',
+    { ...barred([2], known(fleet([1]))), upgrade: { ...plan('upgrade-paused', 'i-1'), lacking: ['i-2'] } },
     'nothing',
   ],
   ['an operator has paused it', seen({ upgrade: plan('upgrade-paused', 'i-1'), aim: '3.7.3' }), 'nothing'],

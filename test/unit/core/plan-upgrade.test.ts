@@ -712,6 +712,24 @@ describe('planUpgrade', () => {
     });
   });
 
+  it("says whose images lack an etcd for this round, whatever bars it beside; a patch is nobody else's", () => {
+    const without = (n: number, installed: readonly string[], more = {}) =>
+      runs(n, '3.5.35', { answer: word(n, { installed }), ...more });
+    const members = [
+      runs(1, '3.5.35'),
+      without(2, ['3.5.35', '3.7.3']),
+      without(3, ['3.5.35'], { learner: true }),
+    ];
+    expect(planUpgrade(looksAt(members)).lacking).toEqual(['i-2', 'i-3']);
+    expect(planUpgrade(looksAt(three('3.5.35'))).lacking).toEqual([]);
+    expect(planUpgrade(looksAt(three('3.7.3'))).lacking).toEqual([]);
+    const patched = without(1, ['3.5.36']);
+    expect(planUpgrade(looksAt([patched, without(2, ['3.5.35']), without(3, ['3.5.35'])]))).toMatchObject({
+      action: { to: '3.5.36' },
+      lacking: [],
+    });
+  });
+
   it('names what stands in the way', () => {
     const sentence = (seen: UpgradeObservation): string => planUpgrade(seen).action.reason.sentence;
     expect(sentence(looksAt(three('3.4.45', '3.6.16', '3.6.16')))).toContain('terminate i-2 and i-3');

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { known, unknown } from '../../../src/core/known.ts';
 import type { UpgradeCode, UpgradePlan } from '../../../src/core/plan-upgrade.ts';
+import { planWithout } from '../../../src/core/plan-upgrade.ts';
 import { reason } from '../../../src/core/reason.ts';
 import { completeLaunch } from '../../../src/daemon/launching.ts';
 import type { Bench, Host } from '../../fakes/bench.ts';
@@ -9,18 +10,25 @@ import { runningEtcd } from '../../fakes/bench-voter.ts';
 
 let bench: Bench;
 let host: Host;
+let other: string;
 let over: boolean;
 
 beforeEach(() => {
-  bench = createBench();
+  bench = createBench(2);
   host = bench.host(0);
+  other = bench.host(1).self.id;
   host.context.state.upgrade = planned('upgrade-done');
   over = false;
 });
 
 /** A plan of an upgrade in which these are still to step. */
 function planned(code: UpgradeCode, ...waiting: readonly string[]): UpgradePlan {
-  return { action: { kind: 'none', reason: reason(code, 'as planned') }, checks: [], waiting };
+  return { ...planWithout({ kind: 'none', reason: reason(code, 'as planned') }), waiting };
+}
+
+/** A plan in which nothing but the image of an instance keeps the own one from its step. */
+function barredBy(instanceId: string): UpgradePlan {
+  return { ...planned('upgrade-lacks', host.self.id), lacking: [instanceId] };
 }
 
 /** Lets it run beside the test, as the appliance does. */
@@ -92,7 +100,7 @@ describe('the launching hook', () => {
   });
 
   it.each([
-    ['it waits for other images', () => planned('upgrade-lacks', host.self.id)],
+    ['it waits for other images', () => barredBy(other)],
     ['others alone have to step', () => planned('upgrade-step', 'i-other')],
     ['another catches up, and others alone have to step', () => planned('upgrade-learner', 'i-other')],
     ['an operator has paused it', () => planned('upgrade-paused', host.self.id)],
@@ -103,6 +111,27 @@ describe('the launching hook', () => {
     launch();
     await bench.clock.advance(300);
     expect(calls()).toEqual(['complete']);
+  });
+
+  it.each([
+    ['until it stays after all', true],
+    ['for a while', false],
+  ])('waits where the only old image leaves, %s', async (_, stays) => {
+    waitAtHook();
+    bench.aws.set(other, { lifecycle: 'Terminating:Wait' });
+    host.context.state.upgrade = barredBy(other);
+    launch();
+    await bench.clock.advance(5_000);
+    // Who is not ready has no need to know.
+    expect(host.context.fleetView.seen()).toBe(null);
+    host.context.state.notReady = null;
+    await bench.clock.advance(10_000);
+    expect(calls()).not.toContain('complete');
+    if (stays) bench.aws.set(other, { lifecycle: 'InService' });
+    await bench.clock.advance(5_000);
+    expect(calls().includes('complete')).toBe(stays);
+    await bench.clock.advance(16_000);
+    expect(calls().at(-1)).toBe('complete');
   });
 
   it.each([
