@@ -135,7 +135,9 @@ export class RunningMachine {
 
   /** Sends a signal to its appliance or its etcd, and waits until a SIGKILL or a SIGSTOP took effect. Throws where there is none. */
   async send(target: 'appliance' | 'etcd', name: NodeJS.Signals): Promise<void> {
-    const pid = this.report(processesOf(this.#directory))[target]?.pid;
+    // Its appliance is known from the start on, which the system may still be making of what started it.
+    const pid =
+      target === 'appliance' ? this.#appliance?.pid : this.report(processesOf(this.#directory)).etcd?.pid;
     if (pid === undefined) throw notNow(`instance ${this.machine.instanceId} has no ${target} running`);
     const startTime = startTimeOf(pid);
     this.#emit('machine-signal', { process: target, pid, signal: name });

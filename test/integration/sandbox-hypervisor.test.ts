@@ -39,11 +39,14 @@ function aMachine(): Machine {
   };
 }
 
-function aHypervisor(behaviour = ''): RunningHypervisor {
+function aHypervisor(
+  behaviour = '',
+  command: readonly string[] = [process.execPath, STAND_IN, 'run'],
+): RunningHypervisor {
   return createHypervisor(
     {
       stateDir,
-      command: [process.execPath, STAND_IN, 'run'],
+      command,
       environment: ({ address }) => ({ LISTEN_ADDRESS: address, STAND_IN: behaviour }),
     },
     { events, network: createLoopbackNetwork('127.76') },
@@ -149,6 +152,21 @@ describe('a machine that runs', () => {
     expect((await reportOf(machine)).appliance?.frozen).toBe(false);
     await hypervisor.thaw(machine.instanceId, 'etcd');
     expect((await reportOf(machine)).etcd?.frozen).toBe(false);
+  });
+
+  // As it is for a moment after each start: the system shows no environment of a program that it is about to run.
+  test('has its appliance frozen, thawed and killed before that can be told by its environment', async () => {
+    hypervisor = aHypervisor('', ['env', '-i', 'sleep', '30']);
+    const machine = aMachine();
+    await hypervisor.boot(machine);
+    const pid = Number(events.since(0).find(({ type }) => type === 'process-start')?.fields['pid']);
+    const isFrozen = async () => / T /.test(await readFile(`/proc/${pid}/stat`, 'utf8'));
+    await hypervisor.freeze(machine.instanceId, 'appliance');
+    expect(await isFrozen()).toBe(true);
+    await hypervisor.thaw(machine.instanceId, 'appliance');
+    expect(await isFrozen()).toBe(false);
+    await hypervisor.kill(machine.instanceId, 'appliance');
+    expect(startTimeOf(pid)).toBeNull();
   });
 
   test('comes back with an empty disk when its data are wiped', async () => {
