@@ -161,8 +161,11 @@ export async function survive(fleet: Fleet): Promise<void> {
   const { instanceId } = survivor;
   // etcd adds nobody through a member that misses another: the one that it still speaks to does it.
   await leaveOnly(sandbox, instanceId, second.address);
-  cloud.setDesired(addresses.group, 5);
-  await untilVoters(fleet, 5);
+  // Each waits for the survivor, 30 s, before its etcd starts: it may come back, and not know of it.
+  for (const size of [4, 5]) {
+    cloud.setDesired(addresses.group, size);
+    await untilVoters(fleet, size);
+  }
   await cuts.cut(instanceId, { from: 'peers' });
   // Followers first: the leader would make another lead, and the survivor hear from that one.
   for (const ending of [second, first]) {
