@@ -244,6 +244,15 @@ const remedies: readonly Case[] = [
     'upgrade-clear clear: i-3 m3 3.6.16-3.7.3',
   ],
   [
+    'not of one who takes no part in it',
+    looksAt([
+      runs(1, '3.7.3'),
+      runs(2, '3.6.16', {}, { wanted: '3.6', replay: replayOf(7) }),
+      ...logging(null, null, null).slice(2),
+    ]),
+    'upgrade-snapshot',
+  ],
+  [
     'what was begun and cut short, by the usual start',
     looksAt(three('3.5.35'), { clears: true, self: 'i-2' }),
     'upgrade-clear end-clear: i-2 m2 3.5.35-3.5.35',
