@@ -84,7 +84,8 @@ export const NO_VERDICT: Verdict = {
 /** A verdict after one more line. The first word on damage stands: what follows it are consequences. */
 export function judge(verdict: Verdict, line: LogLine): Verdict {
   const isLast = line.level === 'fatal' || line.level === 'panic';
-  const isGrave = isLast || line.level === 'error';
+  // Of the copy that comes before a repair, it only warns.
+  const isRoomWanted = isLast || line.level === 'error' || line.message === 'failed to copy';
   // zap's panic line is followed by Go's own, which says less.
   const repeats = isLast && line.error === '' && verdict.lastWords.startsWith(line.message.slice(0, 200));
   return {
@@ -93,7 +94,7 @@ export function judge(verdict: Verdict, line: LogLine): Verdict {
       verdict.saysOtherMembers || (isLast && line.error.startsWith('error validating peerURLs')),
     saysTooOld:
       verdict.saysTooOld || (isLast && (TOO_OLD.test(line.message) || TOO_OLD_DATA.test(line.error))),
-    saysFull: verdict.saysFull || (isGrave && NO_ROOM.test(`${line.message} ${line.error}`)),
+    saysFull: verdict.saysFull || (isRoomWanted && NO_ROOM.test(`${line.message} ${line.error}`)),
     saysDamaged: verdict.saysDamaged ?? damageAfter(verdict, line, isLast),
     stoppedByRuntime: isRuntimeError(line) || (verdict.stoppedByRuntime && !OWN_FUNCTION.test(line.message)),
     plainWords: plainWordsAfter(verdict, line),
@@ -131,7 +132,8 @@ const WAL_ERRORS = [
   /^wal: (?!.*(no space|permission))/,
   // A record that is none. Said of the log alone: what else etcd cannot decode makes it panic.
   /^proto: /,
-  /^unexpected EOF$/,
+  // Since 3.5.35, 3.6.16 and 3.7.3 at the latest with a record that claims more than is left of its file.
+  /^unexpected EOF(?:$|: \[wal\] )/,
 ];
 /** Raft's own: the leader knows this member to have held more than it now finds. It will say so at every start. */
 const WAL_PANICS = [/^tocommit\(\d+\) is out of range \[lastIndex\(\d+\)\]/];
@@ -164,6 +166,17 @@ function damageAfter(verdict: Verdict, line: LogLine, isLast: boolean): 'wal' | 
   if (!isLast) return null;
   return damageIn(line) ?? (verdict.namelessLog ? 'wal' : null);
 }
+
+/**
+ * What of its data etcd could not read; `isFull`: there was no room on its disk. A log whose last record was cut off is copied
+ * before it is repaired: without room for that etcd gives up, with the words of damage, and repairs it once there is some
+ * (seen of 3.4.23, 3.5.35, 3.6.16 and 3.7.3, test/network).
+ */
+export function damageOf({ saysDamaged, lastWords }: Verdict, isFull: boolean): 'wal' | 'database' | null {
+  return isFull && lastWords.startsWith(NOT_REPAIRED) ? null : saysDamaged;
+}
+
+const NOT_REPAIRED = 'failed to repair WAL';
 
 const OWN_FUNCTION = /^go\.etcd\.io\//;
 const DATABASE_FUNCTION = /^go\.etcd\.io\/bbolt[/.]/;

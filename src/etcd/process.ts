@@ -11,7 +11,7 @@ import { freeBytes } from './files.ts';
 import { etcdFlags } from './flags.ts';
 import { type DataLayout, dataLayout, memberFiles } from './layout.ts';
 import type { EtcdLog } from './log.ts';
-import { judge, lastWordsOf, NO_VERDICT, parseLogLine, type Verdict } from './log-lines.ts';
+import { damageOf, judge, lastWordsOf, NO_VERDICT, parseLogLine, type Verdict } from './log-lines.ts';
 import { followLog } from './log-tail.ts';
 import { preflight, preflightBinary } from './preflight.ts';
 import { processStartTime } from './proc.ts';
@@ -242,7 +242,7 @@ function supervise(
     const end = await exit;
     over = true;
     const verdict = await words.end();
-    const { saysRemoved, saysDamaged, saysOtherMembers, saysTooOld, ...said } = verdict;
+    const { saysRemoved, saysOtherMembers, saysTooOld, ...said } = verdict;
     // Where the disk is full, etcd's last words find no room either.
     const isFull = end.code !== 0 && (await hasNoRoom(layout));
     const last =
@@ -250,7 +250,7 @@ function supervise(
     const saysFull = said.saysFull || isFull;
     await removeRecord(layout.process).catch(() => undefined);
     // Without a log etcd does not call its data damaged: it tries to join a cluster with what is left of them.
-    const damage = saysDamaged ?? (walMissing ? 'wal' : null);
+    const damage = damageOf(verdict, saysFull) ?? (walMissing ? 'wal' : null);
     return {
       ...end,
       saysRemoved,

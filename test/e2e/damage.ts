@@ -18,7 +18,8 @@ export async function whileOff(
   const { hypervisor } = sandbox;
   const { dataDir } = await machine(instanceId);
   await hypervisor.freeze(instanceId, 'appliance');
-  await hypervisor.kill(instanceId, 'etcd');
+  // It may have ended before.
+  if ((await machine(instanceId)).etcd !== null) await hypervisor.kill(instanceId, 'etcd');
   try {
     await work(dataDir);
   } finally {
@@ -85,9 +86,7 @@ function databaseOf(data: string): string {
 
 /** The file that etcd wrote to last, and how much of it: the rest is zeroes, kept in advance. */
 async function lastLog(data: string): Promise<{ readonly path: string; readonly usedBytes: number }> {
-  const folder = join(data, 'etcd/member/wal');
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.wal')).toSorted();
-  const path = join(folder, names.at(-1) ?? '');
+  const path = await lastLogOf(join(data, 'etcd/member/wal'));
   await using file = await open(path);
   const piece = Buffer.alloc(PIECE);
   // From its beginning, up to a piece that is nothing but zeroes: the file is much longer than what it holds.
@@ -100,7 +99,31 @@ async function lastLog(data: string): Promise<{ readonly path: string; readonly 
   }
 }
 
+async function lastLogOf(folder: string): Promise<string> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.wal')).toSorted();
+  return join(folder, names.at(-1) ?? '');
+}
+
 const PIECE = 1 << 16;
+
+/** Leaves a log as one is left whose last record was being written: it claims more than is there. `folder`: of its files. */
+export async function cutOffLastRecord(folder: string): Promise<void> {
+  const path = await lastLogOf(folder);
+  await using file = await open(path, 'r+');
+  const head = Buffer.alloc(8);
+  for (let at = 0; ;) {
+    await file.read(head, 0, head.length, at);
+    const length = head.readBigUInt64LE();
+    if (length === 0n) {
+      head.writeBigUInt64LE(1n << 20n);
+      await file.write(head, 0, head.length, at);
+      await file.truncate(at + head.length + 1_000);
+      return;
+    }
+    // The upper byte tells how many zeroes follow.
+    at += head.length + Number(length & ((1n << 56n) - 1n)) + Number((length >> 56n) & 7n);
+  }
+}
 
 /** Turns every bit of these bytes round. */
 async function flip(path: string, places: readonly number[]): Promise<void> {

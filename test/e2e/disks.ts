@@ -50,7 +50,8 @@ export async function onSmallDisk(fleet: Fleet, instanceId: string, sizeMiB: num
   };
 }
 
-async function fill(path: string): Promise<void> {
+/** Writes to this file until nothing more can be written on its disk. */
+export async function fill(path: string): Promise<void> {
   await using file = await open(path, 'a');
   for (let piece = Buffer.alloc(1 << 20); piece.length > 0;) {
     try {

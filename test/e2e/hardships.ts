@@ -89,8 +89,11 @@ export async function diskIsSlow(fleet: Fleet, role: Role, delayMs: number, forM
   expect((await machine(victim.instanceId)).etcd?.pid).toBe(before.etcd?.pid);
 }
 
-/** Enough for etcd's log, which it keeps in files of 64 MiB, two at a time. */
-const DISK_MIB = 300;
+/**
+ * Enough for etcd's log, which it keeps in files of 64 MiB: those that hold what is written here, one in advance, and a copy of
+ * the last, should its end have been cut off; and for the database.
+ */
+const DISK_MIB = 500;
 
 /** The disk of one instance fills up under its etcd, stays full for so long, and is cleared. */
 export async function diskIsFull(fleet: Fleet, role: Role, fullMs: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { judge, lastWordsOf, NO_VERDICT, parseLogLine } from '../../src/etcd/log-lines.ts';
+import { damageOf, judge, lastWordsOf, NO_VERDICT, parseLogLine } from '../../src/etcd/log-lines.ts';
 import { followLog } from '../../src/etcd/log-tail.ts';
 import { eventually, temporaryDirectory } from '../tools.ts';
 
@@ -73,6 +73,30 @@ describe("etcd's log lines", () => {
     ],
   ])('call %s damage', (_, line, damage) => {
     expect(verdictOf('unexpected fault address 0x7f47a4010000', line).saysDamaged).toBe(damage);
+  });
+
+  test.each([
+    'unexpected EOF',
+    'unexpected EOF: [wal] max entry size limit exceeded when decoding "0-0.wal", recBytes: 1048626, fileSize(10187296) - offset(9438624) - padBytes(6) = entryLimit(748666)',
+  ])('call a log that cannot be repaired damage, but where there is no room to do it: %s', (error) => {
+    const line = (msg: string) => JSON.stringify({ level: 'fatal', msg, error });
+    const copied = verdictOf(line('failed to repair WAL'));
+    expect(damageOf(copied, false)).toBe('wal');
+    expect(damageOf(copied, true)).toBeNull();
+    const read = verdictOf(line('failed to read WAL, cannot be repaired'));
+    expect(damageOf(read, false)).toBe('wal');
+    expect(damageOf(read, true)).toBe('wal');
+    expect(damageOf(verdictOf(line('failed to serve').replace('EOF', 'end')), false)).toBeNull();
+  });
+
+  test('say that the disk is full where a log cannot be copied for its repair', () => {
+    const line = (msg: string, error: string) => JSON.stringify({ level: 'warn', msg, error });
+    const noRoom = 'write 0-0.wal.broken: no space left on device';
+    expect(verdictOf(line('failed to copy', noRoom)).saysFull).toBe(true);
+    expect(verdictOf(line('failed to copy', 'write 0-0.wal.broken: input/output error')).saysFull).toBe(
+      false,
+    );
+    expect(verdictOf(line('slow fdatasync', noRoom)).saysFull).toBe(false);
   });
 
   test('call it damage where the database makes Go reach beyond what there is, and nothing else does', () => {
