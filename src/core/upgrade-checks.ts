@@ -122,12 +122,11 @@ function lacks(seen: UpgradeObservation, work: Work): Check {
   return check('upgrade-lacks', troubles, `every image has etcd ${work.to}`);
 }
 
-/** Whose image has no etcd of the minor that all go to, as they say themselves, and which it has instead. A patch is nobody else's. */
+/** Whose image has no etcd of the minor that all go to, as they say themselves, and which it has instead. */
 export function lacking(
   { members }: Pick<UpgradeObservation, 'members'>,
-  { kind, to }: Pick<Work, 'kind' | 'to'>,
+  { to }: Pick<Work, 'to'>,
 ): readonly { readonly name: string; readonly installed: readonly string[] }[] {
-  if (kind === 'patch') return [];
   return members.flatMap(({ name, answer }) => {
     if (!answer.known || pickVersion(answer.value.installed, to) !== null) return [];
     return [{ name, installed: answer.value.installed }];
