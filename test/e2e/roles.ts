@@ -13,22 +13,24 @@ export async function memberOf({ leader, followers }: Fleet, role: Role): Promis
 }
 
 /**
- * The leader, when its appliance keeps house: the lock follows leadership by a few seconds. From a leader that did not see AWS for a
- * while it does not come back by itself: then leadership follows the lock.
+ * The leader, once its appliance keeps house: the lock follows leadership by a few seconds. `meanwhile` is done where another
+ * keeps house still, if anybody.
  */
-export async function leaderInTheHouse({ admin, until, leader, view }: Fleet): Promise<View> {
+export async function leaderInTheHouse(
+  { admin, until, leader }: Fleet,
+  meanwhile: (leader: View, keeper: string | null) => Promise<void> = () => Promise.resolve(),
+): Promise<View> {
   let found: View | null = null;
   const calm = new AbortController().signal;
   await until('the leader keeps house', async () => {
     const now = await leader();
     const key = await admin.read(clientUrl(now.address), PUBLISHED_KEY, { serializable: false }, calm);
-    const by = key.known && key.value !== null ? decodePublished(key.value.value)?.by : undefined;
+    const by = (key.known && key.value !== null ? decodePublished(key.value.value)?.by : null) ?? null;
     if (by === now.instanceId) {
       found = now;
       return [];
     }
-    const keeper = (await view()).find(({ instanceId }) => instanceId === by)?.status;
-    if (keeper != null) await admin.moveLeader(clientUrl(now.address), keeper.memberId, calm);
+    await meanwhile(now, by);
     return [`${by ?? 'nobody'} does`];
   });
   if (found === null) throw new Error('nobody keeps house');
