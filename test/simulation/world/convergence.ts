@@ -34,16 +34,37 @@ export function isDispensable(world: World, machine: Machine): boolean {
 /** Whether a majority of the formed cluster's voters still has its data: else only a recovery could help. */
 export function isRecoverable(world: World): boolean {
   // Who is told to go may still leave in order.
-  const intact = intactVoters(world, (it) => it.state !== 'gone');
+  const intact = intactVoters(
+    world,
+    (it) => it.state !== 'gone',
+    promisedClaim(world) ?? returnedClaim(world),
+  );
   return intact === null || intact.names.length >= quorumOf(intact.voters);
 }
 
-/** Whose machines have their voter's data, of the formed cluster; null: none is formed. */
+/** Whether the machine knows, of its data in use or set aside, that this cluster was formed. */
+export function remembers({ disk }: Machine, clusterId: string | null): boolean {
+  return [disk.identity, ...disk.aside.map((it) => it.identity)].some(
+    (it) => it !== null && it.formed && it.clusterId === clusterId,
+  );
+}
+
+/**
+ * The claim that a person took away, and whose cluster nobody at hand knew of for a time, where somebody is back with its
+ * data before another cluster took the name: a machine that lay in the warm pool. Those data hold up every birth.
+ */
+function returnedClaim(world: World): Claim | null {
+  const { claimFreed } = world;
+  if (claimFreed === null) return null;
+  return present(world).some((it) => remembers(it, claimFreed.clusterId)) ? claimFreed : null;
+}
+
+/** Whose machines have their voter's data, of the cluster that this claim says was formed; null: none was. */
 export function intactVoters(
   world: World,
   counts: (machine: Machine) => boolean,
+  claim = promisedClaim(world),
 ): { readonly names: readonly string[]; readonly voters: number } | null {
-  const claim = promisedClaim(world);
   if (claim?.state !== 'formed') return null;
   const cluster = clusterView(world, claim.clusterId);
   if (cluster === null) return null;

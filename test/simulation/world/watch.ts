@@ -1,7 +1,7 @@
 import { ownRecords } from '../../../src/core/own-records.ts';
 import { isReadable } from '../../fakes/etcd/files.ts';
 import { clusterView, holdings, runningCluster } from './cluster.ts';
-import { intactVoters, promisedClaim } from './convergence.ts';
+import { intactVoters, promisedClaim, remembers } from './convergence.ts';
 import type { Machine } from './machine.ts';
 import { CLUSTER } from './names.ts';
 import { present, type World } from './world.ts';
@@ -38,14 +38,12 @@ function isFreed(world: World): boolean {
   // A frozen one says nothing, and a birth of the majority waits for it no longer than for any other.
   const isMeant = ({ state, place, powered, shutsDown, process }: Machine): boolean =>
     state === 'up' && place === 'group' && powered && !shutsDown && process?.life.frozen !== true;
-  const holds = ({ disk }: Machine): boolean =>
-    [disk.identity, ...disk.aside.map((it) => it.identity)].some(
-      (it) => it !== null && it.formed && it.clusterId === claimTaken.clusterId,
-    );
   // One that leaves holds up a birth for as long as its etcd answers.
   const speaks = ({ address }: Machine): boolean =>
     world.etcd.processAt(address)?.files?.clusterId === claimTaken.clusterId;
-  return ![...world.machines.values()].some((it) => (isMeant(it) && holds(it)) || speaks(it));
+  return ![...world.machines.values()].some(
+    (it) => (isMeant(it) && remembers(it, claimTaken.clusterId)) || speaks(it),
+  );
 }
 
 /** Whom clients may be sent to: machines that are meant to stay, whose appliances say that they are ready. */
@@ -128,6 +126,7 @@ export function createWatch(world: World): Watch {
 
   const lookAtName = (): void => {
     if (!isFreed(world)) return;
+    world.claimFreed = world.claimTaken;
     world.claimTaken = null;
     world.tell({ kind: 'freed' });
   };

@@ -54,6 +54,8 @@ export interface World {
   lockAskedAt: number;
   /** The claim that a person deleted last, or made unreadable; null: nobody did. */
   claimTaken: Claim | null;
+  /** The one that nothing a birth looks at spoke for any more; null: none. A machine may come back with its cluster's data. */
+  claimFreed: Claim | null;
   /** There is room for what is in use, and for nothing that was set aside. */
   disksShort: boolean;
   /** Things that the group is in the middle of, each of which ends in bounded time. */
@@ -142,6 +144,7 @@ export function createWorld(plot: WorldPlot, watch: WorldWatch): World {
     refreshing: false,
     lockAskedAt: Number.NEGATIVE_INFINITY,
     claimTaken: null,
+    claimFreed: null,
     disksShort: false,
     busy: 0,
     strikes: null,
