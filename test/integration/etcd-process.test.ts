@@ -335,7 +335,12 @@ const DAMAGES: readonly {
 }[] = [
   {
     name: 'the log, in the middle',
-    damage: async (member) => pokeRecord(await walOf(member)),
+    damage: async (member) => pokeRecord(await walOf(member), 'its middle'),
+    says: 'wal',
+  },
+  {
+    name: 'the log, where a record says what it is',
+    damage: async (member) => pokeRecord(await walOf(member), 'its head'),
     says: 'wal',
   },
   { name: 'the log, at its head', damage: async (member) => poke(await walOf(member), 0, 64), says: 'wal' },
@@ -374,11 +379,12 @@ async function poke(path: string, offset: number, length: number): Promise<void>
  * Overwrites the inside of a record. A record begins with its length, and must keep it: a log that breaks off is no
  * damage to etcd, but what a power cut leaves, and it goes on with what is before.
  */
-async function pokeRecord(path: string): Promise<void> {
+async function pokeRecord(path: string, where: 'its head' | 'its middle'): Promise<void> {
   const log = await readFile(path);
   let offset = 0;
   while (offset < 2_000) offset += 8 + lengthAt(log, offset);
-  await poke(path, offset + 8 + Math.floor(lengthAt(log, offset) / 2), 8);
+  const within = where === 'its head' ? 0 : Math.floor(lengthAt(log, offset) / 2);
+  await poke(path, offset + 8 + within, 8);
 }
 
 /** The lower 56 bits are the record's length; where the highest is set, the next three are the padding's. */

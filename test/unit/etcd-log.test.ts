@@ -56,6 +56,8 @@ describe("etcd's log lines", () => {
       'panic: tocommit(144) is out of range [lastIndex(67)]. Was the raft log corrupted, truncated, or lost?',
       'wal',
     ],
+    ['a record of the log that is none', fatal('proto: illegal wireType 7'), 'wal'],
+    ['the same in the words of 3.7.3', fatal('proto:\u00A0cannot parse invalid wire-format data'), 'wal'],
     ['a database that is shorter than it says', 'fatal error: fault', 'database'],
     [
       'a page that is of no kind',
