@@ -151,24 +151,27 @@ export async function untilStepping(
 
 /** As an operator does it: a version or a minor that all aim at; null: each its own again. */
 export async function order(fleet: Fleet, to: string | null, through?: string): Promise<void> {
-  const [view] = await fleet.view();
-  const endpoint = clientUrl(through ?? view?.address ?? '');
-  const put = await fleet.admin.put(
-    endpoint,
-    UPGRADE_KEYS.to,
-    to === null ? '' : JSON.stringify(to),
-    {},
-    calm,
-  );
-  if (!put.known) throw new Error(`the order was not taken: ${put.reason}`);
-  await ring(fleet);
+  await write(fleet, UPGRADE_KEYS.to, to === null ? '' : JSON.stringify(to), through);
 }
 
 /** An operator resumes an upgrade of which a step was taken back. */
 export async function resume(fleet: Fleet): Promise<void> {
-  const [view] = await fleet.view();
-  const put = await fleet.admin.put(clientUrl(view?.address ?? ''), UPGRADE_KEYS.failed, '', {}, calm);
-  if (!put.known) throw new Error(`it was not resumed: ${put.reason}`);
+  await write(fleet, UPGRADE_KEYS.failed, '');
+}
+
+/** Writes it through this member, or, where its etcd is stopped for a step just then, through another. */
+async function write(fleet: Fleet, key: string, value: string, through?: string): Promise<void> {
+  const all = (await fleet.view()).map(({ address }) => address);
+  const addresses = through === undefined ? all : [through, ...all.filter((it) => it !== through)];
+  await fleet.until(`${key} is written`, async () => {
+    const reasons: string[] = [];
+    for (const address of addresses) {
+      const put = await fleet.admin.put(clientUrl(address), key, value, {}, calm);
+      if (put.known) return [];
+      reasons.push(put.reason);
+    }
+    return reasons;
+  });
   await ring(fleet);
 }
 

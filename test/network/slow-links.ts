@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { closeServer, listen } from '../../src/sandbox/listen.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { holdNewcomers } from '../e2e/newcomers.ts';
@@ -108,12 +109,16 @@ async function startProxy(target: Place, host: string, delayMs: () => number): P
 
 /** What is said, the end of it and a broken connection all come over so much later, in their order. */
 function pipeLate(from: Socket, to: Socket, delayMs: () => number): void {
-  let lastMs = 0;
+  // Each after the one before, and not each by a timer of its own: of two timers that end in the same moment, one that was set
+  // for longer may come second. Once a link was slowed less, bytes overtook bytes, and etcd read nonsense.
+  let before: Promise<unknown> = Promise.resolve();
   const later = (act: () => void): void => {
-    const now = performance.now();
-    // Nothing overtakes what was said while the link was slower.
-    lastMs = Math.max(lastMs, now + delayMs());
-    setTimeout(act, lastMs - now);
+    const dueMs = performance.now() + delayMs();
+    before = before.then(async () => {
+      const leftMs = dueMs - performance.now();
+      if (leftMs > 0) await delay(leftMs);
+      act();
+    });
   };
   from.on('data', (chunk: Buffer) => later(() => void to.write(chunk)));
   from.on('end', () => later(() => void to.end()));
