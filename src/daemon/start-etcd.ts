@@ -27,6 +27,12 @@ export async function startData(
 ): Promise<StepResult> {
   const { identity } = seen.local;
   const joiner = neverBegan(context, seen);
+  if (joiner === 'unheard') {
+    const why =
+      'etcd ended before it began, since a member came or went: waits for a member to say who they are now';
+    context.chronicle.trouble('join', reason('members-unheard', why));
+    return soon(context, standsForMs(action, seen));
+  }
   if (joiner !== null) {
     await context.ports.data.setAside('never-began', signal);
     return await startJoiner(context, action, joiner, signal);
@@ -64,13 +70,15 @@ interface Joiner {
 
 /**
  * This instance's etcd was to join, and ended before it began, since a member came or went meanwhile; what it left holds
- * nothing. Null where it is not so, or not known: a learner that has never started, and that ended just so.
+ * nothing. Null where it is not so, or not known: a learner that has never started, and that ended just so. `unheard`: no quorum
+ * answers just now, and without its members there is nothing to start etcd on: it would take what is left for damaged.
  */
-function neverBegan(context: Context, seen: StartObservation): Joiner | null {
+function neverBegan(context: Context, seen: StartObservation): Joiner | 'unheard' | null {
   const { identity } = seen.local;
   const { quorum } = seen;
-  if (context.state.lastExit?.saysOtherMembers !== true || quorum?.kind !== 'answers') return null;
+  if (context.state.lastExit?.saysOtherMembers !== true) return null;
   if (identity === null || identity.voter || identity.memberId === null) return null;
+  if (quorum?.kind !== 'answers') return 'unheard';
   const { memberId } = identity;
   const own = quorum.list.members.find(({ id }) => id === memberId);
   return own?.learner === true && !isStarted(own) ? { identity, memberId, list: quorum.list } : null;

@@ -472,6 +472,16 @@ describe('joining', () => {
     expect(bench.etcd.processAt('10.0.0.3')?.serving).toBe(true);
   });
 
+  it('starts no etcd while nobody says who the members are by now, and goes on as soon as they do', async () => {
+    const quorum = await neverBegan();
+    const nobody = await run(ownData(), { quorum: { kind: 'nobody', foreign: [], refused: [] } });
+    expect(nobody).toHaveProperty('nextInMs');
+    expect(steps).toEqual([]);
+    expect(bench.log.some((line) => line.includes('members-unheard'))).toBe(true);
+    await run(ownData(), quorum);
+    expect(steps).toEqual(['identity 1 formed', 'start existing']);
+  });
+
   it('starts its data as they are where etcd ended otherwise, or may have had a vote', async () => {
     const quorum = await neverBegan();
     const { lastExit } = context.state;
