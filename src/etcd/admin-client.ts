@@ -1,4 +1,4 @@
-import { Etcd3, type IOptions } from 'etcd3';
+import { Etcd3, GRPCDeadlineExceededError, type IOptions } from 'etcd3';
 
 /** Options of one call. */
 export interface CallOptions {
@@ -21,11 +21,29 @@ const once: Omit<Policy, '_altReturn'> = {
   execute: async (call, signal) => call({ signal: signal ?? new AbortController().signal }),
 };
 
+/** A call that had no answer in time. Of its own error etcd3 would close every connection to the host, with all calls on them. */
+class LateError extends Error {
+  override name = 'LateError';
+}
+
+/** The same; when a connection is closed of which a call was late, says the pool. */
+const onceOrLate: typeof once = {
+  ...once,
+  execute: async (call, signal) => {
+    try {
+      return await once.execute(call, signal);
+    } catch (error) {
+      if (error instanceof GRPCDeadlineExceededError) throw new LateError(error.message, { cause: error });
+      throw error;
+    }
+  },
+};
+
 /** A client of one endpoint, without retries. */
 export function createClient(endpoint: string): Etcd3 {
   return new Etcd3({
     hosts: endpoint,
-    faultHandling: { global: once as Policy, host: () => once as Policy },
+    faultHandling: { global: once as Policy, host: () => onceOrLate as Policy },
     grpcOptions: {
       // Members are asked directly, whatever proxy the environment names.
       'grpc.enable_http_proxy': 0,
@@ -50,6 +68,14 @@ export interface ClientPool extends Disposable {
   get(endpoint: string): Etcd3;
   /** Closes the client of an endpoint that failed; the next call makes a new one. */
   drop(endpoint: string): void;
+  /** A call had its answer. */
+  answered(endpoint: string): void;
+  /**
+   * A call that began then (ms of the wall clock) had no answer in time. Its connection is given another call: over a slow link
+   * it takes much of a call's time to be made, and one that is closed each time would never be of use. The second one in a row
+   * that is late drops it: nobody may be at its other end any more.
+   */
+  late(endpoint: string, beganMs: number): void;
 }
 
 /** Members come and go, their clients with them: unused for this long, a client is closed. */
@@ -58,6 +84,8 @@ const IDLE_LIMIT_MS = 60_000;
 interface Entry {
   readonly client: Etcd3;
   readonly idle: NodeJS.Timeout;
+  /** Since when no call had an answer in time; null: the last one had. */
+  lateSinceMs: number | null;
 }
 
 /** Makes an empty pool. */
@@ -79,10 +107,21 @@ export function createClientPool(): ClientPool {
       }
       const client = createClient(endpoint);
       const idle = setTimeout(() => drop(endpoint), IDLE_LIMIT_MS).unref();
-      entries.set(endpoint, { client, idle });
+      entries.set(endpoint, { client, idle, lateSinceMs: null });
       return client;
     },
     drop,
+    answered(endpoint) {
+      const entry = entries.get(endpoint);
+      if (entry !== undefined) entry.lateSinceMs = null;
+    },
+    late(endpoint, beganMs) {
+      const entry = entries.get(endpoint);
+      if (entry === undefined) return;
+      // Calls at the same time are late together.
+      if (entry.lateSinceMs !== null && beganMs >= entry.lateSinceMs) drop(endpoint);
+      else entry.lateSinceMs ??= Date.now();
+    },
     [Symbol.dispose]: () => [...entries.keys()].forEach(drop),
   };
 }

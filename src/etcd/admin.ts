@@ -7,7 +7,7 @@ import { type UpgradeCalls, upgradeCalls } from './admin-upgrade.ts';
 import { listOf, signed } from './answers.ts';
 import { decimalId, hexId } from './ids.ts';
 import { keepLeaseAlive } from './keep-alive.ts';
-import { type AdminOutcome, isDisconnected, isNotLetIn, refusalOf } from './refusals.ts';
+import { type AdminOutcome, isDisconnected, isLate, isNotLetIn, refusalOf } from './refusals.ts';
 
 /** A key as read. The shape of the daemon's KeyValue. */
 export interface KeyValue {
@@ -86,20 +86,24 @@ export function createAdmin({ deadlineMs = 2_000, dial = (it) => it }: AdminOpti
   // Each call hears of a failure itself.
   loading.catch(() => undefined);
 
-  /** One call: within the deadline, ended by the signal, and its connection dropped where it failed. */
+  /** One call: within the deadline, ended by the signal, and its connection dropped where that failed. */
   const call = async <T>(
     endpoint: string,
     signal: AbortSignal,
     act: (client: Etcd3, options: CallOptions) => Promise<T>,
   ): Promise<T> => {
     signal.throwIfAborted();
-    const deadline = Date.now() + deadlineMs;
+    const beganMs = Date.now();
+    const deadline = beganMs + deadlineMs;
     const pool = await loading;
     const dialled = dial(endpoint);
     try {
-      return await untilAborted(act(pool.get(dialled), { deadline }), signal);
+      const answer = await untilAborted(act(pool.get(dialled), { deadline }), signal);
+      pool.answered(dialled);
+      return answer;
     } catch (error) {
-      if (isDisconnected(error)) pool.drop(dialled);
+      if (isLate(error)) pool.late(dialled, beganMs);
+      else if (isDisconnected(error)) pool.drop(dialled);
       throw error;
     }
   };

@@ -60,5 +60,11 @@ export function isNotLetIn(error: unknown): boolean {
 /** Whether the connection itself failed, so that the next call had better make a new one. */
 export function isDisconnected(error: unknown): boolean {
   const message = describeError(error);
-  return /UNAVAILABLE|DEADLINE_EXCEEDED|ECONN|CANCELLED/.test(message) && !/etcdserver:/.test(message);
+  return /UNAVAILABLE|ECONN/.test(message) && !/etcdserver:/.test(message);
+}
+
+/** Whether a call had no answer within its time, of which etcd knows, too: the other side is slow, far, or no more. */
+export function isLate(error: unknown): boolean {
+  const message = describeError(error);
+  return /DEADLINE_EXCEEDED|CANCELLED/.test(message) && !/etcdserver:/.test(message);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClientPool, type ClientPool } from '../../src/etcd/admin-client.ts';
-import { isDisconnected } from '../../src/etcd/refusals.ts';
+import { isDisconnected, isLate } from '../../src/etcd/refusals.ts';
 import { checkRegister } from '../linearizability/checker.ts';
 import { type Call, type Operation, tellCall } from '../linearizability/history.ts';
 import { createPins } from './pins.ts';
@@ -131,7 +131,7 @@ async function carryOut(
   try {
     return await call(pool, endpoint, key, operation, serializable);
   } catch (error) {
-    if (isDisconnected(error)) pool.drop(endpoint);
+    if (isDisconnected(error) || isLate(error)) pool.drop(endpoint);
     return null;
   }
 }
