@@ -51,6 +51,12 @@ export const GONE_GROUP_EVIDENCE_MS = 5 * 60_000;
 /** The maintenance lock: a dead housekeeper's replacement acts within 8 s. */
 export const MAINTENANCE_LOCK_TTL_SECONDS = 5;
 
+/**
+ * A holder whose own etcd has not let it read the lock for this long keeps it no more. It cannot keep house, and a member that
+ * hears nothing of the log any more may still renew a lease: it passes that on to the leader.
+ */
+export const UNREAD_LOCK_MS = 10_000;
+
 /** A leader whose view of AWS has been unknown for this long gives the housekeeping away. */
 export const BLIND_LEADER_MS = 30_000;
 

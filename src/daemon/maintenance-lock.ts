@@ -1,6 +1,6 @@
 import type { Known } from '../core/known.ts';
 import { known } from '../core/known.ts';
-import { LOOK_INTERVAL_MS, MAINTENANCE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
+import { LOOK_INTERVAL_MS, MAINTENANCE_LOCK_TTL_SECONDS, UNREAD_LOCK_MS } from '../core/numbers.ts';
 import { clientUrl } from '../core/urls.ts';
 import type { Context } from './context.ts';
 import type { LeasedLock } from './leased-lock.ts';
@@ -20,7 +20,7 @@ const READ_COUNTS_MS = LOOK_INTERVAL_MS * 1.5;
 export interface MaintenanceLock extends Omit<LeasedLock, 'note'> {
   /** For how long nobody has been seen to hold it; 0 while somebody does; ms. */
   freeForMs(): number;
-  /** Looks who holds it, and renews it where this appliance does. */
+  /** Looks who holds it, and renews it where this appliance does, and could read it not long ago. */
   look(
     signal: AbortSignal,
   ): Promise<Known<{ readonly holder: string | null; readonly wantedBy: string | null }>>;
@@ -42,6 +42,7 @@ export function createMaintenanceLock(context: Context): MaintenanceLock {
   );
   let freeSince: number | null = null;
   let wantedLease: string | null = null;
+  let readAt = clock.now();
 
   /** Who neither holds it nor leads has nothing to do about it soon: what the watch over its etcd read is new enough. */
   const read = async (signal: AbortSignal): Promise<Known<KeyValue | null>> => {
@@ -59,9 +60,11 @@ export function createMaintenanceLock(context: Context): MaintenanceLock {
     ...lock,
     freeForMs: () => (freeSince === null ? 0 : Math.max(1, clock.now() - freeSince)),
     async look(signal) {
-      await lock.renew(signal);
+      if (clock.now() - readAt < UNREAD_LOCK_MS) await lock.renew(signal);
+      else lock.note(null);
       const current = await read(signal);
       if (!current.known) return current;
+      readAt = clock.now();
       if (current.value === null) freeSince ??= clock.now();
       else freeSince = null;
       lock.note(current.value);
@@ -73,7 +76,10 @@ export function createMaintenanceLock(context: Context): MaintenanceLock {
     },
     async take(signal) {
       const taken = await lock.take(signal);
-      if (taken) freeSince = null;
+      if (taken) {
+        freeSince = null;
+        readAt = clock.now();
+      }
       return taken;
     },
     async ask(signal) {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { unknown } from '../../../src/core/known.ts';
 import type { MaintenanceLock } from '../../../src/daemon/maintenance-lock.ts';
 import { createMaintenanceLock, LOCK_KEY } from '../../../src/daemon/maintenance-lock.ts';
 import type { EtcdCluster } from '../../fakes/etcd/cluster.ts';
@@ -55,6 +56,36 @@ describe('the maintenance lock', () => {
     await bench.clock.advance(OVER_MS);
     expect(await look(other)).toMatchObject({ value: { holder: null } });
     expect(await take(other)).toBe(true);
+  });
+
+  it('falls where its holder has not been able to read it for long, though its lease could be renewed', async () => {
+    const { admin } = one.context.ports;
+    let deaf = false;
+    const read: typeof admin.read = async (...asked) =>
+      deaf ? unknown('request timed out') : await admin.read(...asked);
+    const ports = { ...one.context.ports, admin: { ...admin, read } };
+    lock = createMaintenanceLock({ ...one.context, ports });
+    const turns = async (count: number): Promise<void> => {
+      for (let turn = 0; turn < count; turn += 1) {
+        await bench.clock.advance(2_000);
+        await look();
+      }
+    };
+    await take();
+    deaf = true;
+    await turns(3);
+    // An election, or a slow link.
+    deaf = false;
+    await turns(1);
+    expect(lock.holds()).toBe(true);
+    deaf = true;
+    await turns(6);
+    expect(lock.holds()).toBe(false);
+    await bench.clock.advance(OVER_MS);
+    expect(await take(other)).toBe(true);
+    deaf = false;
+    expect(await look()).toMatchObject({ value: { holder: 'i-02' } });
+    expect(lock.holds()).toBe(false);
   });
 
   it('tells for how long nobody has held it', async () => {
