@@ -25,15 +25,19 @@ const CODES: ReadonlyMap<string, UnderLock> = new Map([
   ['upgrade-snapshots', 'snapshot'],
 ]);
 
-/** How long each thing that was done under the lock had it, in ms. What its holder did not say is left out. */
+/**
+ * How long each thing that was done under the lock had it, in ms. What its holder did not say is left out; it says so as it lets
+ * the lock go, and so a moment before or after the last look that saw it.
+ */
 export function spansOf(
   holds: readonly Hold[],
   lines: readonly Line[],
 ): ReadonlyMap<UnderLock, readonly number[]> {
   const spans = new Map<UnderLock, readonly number[]>();
-  for (const { holder, fromMs, toMs } of holds) {
+  for (const [index, { holder, fromMs, toMs }] of holds.entries()) {
+    const nextMs = holds[index + 1]?.fromMs ?? Number.POSITIVE_INFINITY;
     const said = lines
-      .filter(({ instanceId, atMs }) => instanceId === holder && atMs >= fromMs && atMs <= toMs)
+      .filter(({ instanceId, atMs }) => instanceId === holder && atMs >= fromMs && atMs < nextMs)
       .flatMap(({ line }) => CODES.get(String(line['reason'])) ?? [])[0];
     if (said !== undefined) spans.set(said, [...(spans.get(said) ?? []), toMs - fromMs]);
   }

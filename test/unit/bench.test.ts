@@ -168,7 +168,7 @@ describe('what is asked of the bench', () => {
   });
 });
 
-test('what was done under the upgrade lock is told by its holder, while it had it', () => {
+test('what was done under the upgrade lock is told by its holder, while it had it or as it let it go', () => {
   const said = (instanceId: string, atMs: number, reason: string) => ({ instanceId, atMs, line: { reason } });
   const spans = spansOf(
     [
@@ -180,7 +180,8 @@ test('what was done under the upgrade lock is told by its holder, while it had i
     [
       said('i-1', 800, 'upgrade-cleared'),
       said('i-2', 2_000, 'upgrade-step'),
-      said('i-2', 2_900, 'upgrade-stepped'),
+      // After the last look that saw the lock.
+      said('i-2', 3_020, 'upgrade-stepped'),
       said('i-1', 5_400, 'upgrade-stepped'),
       said('i-1', 6_050, 'upgrade-stepped'),
     ],
