@@ -69,6 +69,11 @@ export function metadataPort(address: string): number {
   return METADATA_PORTS.first + third * 256 + fourth;
 }
 const BRIDGE = 'br0';
+/**
+ * Its own: without one a bridge has the lowest address among its ports, another one as machines come and go, and those that are
+ * there go on sending to the old one, for up to a minute.
+ */
+const BRIDGE_MAC = '02:00:00:00:00:01';
 
 /**
  * A network namespace per machine, on a bridge in the hub namespace, in which this process must already be (see
@@ -80,7 +85,7 @@ export async function createNamespaceNetwork(options: NamespaceOptions): Promise
   let links = 0;
   await ip(null, [
     'link set lo up',
-    `link add ${BRIDGE} type bridge`,
+    `link add ${BRIDGE} address ${BRIDGE_MAC} type bridge`,
     `addr add ${prefix}.0.1/16 dev ${BRIDGE}`,
     `addr add ${prefix}.0.2/16 dev ${BRIDGE}`,
     `link set ${BRIDGE} up`,

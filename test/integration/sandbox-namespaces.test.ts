@@ -229,6 +229,35 @@ if (rootOnLinux) {
     expect(await ask(b)).toBe(b);
   });
 
+  // Those that are there would go on sending to the old one: for a minute they had no AWS, and nobody had their answers.
+  test('the sandbox itself has the same hardware address as machines come and go', async () => {
+    const { addresses, client, ids } = await running();
+    const ask = async (): Promise<string> => {
+      const [program = '', ...args] = inNamespace(addresses.hub ?? '', [
+        'ip',
+        '-json',
+        'link',
+        'show',
+        'br0',
+      ]);
+      const [link] = JSON.parse((await execa(program, args)).stdout) as readonly {
+        readonly address: string;
+      }[];
+      return link?.address ?? '';
+    };
+    const seen = [await ask()];
+    for (const id of ids) {
+      await client.onInstance(id, 'power-cut');
+      await vi.waitFor(async () => expect(await namespacesOf(`${addresses.hub}-${id}`)).toEqual([]), {
+        timeout: 20_000,
+        interval: 50,
+      });
+      seen.push(await ask());
+    }
+    expect(new Set(seen)).toEqual(new Set([seen[0]]));
+    expect(seen[0]).toMatch(/^02:/);
+  });
+
   test('a sandbox that is killed leaves no namespace', async () => {
     const { addresses } = await running();
     const ended = once(child, 'exit');
