@@ -71,7 +71,7 @@ export interface ClientPool extends Disposable {
   /** A call had its answer. */
   answered(endpoint: string): void;
   /**
-   * A call that began then (ms of the wall clock) had no answer in time. Its connection is given another call: over a slow link
+   * A call that began then (ms of `performance`) had no answer in time. Its connection is given another call: over a slow link
    * it takes much of a call's time to be made, and one that is closed each time would never be of use. The second one in a row
    * that is late drops it: nobody may be at its other end any more.
    */
@@ -120,7 +120,7 @@ export function createClientPool(): ClientPool {
       if (entry === undefined) return;
       // Calls at the same time are late together.
       if (entry.lateSinceMs !== null && beganMs >= entry.lateSinceMs) drop(endpoint);
-      else entry.lateSinceMs ??= Date.now();
+      else entry.lateSinceMs ??= performance.now();
     },
     [Symbol.dispose]: () => [...entries.keys()].forEach(drop),
   };

@@ -93,8 +93,8 @@ export function createAdmin({ deadlineMs = 2_000, dial = (it) => it }: AdminOpti
     act: (client: Etcd3, options: CallOptions) => Promise<T>,
   ): Promise<T> => {
     signal.throwIfAborted();
-    const beganMs = Date.now();
-    const deadline = beganMs + deadlineMs;
+    const beganMs = performance.now();
+    const deadline = Date.now() + deadlineMs;
     const pool = await loading;
     const dialled = dial(endpoint);
     try {
