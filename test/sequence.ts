@@ -25,6 +25,13 @@ const LONG: readonly string[] = [
   'test/torture/outage.test.ts',
   'test/torture/crash-steps.test.ts',
   'test/torture/births.test.ts',
+  'test/torture/partitions.test.ts',
+  'test/torture/damage.test.ts',
+  'test/torture/upgrade.test.ts',
+  'test/torture/hardships.test.ts',
+  'test/torture/slow-links.test.ts',
+  'test/torture/regions.test.ts',
+  'test/torture/upgrade-faults.test.ts',
   'test/torture/chaos.test.ts',
 ];
 

@@ -1,4 +1,4 @@
-import { describe, test } from 'vitest';
+import { describe, test, vi } from 'vitest';
 import type { FaultKind } from '../../src/sandbox/model.ts';
 import { LYING_FAULTS, SILENT_FAULTS } from '../fakes/fault-kinds.ts';
 import { awsLies, everyCallFails, namesCannotBeWritten } from '../e2e/outages.ts';
@@ -8,6 +8,9 @@ const KINDS: Readonly<Record<3 | 5, readonly FaultKind[]>> = {
   3: [...SILENT_FAULTS, ...LYING_FAULTS],
   5: ['error', 'hang', 'stale', 'empty'],
 };
+
+// Fleets that wait, two minutes each, far longer than they work: more of them at a time than elsewhere.
+vi.setConfig({ maxConcurrency: 4 });
 
 /* The outages of the end-to-end tests, in the length in which they come. */
 describe.concurrent.each([3, 5] as const)('a cluster of %i that serves', (size) => {

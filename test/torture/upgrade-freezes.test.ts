@@ -1,5 +1,8 @@
-import { describe, test } from 'vitest';
+import { describe, test, vi } from 'vitest';
 import { freezesAfterLook, holderFreezes } from '../e2e/upgrade-freezes.ts';
+
+// They wait for leases to run out, far longer than they work: more of them at a time than elsewhere.
+vi.setConfig({ maxConcurrency: 4 });
 
 describe.concurrent('who steps is frozen, loses its lock, and does nothing more under it', () => {
   test.for(['before-stop', 'after-start', 'clearing', 'lowering'] as const)(
