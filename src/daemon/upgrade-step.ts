@@ -103,6 +103,9 @@ async function whatIsLeft({ context, signal }: Held): Promise<string | null> {
 /**
  * Does something with the own etcd while nobody counts on it: recorded, out of DNS, and without leadership. Gives why it was
  * not begun, as a clause; null: it was. What was prepared is taken back then.
+ *
+ * The record is a write that the own etcd has applied by the last look, which is linearizable: 3.5 marks members as removed on
+ * data of a 3.4 in which nothing was written since they came, and 3.6 shuts them out (test/upgrade-lab/idle.test.ts).
  */
 async function away(
   held: Held,
