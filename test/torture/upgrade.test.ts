@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { memberOf } from '../e2e/roles.ts';
 import { asPatch, type ImagePart } from '../e2e/upgrade-images.ts';
 import { configureInPlace, refresh, replaceOneByOne, watchLaunches } from '../e2e/upgrade-ways.ts';
-import { order, upgradedTo, upgradeFleet, type UpgradeFleet } from '../e2e/upgrades.ts';
+import { order, untilAllRun, upgradedTo, upgradeFleet, type UpgradeFleet } from '../e2e/upgrades.ts';
 import { clientUrl } from '../../src/etcd/flags.ts';
 import { etcdBinary } from '../tools.ts';
 
@@ -26,6 +27,25 @@ describe.concurrent('in place', () => {
     await askHealth(fleet);
     await configureInPlace(fleet, { ETCD_VERSION: '3.7' });
     await upgradedTo(fleet, '3.7');
+  });
+
+  test('three from 3.4 to 3.6 to whom nobody writes, one of them new since somebody did', async (context) => {
+    const fleet = await upgradeFleet(context, { size: 3, from: '3.4' });
+    await Promise.all([fleet.writers.stop(), fleet.registers.stop()]);
+    const replaced = await memberOf(fleet, 'follower');
+    fleet.sandbox.cloud.terminateInstance(replaced.instanceId, { decrement: false });
+    await fleet.until('the new one is there', async () => {
+      const views = await fleet.view();
+      const gone = views.every((it) => it.instanceId !== replaced.instanceId);
+      return gone && views.length === 3 ? [] : [`${views.length} instances`];
+    });
+    await fleet.serves(3);
+    const before = await memberIds(fleet);
+    await configureInPlace(fleet, { ETCD_VERSION: '3.6' });
+    await untilAllRun(fleet, '3.6');
+    await fleet.serves(3);
+    // Nobody was shut out (test/upgrade-lab/idle.test.ts), and joined again.
+    expect(await memberIds(fleet)).toEqual(before);
   });
 
   test('five from 3.4 to 3.7', async (context) => {
@@ -83,6 +103,10 @@ async function nextPatch(): Promise<Exclude<ImagePart, string>> {
     '3.5',
     version.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10)),
   );
+}
+
+async function memberIds(fleet: UpgradeFleet): Promise<readonly string[]> {
+  return (await fleet.view()).map(({ status }) => status?.memberId ?? 'silent').toSorted();
 }
 
 /** Writes requests of the old API into every log, as monitoring of 3.4 does. */
