@@ -74,12 +74,15 @@ function patchOf(minor: string, installed: readonly string[], wanted: string | n
 
 /**
  * Why an empty member that is listed already must not be started as the version that it chose before; null: it may be. What
- * the members say is asked after the add: from then on etcd raises no version before it has reached the new member, too.
+ * the members say is asked after the add: from then on etcd raises no version before it has reached the new member, too. Who
+ * chose before the add knows nothing of what was raised between the two, and so a silence is no word for it.
  */
 export function whyNotJoinedAs(
   version: string,
   told: readonly Pick<MemberVersions, 'cluster' | 'downgradeTarget'>[],
 ): string | null {
+  if (told.length === 0)
+    return `no member says which version the cluster has by now, to start etcd ${version} in it`;
   if (told.some((it) => it.downgradeTarget !== null))
     return 'a downgrade has begun meanwhile, and until its end etcd takes in nobody';
   const above = told.find((it) => (minorsBetween(it.cluster, version) ?? -1) < 0);
