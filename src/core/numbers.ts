@@ -52,6 +52,12 @@ export const GONE_GROUP_EVIDENCE_MS = 5 * 60_000;
 export const MAINTENANCE_LOCK_TTL_SECONDS = 5;
 
 /**
+ * The leader's appliance looks this often whether the lock that it asked for is free: after a power cut of the leader nobody
+ * evicts, and nobody joins, until then. It asks for seconds: until the holder's next turn, or until its lease ends.
+ */
+export const ASKED_LOCK_INTERVAL_MS = 250;
+
+/**
  * A holder whose own etcd has not let it read the lock for this long keeps it no more. It cannot keep house, and a member that
  * hears nothing of the log any more may still renew a lease: it passes that on to the leader.
  */

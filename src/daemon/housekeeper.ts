@@ -1,4 +1,4 @@
-import { LOOK_INTERVAL_MS, MAINTENANCE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
+import { ASKED_LOCK_INTERVAL_MS, LOOK_INTERVAL_MS, MAINTENANCE_LOCK_TTL_SECONDS } from '../core/numbers.ts';
 import type { MemberStatus } from '../core/members.ts';
 import { isOutOfSpace } from '../core/members.ts';
 import type { LockAction } from '../core/plan-lock.ts';
@@ -89,7 +89,9 @@ async function tick(
       return false;
     case 'ask':
       await lock.ask(signal);
-      break;
+      await showIfDue(context, memory, true, signal);
+      await untilFree(context, lock, signal);
+      return true;
     case 'release':
       await lock.release(signal);
       break;
@@ -99,6 +101,20 @@ async function tick(
   const isVoter = state.identity?.formed === true && !(status.known && status.value.learner);
   if (isVoter) await showIfDue(context, memory, action !== null, signal);
   return false;
+}
+
+/** Ends when the lock that was asked for is free, when this loop is woken, or when the time of a turn is over. */
+async function untilFree(
+  { houseBell, ports: { clock } }: Context,
+  lock: MaintenanceLock,
+  signal: AbortSignal,
+): Promise<void> {
+  const until = clock.now() + LOOK_INTERVAL_MS;
+  while (clock.now() < until) {
+    if (await houseBell.wait(ASKED_LOCK_INTERVAL_MS, signal)) return;
+    const seen = await lock.look(signal);
+    if (seen.known && seen.value.holder === null) return;
+  }
 }
 
 /** Nobody keeps house: who sees the fleet again may. What AWS says in place of an answer is said for as long as that lasts. */
