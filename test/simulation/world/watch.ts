@@ -1,4 +1,5 @@
 import { ownRecords } from '../../../src/core/own-records.ts';
+import type { Weather } from '../../fakes/aws-weather.ts';
 import { isReadable } from '../../fakes/etcd/files.ts';
 import { clusterView, holdings, runningCluster } from './cluster.ts';
 import { intactVoters, promisedClaim, remembers } from './convergence.ts';
@@ -31,7 +32,10 @@ function tellAside(world: World, machine: Machine): void {
   });
 }
 
-/** Whether nothing that a birth looks at says any more that the cluster lives whose claim a person took away. */
+/**
+ * Whether nothing that a birth looks at says any more that the cluster lives whose claim a person took away. Where AWS leaves
+ * instances out of answers that are whole by all signs, it does not look at those that know better.
+ */
 function isFreed(world: World): boolean {
   const { claimTaken } = world;
   if (claimTaken === null || ownRecords(CLUSTER, world.zone.records()).length > 0) return false;
@@ -41,10 +45,18 @@ function isFreed(world: World): boolean {
   // One that leaves holds up a birth for as long as its etcd answers.
   const speaks = ({ address }: Machine): boolean =>
     world.etcd.processAt(address)?.files?.clusterId === claimTaken.clusterId;
-  return ![...world.machines.values()].some(
-    (it) => (isMeant(it) && remembers(it, claimTaken.clusterId)) || speaks(it),
+  const machines = [...world.machines.values()];
+  const holds = (it: Machine): boolean => remembers(it, claimTaken.clusterId);
+  const seesAPart = ({ id }: Machine): boolean =>
+    LEAVES_OUT.has(world.weather.get(id) ?? world.weather.get('*') ?? 'fair');
+  return (
+    machines.some((it) => isMeant(it) && !holds(it) && seesAPart(it)) ||
+    !machines.some((it) => (isMeant(it) && holds(it)) || speaks(it))
   );
 }
+
+/** What AWS then says of a fleet lacks instances, and no sign of it. */
+const LEAVES_OUT: ReadonlySet<Weather> = new Set<Weather>(['half', 'self-only']);
 
 /** Whom clients may be sent to: machines that are meant to stay, whose appliances say that they are ready. */
 function serving(world: World): readonly string[] {
