@@ -217,6 +217,12 @@ function sortCandidates(
       empty.push({ founder, nonce: answer.value.nonce, etcd: answer.value.etcd });
     }
   }
+  // Who said so before is asked on where AWS leaves it out of an answer that is whole by all signs.
+  for (const [id, answer] of births) {
+    const isListed = fleet.instances.some((it) => it.id === id);
+    if (isListed || !answer.known || !isWordOf(answer.value, { id }, seen.self.stack)) continue;
+    if (holdsSomething(answer.value, deadToken)) holders.push(id);
+  }
   return { empty, holders, silent };
 }
 

@@ -71,9 +71,9 @@ export interface StartObservation {
   readonly bootstrapWaitMs: number;
 
   readonly fleet?: Known<Fleet>;
-  /** Addresses of the fleet (the own one left out) at which something speaks etcd. */
+  /** Addresses of the fleet (the own one left out) at which something speaks etcd; and where the same did before, while AWS showed it. */
   readonly probes?: readonly { readonly address: string; readonly clusterId: string | null }[];
-  /** Answers of the other joinable instances' appliances, by instance id. */
+  /** Answers of the other joinable instances' appliances, by instance id; and of holders that AWS showed before, and shows no more. */
   readonly births?: ReadonlyMap<string, Known<BirthAnswer>>;
   /** Of the own instance; told with the births. */
   readonly etcd?: EtcdAtHand;

@@ -4,6 +4,8 @@ import type { Firewall } from './firewall.ts';
 import { createFirewall } from './firewall.ts';
 import type { FleetView } from './fleet-view.ts';
 import { createFleetView } from './fleet-view.ts';
+import type { Met } from './met.ts';
+import { createMet } from './met.ts';
 import type { NonceOffer } from './nonce-offer.ts';
 import { createNonceOffer } from './nonce-offer.ts';
 import type { DaemonOptions } from './options.ts';
@@ -25,6 +27,7 @@ export interface Context {
   readonly fleetView: FleetView;
   readonly firewall: Firewall;
   readonly nonceOffer: NonceOffer;
+  readonly met: Met;
   /** Wakes the life of the own member: an exit, a hint, an order to leave. */
   readonly lifeBell: Bell;
   /** Wakes the housekeeper. */
@@ -48,6 +51,7 @@ export function createContext(options: DaemonOptions, ports: Ports): Context {
     fleetView,
     firewall: createFirewall({ ports, options, fleetView, chronicle }),
     nonceOffer: createNonceOffer(ports, chronicle),
+    met: createMet(),
     lifeBell: createBell(ports.clock),
     houseBell: createBell(ports.clock),
     upgradeBell: createBell(ports.clock),

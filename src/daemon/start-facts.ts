@@ -7,6 +7,7 @@ import type { Obstacle, StartFact, StartObservation } from '../core/start.ts';
 import { namedCluster } from '../core/plan-join.ts';
 import type { Context } from './context.ts';
 import { etcdAtHand } from './etcd-at-hand.ts';
+import { noteBirth, noteEtcd } from './met.ts';
 import { ownCluster } from './own-cluster.ts';
 import { askQuorum } from './quorum.ts';
 import type { Wanted } from './quorum.ts';
@@ -91,35 +92,51 @@ function others(
   );
 }
 
-/** What speaks etcd at any other address of the fleet, joinable or not: a leaving instance may still run the cluster. */
+/**
+ * What speaks etcd at any other address of the fleet, joinable or not: a leaving instance may still run the cluster. And what
+ * was met there before, where AWS leaves its instance out of this answer.
+ */
 async function gatherProbes(
-  context: Context,
+  { ports, met }: Context,
   fleet: Known<Fleet> | undefined,
   signal: AbortSignal,
 ): Promise<NonNullable<StartObservation['probes']>> {
   if (fleet === undefined || !fleet.known) return [];
-  const addresses = fleet.value.instances.flatMap((it) =>
-    it.id !== context.ports.self.id && it.address !== null ? [it.address] : [],
+  const listed = new Set(
+    fleet.value.instances.flatMap((it) =>
+      it.id !== ports.self.id && it.address !== null ? [it.address] : [],
+    ),
   );
   const probes = await Promise.all(
-    addresses.map(async (address) => ({ address, probe: await context.ports.probe.probe(address, signal) })),
+    [...listed.union(met.etcds)].map(async (address) => ({
+      address,
+      probe: await ports.probe.probe(address, signal),
+    })),
   );
-  return probes.flatMap(({ address, probe }) =>
-    probe.kind === 'answers' ? [{ address, clusterId: probe.clusterId }] : [],
-  );
+  return probes.flatMap(({ address, probe }) => {
+    if (probe.kind === 'silent') return [];
+    const it = { address, clusterId: probe.clusterId };
+    return noteEtcd(met, { ...it, isListed: listed.has(address) }) ? [it] : [];
+  });
 }
 
+/** What the joinable others hold; and those that held something before, where AWS leaves them out of this answer. */
 async function gatherBirths(
   context: Context,
   fleet: Known<Fleet> | undefined,
   signal: AbortSignal,
 ): Promise<NonNullable<StartObservation['births']>> {
-  const { ports } = context;
+  const { ports, met } = context;
+  if (fleet === undefined || !fleet.known) return new Map();
   const hint = { epoch: 0, from: ports.self.id };
+  const listed = new Set(fleet.value.instances.map(({ id }) => id));
+  const unlisted = [...met.holders].flatMap(([id, address]) => (listed.has(id) ? [] : [{ id, address }]));
   const answers = await Promise.all(
-    others(context, fleet).map(
-      async (it) => [it.id, await ports.peers.askBirth(it.address, hint, signal)] as const,
-    ),
+    [...others(context, fleet), ...unlisted].map(async (it) => {
+      const answer = await ports.peers.askBirth(it.address, hint, signal);
+      noteBirth(met, it, answer, ports.self.stack);
+      return [it.id, answer] as const;
+    }),
   );
   return new Map(answers);
 }

@@ -102,6 +102,7 @@ export function launch(world: World, place: 'group' | 'pool'): Machine {
     ledFullAt: Number.NEGATIVE_INFINITY,
     shortAt: Number.NEGATIVE_INFINITY,
     heartbeatAt: 0,
+    met: new Set(),
     process: null,
   };
   world.machines.set(id, machine);

@@ -57,6 +57,8 @@ export interface Machine {
   /** When a heartbeat of a lifecycle hook was last taken; ms. */
   heartbeatAt: number;
   process: ApplianceProcess | null;
+  /** Addresses at which its appliance, since it was started, was told of an etcd that runs, or of formed data. */
+  readonly met: Set<string>;
 }
 
 /** Whether the machine is in the same run as now: where its power was cut since, it is another, though power be back already. */

@@ -13,9 +13,11 @@ import type {
   FirewallPort,
   FleetPort,
   HooksPort,
+  PeersPort,
   Log,
   Meter,
   Ports,
+  ProbePort,
   ZonePort,
 } from '../../../src/daemon/ports.ts';
 import { PUBLISHED_KEY } from '../../../src/daemon/published.ts';
@@ -70,6 +72,8 @@ export function portsOf(world: World, machine: Machine): Ports {
     clock,
     weather,
   });
+  // A process of its own: it has met nobody.
+  machine.met.clear();
   const { groups, open, close } = world.firewall;
   const firewall: FirewallPort = { groups, open, close };
   return {
@@ -93,18 +97,33 @@ export function portsOf(world: World, machine: Machine): Ports {
     data: wire.port(LATENCY.disk, dataOf(world, machine)),
     inspect: inspectPort(world, machine, wire),
     ids: rememberedIds(etcdIds),
-    peers: overNetwork(
-      createFakePeers((address) => applianceAt(world, address), { clock, random: random.fork() }),
-      {
-        network,
-        clock,
-        from: machine.address,
-        traffic: 'http',
-        to: (args) => String(args[0]),
-        deadlineMs: HTTP_DEADLINE_MS,
-        lost: lostQuestion,
-      },
+    peers: heardPeers(
+      machine,
+      overNetwork(
+        createFakePeers((address) => applianceAt(world, address), { clock, random: random.fork() }),
+        {
+          network,
+          clock,
+          from: machine.address,
+          traffic: 'http',
+          to: (args) => String(args[0]),
+          deadlineMs: HTTP_DEADLINE_MS,
+          lost: lostQuestion,
+        },
+      ),
     ),
+  };
+}
+
+/** Notes whose word this appliance had of formed data. */
+function heardPeers({ met }: Machine, port: PeersPort): PeersPort {
+  return {
+    ...port,
+    async askBirth(address, hint, signal) {
+      const answer = await port.askBirth(address, hint, signal);
+      if (answer.known && answer.value.data?.formed === true) met.add(address);
+      return answer;
+    },
   };
 }
 
@@ -371,7 +390,14 @@ function heardEtcd(world: World, machine: Machine, ports: EtcdPorts): EtcdPorts 
       return put;
     },
   };
-  return { ...ports, admin };
+  const probe: ProbePort = {
+    async probe(address, signal) {
+      const heard = await ports.probe.probe(address, signal);
+      if (heard.kind === 'answers' && heard.clusterId !== null) machine.met.add(address);
+      return heard;
+    },
+  };
+  return { ...ports, admin, probe };
 }
 
 function leads({ leader, memberId }: MemberStatus): boolean {

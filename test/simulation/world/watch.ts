@@ -34,25 +34,24 @@ function tellAside(world: World, machine: Machine): void {
 
 /**
  * Whether nothing that a birth looks at says any more that the cluster lives whose claim a person took away. Where AWS leaves
- * instances out of answers that are whole by all signs, it does not look at those that know better.
+ * instances out of answers that are whole by all signs, a birth does not look at those that know better, unless it met them.
  */
 function isFreed(world: World): boolean {
   const { claimTaken } = world;
   if (claimTaken === null || ownRecords(CLUSTER, world.zone.records()).length > 0) return false;
+  const machines = [...world.machines.values()];
   // A frozen one says nothing, and a birth of the majority waits for it no longer than for any other.
   const isMeant = ({ state, place, powered, shutsDown, process }: Machine): boolean =>
     state === 'up' && place === 'group' && powered && !shutsDown && process?.life.frozen !== true;
+  const holds = (it: Machine): boolean => remembers(it, claimTaken.clusterId);
   // One that leaves holds up a birth for as long as its etcd answers.
   const speaks = ({ address }: Machine): boolean =>
     world.etcd.processAt(address)?.files?.clusterId === claimTaken.clusterId;
-  const machines = [...world.machines.values()];
-  const holds = (it: Machine): boolean => remembers(it, claimTaken.clusterId);
-  const seesAPart = ({ id }: Machine): boolean =>
-    LEAVES_OUT.has(world.weather.get(id) ?? world.weather.get('*') ?? 'fair');
-  return (
-    machines.some((it) => isMeant(it) && !holds(it) && seesAPart(it)) ||
-    !machines.some((it) => (isMeant(it) && holds(it)) || speaks(it))
-  );
+  const knowing = machines.filter((it) => (isMeant(it) && holds(it)) || speaks(it));
+  const seesNone = ({ id, met }: Machine): boolean =>
+    LEAVES_OUT.has(world.weather.get(id) ?? world.weather.get('*') ?? 'fair') &&
+    !knowing.some((it) => met.has(it.address));
+  return knowing.length === 0 || machines.some((it) => isMeant(it) && !holds(it) && seesNone(it));
 }
 
 /** What AWS then says of a fleet lacks instances, and no sign of it. */

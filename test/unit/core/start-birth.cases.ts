@@ -485,6 +485,39 @@ const withoutClaim: readonly StartCase[] = [
     changes: created(recordOf(newborn([1])), markOf(1, 'fresh-token', 'fresh-nonce')),
   },
   {
+    name: 'one that AWS shows no more says that it holds data',
+    seen: start({
+      fleet: known(fleet([1])),
+      probes: [],
+      births: birthsOf([2, nothingHeld(2, { data: { token: 'a', clusterId: 'c', formed: true } })]),
+    }),
+    kind: 'wait',
+    code: 'instance-holds-data',
+    says: ['i-2'],
+  },
+  {
+    name: 'one that AWS shows no more is no founder, and is not waited for',
+    seen: start({
+      fleet: known(fleet([1])),
+      probes: [],
+      births: birthsOf([2, nothingHeld(2)], [3, DARK]),
+    }),
+    kind: 'register',
+    code: 'birth',
+    changes: created(recordOf(newborn([1])), markOf(1, 'fresh-token', 'fresh-nonce')),
+  },
+  {
+    name: 'at the address of one that AWS shows no more another answers that holds data',
+    seen: start({
+      fleet: known(fleet([1])),
+      probes: [],
+      births: birthsOf([2, nothingHeld(9, { data: { token: 'a', clusterId: 'c', formed: true } })]),
+    }),
+    kind: 'register',
+    code: 'birth',
+    changes: created(recordOf(newborn([1])), markOf(1, 'fresh-token', 'fresh-nonce')),
+  },
+  {
     name: 'an instance in Standby is no founder',
     seen: start({ ...EMPTY_FLEET, fleet: known(fleet([1, 2, instance(3, { lifecycle: 'Standby' })], 2)) }),
     kind: 'register',
