@@ -104,8 +104,9 @@ async function whatIsLeft({ context, signal }: Held): Promise<string | null> {
  * Does something with the own etcd while nobody counts on it: recorded, out of DNS, and without leadership. Gives why it was
  * not begun, as a clause; null: it was. What was prepared is taken back then.
  *
- * The record is a write that the own etcd has applied by the last look, which is linearizable: 3.5 marks members as removed on
- * data of a 3.4 in which nothing was written since they came, and 3.6 shuts them out (test/upgrade-lab/idle.test.ts).
+ * The record is a write that the own etcd has applied by the last look, which is linearizable, and that is in the database once
+ * it has ended in order: 3.5 marks members as removed on data of a 3.4 in which nothing was written since they came, and 3.6
+ * shuts them out (test/upgrade-lab/idle.test.ts).
  */
 async function away(
   held: Held,
@@ -134,6 +135,8 @@ async function away(
 async function whyNotStopped(held: Held): Promise<string | null> {
   const why = await whyOthersAreUnwell(held);
   if (why !== null) return why;
+  // What it had applied need not be in the database: as the same version it reads that from its log.
+  if (held.context.state.etcd === null) return 'the own etcd has ended';
   if (!(await held.lock.guard(held.signal))) return LOCK_LOST;
   return isLeaving(held.context) ? 'this instance leaves' : null;
 }
@@ -152,6 +155,9 @@ async function whyOthersAreUnwell({ context, members, signal }: Held): Promise<s
     if (!planned.has(id)) return `${name || `member ${id}`} has joined meanwhile`;
     if (!learner && unhealthy !== null) return `${name} is not well: ${unhealthy}`;
   }
+  // Who left makes way for another, which would come after the record.
+  const gone = members.find(({ id }) => !seen.value.members.some((it) => it.id === id));
+  if (gone !== undefined) return `${gone.name || `member ${gone.id}`} has left meanwhile`;
   return await whyOthersDoNotFollow(context, seen.value, signal);
 }
 

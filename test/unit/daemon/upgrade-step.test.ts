@@ -117,6 +117,24 @@ describe('clearing the log', () => {
     expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
   });
 
+  it('leaves etcd alone where another has left since it was planned: its successor would come after the record', async () => {
+    const begin = await prepared();
+    cluster.removeMember(cluster.members[2]?.id ?? '');
+    expect(await bench.soon(begin())).toBe('i-03 has left meanwhile');
+    expect(stops).toBe(0);
+    expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
+  });
+
+  it('is given up where etcd has ended by then: its database may lack what it had applied', async () => {
+    const begin = await prepared();
+    const work = begin();
+    await bench.clock.until(() => (cluster.read(UPGRADE_KEYS.step)?.value ?? '') !== '', 30_000);
+    host.context.state.etcd = null;
+    expect(await bench.soon(work)).toBe('the own etcd has ended');
+    expect(host.context.state.swap).toBe(null);
+    expect(cluster.read(UPGRADE_KEYS.step)?.value).toBe('');
+  });
+
   it('is said when etcd runs as usual again', async () => {
     const { work } = await clearing();
     expect(await bench.soon(work)).toBe(null);
