@@ -7,6 +7,7 @@ import { createStreamOutput } from '../http/log-output.ts';
 import { VERSION } from '../version.ts';
 import { CONFIG_OPTION, loadFromEnvironment } from './load.ts';
 import { listenForSignals } from './signals.ts';
+import { keepSmall } from './small-process.ts';
 
 /** `etcd-appliance run`: the appliance itself, until it is told to stop. */
 export function addRunCommand(program: Command): void {
@@ -21,6 +22,7 @@ export function addRunCommand(program: Command): void {
 
 /** Runs the appliance, configured by the environment and the file, if any; its exit code. Throws `configuration`. */
 export async function run(file?: string): Promise<ExitCode> {
+  keepSmall();
   const { config, notices } = await loadFromEnvironment(file, { needsZone: true });
   const output = createStreamOutput(process.stdout);
   const log = await createLog({ level: config.logLevel, pretty: process.stdout.isTTY, output });
