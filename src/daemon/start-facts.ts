@@ -108,7 +108,7 @@ async function gatherProbes(
     ),
   );
   const probes = await Promise.all(
-    [...listed.union(met.etcds)].map(async (address) => ({
+    [...new Set([...listed, ...met.etcds.keys()])].map(async (address) => ({
       address,
       probe: await ports.probe.probe(address, signal),
     })),

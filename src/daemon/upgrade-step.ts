@@ -135,9 +135,9 @@ async function away(
 async function whyNotStopped(held: Held): Promise<string | null> {
   const why = await whyOthersAreUnwell(held);
   if (why !== null) return why;
+  if (!(await held.lock.guard(held.signal))) return LOCK_LOST;
   // What it had applied need not be in the database: as the same version it reads that from its log.
   if (held.context.state.etcd === null) return 'the own etcd has ended';
-  if (!(await held.lock.guard(held.signal))) return LOCK_LOST;
   return isLeaving(held.context) ? 'this instance leaves' : null;
 }
 
