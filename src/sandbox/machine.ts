@@ -56,6 +56,8 @@ export class RunningMachine {
   #restart: NodeJS.Timeout | null = null;
   #failures = 0;
   #starts = 0;
+  /** How often any of its processes was told to go on. */
+  #thaws = 0;
 
   /** `directory` is the machine's own: `data` is its disk, `appliance.log` what its appliance printed. */
   constructor(
@@ -143,7 +145,9 @@ export class RunningMachine {
     this.#emit('machine-signal', { process: target, pid, signal: name });
     signal(pid, name);
     if (name === 'SIGKILL') await gone(pid, startTime);
-    if (name === 'SIGSTOP') await stopped(pid);
+    if (name === 'SIGCONT') this.#thaws += 1;
+    const thaws = this.#thaws;
+    if (name === 'SIGSTOP') await stopped(pid, () => this.#thaws === thaws);
   }
 
   /** SIGTERM to its appliance, which its init starts again. Resolves when it has ended. */

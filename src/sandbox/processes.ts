@@ -122,9 +122,13 @@ export async function gone(pid: number, startTime: string | null): Promise<void>
   while (startTime !== null && startTimeOf(pid) === startTime) await delay(LOOK_AGAIN_MS);
 }
 
-/** Resolves once the process has stopped after a SIGSTOP, or has ended: the signal is sent before it takes effect. */
-export async function stopped(pid: number): Promise<void> {
-  while (['R', 'S', 'D'].includes(fieldsOf(readProc(pid, 'stat')).state)) await delay(LOOK_AGAIN_MS);
+/**
+ * Resolves once the process has stopped after a SIGSTOP, or has ended: the signal is sent before it takes effect. Or once that
+ * does not stand any more: who is told to go on right after may never be seen to have stopped.
+ */
+export async function stopped(pid: number, stands: () => boolean): Promise<void> {
+  while (stands() && ['R', 'S', 'D'].includes(fieldsOf(readProc(pid, 'stat')).state))
+    await delay(LOOK_AGAIN_MS);
 }
 
 /** SIGKILL to every process of `directory`, again and again until none is left: one may fork while it is looked for. */

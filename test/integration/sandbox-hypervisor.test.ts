@@ -154,6 +154,17 @@ describe('a machine that runs', () => {
     expect((await reportOf(machine)).etcd?.frozen).toBe(false);
   });
 
+  // Of two strikes at one process the first may thaw it as the second freezes it.
+  test('is done with a freeze that was thawed before it could be seen', async () => {
+    const { machine } = await booted();
+    for (let time = 0; time < 20; time += 1) {
+      const frozen = hypervisor.freeze(machine.instanceId, 'etcd');
+      await hypervisor.thaw(machine.instanceId, 'etcd');
+      await frozen;
+    }
+    expect((await reportOf(machine)).etcd?.frozen).toBe(false);
+  });
+
   // As it is for a moment after each start: the system shows no environment of a program that it is about to run.
   test('has its appliance frozen, thawed and killed before that can be told by its environment', async () => {
     hypervisor = aHypervisor('', ['env', '-i', 'sleep', '30']);
