@@ -101,7 +101,7 @@ export class RunningMachine {
     const deadline = performance.now() + graceMs;
     if (this.#appliance !== null) {
       signal(this.#appliance.pid, 'SIGTERM');
-      await within(this.#appliance.ended, graceMs);
+      await within(this.#appliance.ended, deadline);
     }
     if (this.#appliance === null) {
       for (const { pid } of processesOf(this.#directory)) signal(pid, 'SIGTERM');
@@ -240,10 +240,19 @@ function notNow(message: string): ApplianceError {
   return new ApplianceError({ code: 'conflict', what: 'instance' }, message);
 }
 
-/** Waits for `promise`, at most `timeoutMs`. */
-async function within(promise: Promise<void>, timeoutMs: number): Promise<void> {
+/**
+ * Waits for `promise`, at most until `deadline` (performance.now()). A timer counts from when the loop last looked at the clock,
+ * and is early by what was computed since.
+ */
+async function within(promise: Promise<void>, deadline: number): Promise<void> {
   const { promise: timeUp, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, timeoutMs);
+  let timer: NodeJS.Timeout | null = null;
+  const arm = (): void => {
+    const leftMs = deadline - performance.now();
+    if (leftMs <= 0) resolve();
+    else timer = setTimeout(arm, leftMs);
+  };
+  arm();
   await Promise.race([promise, timeUp]);
-  clearTimeout(timer);
+  if (timer !== null) clearTimeout(timer);
 }
