@@ -1,6 +1,6 @@
 import type { Claim } from '../core/claim.ts';
 import type { DataIdentity } from '../core/local-data.ts';
-import type { MemberList } from '../core/members.ts';
+import type { MemberList, MemberVersions } from '../core/members.ts';
 import { whyNotJoinedAs } from '../core/join-version.ts';
 import { isStarted } from '../core/members.ts';
 import { FAR_TIMING } from '../core/numbers.ts';
@@ -101,7 +101,7 @@ async function startJoiner(
       const now = await settledMembers(context, list, memberId, signal);
       if (now === null) return 'not-now';
       // That may have taken half a minute: what is true when etcd starts is asked after it.
-      const why = whyNotJoinedAs(version, await askVersions(context, now, signal));
+      const why = whyNotJoinedAs(version, await hearVersions(context, now, signal));
       if (why !== null) {
         context.chronicle.trouble('join', reason('version-moved', why));
         return 'not-now';
@@ -111,6 +111,23 @@ async function startJoiner(
     },
     signal,
   );
+}
+
+/** How often nobody may tell a version before the member that was added is given up, and how long after the last time; ms. */
+const VERSION_LOOKS = 10;
+const UNHEARD_WAIT_MS = 500;
+
+/** What the members tell of versions, asked again while none does: to be added once more takes far longer than a lost answer. */
+async function hearVersions(
+  context: Context,
+  list: MemberList,
+  signal: AbortSignal,
+): Promise<readonly MemberVersions[]> {
+  for (let look = 1; ; look += 1) {
+    const told = await askVersions(context, list, signal);
+    if (told.length > 0 || look === VERSION_LOOKS || context.state.phase === 'leaving') return told;
+    await context.ports.clock.sleep(UNHEARD_WAIT_MS, signal);
+  }
 }
 
 /** Starts a founding member, in time or late: identity first, then the mark, both flushed, then etcd. */

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Claim } from '../../../src/core/claim.ts';
 import { claimRecord, formedClaim, foundingClaim } from '../../../src/core/claim.ts';
-import { known } from '../../../src/core/known.ts';
+import { known, unknown } from '../../../src/core/known.ts';
 import { markRecord } from '../../../src/core/mark.ts';
 import { namesOf } from '../../../src/core/names.ts';
 import { reason } from '../../../src/core/reason.ts';
@@ -376,6 +376,33 @@ describe('joining', () => {
     context = createContext(host.context.options, { ...context.ports, admin: { ...admin, versions } });
     expect(await run(join(), quorum)).toHaveProperty('nextInMs');
     expect(steps).toEqual(['add', 'identity 1 formed']);
+  });
+
+  it.each([
+    [
+      'asks again where nobody tells a version once it is listed',
+      2_000,
+      ['add', 'identity 1 formed', 'start existing'],
+    ],
+    ['starts no etcd where nobody goes on telling one', 60_000, ['add', 'identity 1 formed']],
+  ])('%s', async (_name, silentMs, done) => {
+    const quorum = await pair();
+    const { admin } = context.ports;
+    let heard = true;
+    const addLearner: Ports['admin']['addLearner'] = async (...call) => {
+      heard = false;
+      bench.clock.after(silentMs, () => (heard = true));
+      return await admin.addLearner(...call);
+    };
+    const versions: Ports['admin']['versions'] = async (endpoint, signal) =>
+      heard ? await admin.versions(endpoint, signal) : unknown('no answer');
+    context = createContext(host.context.options, {
+      ...context.ports,
+      admin: { ...admin, addLearner, versions },
+    });
+    const result = await run(join(), quorum);
+    expect('pid' in result).toBe(done.length > 2);
+    expect(steps).toEqual(done);
   });
 
   it.each([0, 1])(
